@@ -1,0 +1,3 @@
+"""A command-line toolchain for multimodal learning."""
+
+__version__ = "0.1.0"

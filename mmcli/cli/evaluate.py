@@ -1,0 +1,43 @@
+"""mmcli evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmcli.cli import options
+
+NAME = "evaluate"
+
+
+def command(
+    model: options.ModelFolder,
+    source: options.Rows,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for metrics.json and predictions.jsonl.", show_default=False),
+    ] = None,
+    split: options.Split = "test",
+    root: options.Root = None,
+    limit: options.Limit = None,
+    jobs: options.Jobs = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    fresh: options.Fresh = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure a model on rows whose targets are known: metrics with intervals, a baseline, and fewer modalities."""
+    del config, debug
+    from mmcli.console import Console, show_report
+    from mmcli.stages.evaluate import evaluate
+
+    report = evaluate(
+        model, source, output, split=split, root=root, limit=limit, jobs=jobs, seed=seed, device=device, fresh=fresh,
+        reporter=Console(quiet),
+    )  # fmt: skip
+    show_report(report, json)

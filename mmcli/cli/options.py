@@ -1,0 +1,75 @@
+"""Options that several commands share: one declaration each, so that name, help and meaning are the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+RUN, LOOK = "Running", "Talking"
+
+
+def _load_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Take a YAML file's values as the defaults of the command's options."""
+    if path is None:
+        return None
+    from mmcli.errors import unknown_name
+    from mmcli.stages.pipeline import read_yaml
+
+    values = {key.replace("-", "_"): value for key, value in read_yaml(path).items()}
+    known = {parameter.name: parameter for parameter in context.command.params if parameter.name}
+    for key in values:
+        if key not in known:
+            raise unknown_name(f"option in {path}", key.replace("_", "-"), [name.replace("_", "-") for name in known])
+    repeatable = {name for name, parameter in known.items() if getattr(parameter, "multiple", False)}
+    defaults: dict[str, Any] = {
+        key: [value] if key in repeatable and not isinstance(value, list) else value for key, value in values.items()
+    }
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the artifact.", show_default=False)]
+Jobs = Annotated[
+    int | None,
+    typer.Option(help="Workers; all cores by default. Results do not depend on it.", rich_help_panel=RUN),
+]
+Seed = Annotated[int, typer.Option(help="What every random choice starts from.", rich_help_panel=RUN)]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=RUN)]
+Precision = Annotated[
+    str, typer.Option(help="Of frozen networks: auto, float32, bfloat16 or float16.", rich_help_panel=RUN)
+]
+BatchSize = Annotated[int | None, typer.Option(help="Rows in a batch.", rich_help_panel=RUN)]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.", rich_help_panel=RUN)]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore what earlier runs computed.", rich_help_panel=RUN)]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="YAML file with values for these options.",
+        callback=_load_config,
+        is_eager=True,
+        rich_help_panel=RUN,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.", rich_help_panel=LOOK)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel=LOOK)
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.", rich_help_panel=LOOK)]
+Root = Annotated[
+    str | None,
+    typer.Option(help="Folder or URL that media paths are relative to; by default the table's own folder."),
+]
+Split = Annotated[str, typer.Option(help="train, val, test or all.")]
+Source = Annotated[
+    str, typer.Argument(help="An artifact's folder, or - for rows on standard input.", show_default=False)
+]
+ModelFolder = Annotated[Path, typer.Argument(help="A model that train wrote.", show_default=False)]
+Rows = Annotated[
+    str,
+    typer.Argument(
+        help="A table (CSV, TSV, JSONL, Parquet), a folder class/file, an artifact of the model's chain, or -.",
+        show_default=False,
+    ),
+]

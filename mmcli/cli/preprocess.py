@@ -1,0 +1,126 @@
+"""mmcli preprocess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from mmcli.cli import options
+
+NAME = "preprocess"
+COLUMNS, SPLITS, TEXT, MEDIA, BAD = "Columns", "Splits", "Text", "Images and sound", "Bad inputs"
+Columns = list[str]
+
+
+def _column(help: str, panel: str = COLUMNS) -> Any:
+    return typer.Option(help=help, rich_help_panel=panel, show_default=False)
+
+
+def command(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A table (CSV, TSV, JSONL, Parquet), a folder class/file, or - for rows on standard input.",
+            show_default=False,
+        ),
+    ],
+    output: options.Output,
+    text: Annotated[Columns, _column("Text column; COL or NAME=COL. Repeatable, like all of these.")] = [],
+    image: Annotated[Columns, _column("Column of image files.")] = [],
+    audio: Annotated[Columns, _column("Column of sound files.")] = [],
+    numeric: Annotated[
+        Columns, _column("Number column or pattern; with NAME='a_*' the columns are a modality of their own.")
+    ] = [],
+    categorical: Annotated[Columns, _column("Column of categories, or a pattern.")] = [],
+    tensor: Annotated[
+        Columns,
+        _column("Column of .npy, .npz, .safetensors or .pt files, or NAME=array.npy with a row a sample."),
+    ] = [],
+    target: Annotated[str | None, _column("What is to be predicted.")] = None,
+    id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
+    root: options.Root = None,
+    confine: Annotated[
+        bool, typer.Option("--confine", help="Skip media that lie outside the root.", rich_help_panel=COLUMNS)
+    ] = False,
+    like: Annotated[Path | None, _column("A model: its modalities, options and fitted state, for new rows.")] = None,
+    split: Annotated[str | None, _column("Column with train, val, test; by default split.", SPLITS)] = None,
+    split_ratio: Annotated[
+        str | None, _column("Make splits: shares of train, val, test, as 0.8,0.1,0.1.", SPLITS)
+    ] = None,
+    stratify: Annotated[str | None, _column("Column whose values keep their shares in every split.", SPLITS)] = None,
+    group_by: Annotated[str | None, _column("Column whose equal values stay in one split.", SPLITS)] = None,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept of a text.", rich_help_panel=TEXT)] = 256,
+    language: Annotated[str, typer.Option(help="Of the tokenizer.", rich_help_panel=TEXT)] = "en",
+    spacy_model: Annotated[
+        str | None, _column("A spaCy pipeline by name or folder, for lemmas and such.", TEXT)
+    ] = None,
+    lower: Annotated[bool, typer.Option("--lower", help="Lower-case tokens.", rich_help_panel=TEXT)] = False,
+    remove_stop_words: Annotated[
+        bool, typer.Option("--remove-stop-words", help="Leave stop words out.", rich_help_panel=TEXT)
+    ] = False,
+    lemmatize: Annotated[
+        bool, typer.Option("--lemmatize", help="Tokens to lemmas; needs --spacy-model.", rich_help_panel=TEXT)
+    ] = False,
+    pos: Annotated[
+        bool, typer.Option("--pos", help="Tokens as word_NOUN; needs --spacy-model.", rich_help_panel=TEXT)
+    ] = False,
+    min_count: Annotated[
+        int, typer.Option(min=1, help="Rarer tokens of the train rows are unknown.", rich_help_panel=TEXT)
+    ] = 1,
+    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side.", rich_help_panel=MEDIA)] = 224,
+    resize: Annotated[
+        Literal["crop", "pad", "stretch"], typer.Option(help="How to make it square.", rich_help_panel=MEDIA)
+    ] = "crop",
+    background: Annotated[str, typer.Option(help="Colour behind transparency.", rich_help_panel=MEDIA)] = "white",
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Larger images are skipped.", rich_help_panel=MEDIA)
+    ] = 178_956_970,
+    sample_rate: Annotated[int, typer.Option(min=1, help="Hz.", rich_help_panel=MEDIA)] = 16000,
+    max_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Sound is cut off after.", rich_help_panel=MEDIA)
+    ] = 10.0,
+    trim: Annotated[bool, typer.Option("--trim", help="Cut silence off both ends.", rich_help_panel=MEDIA)] = False,
+    high_pass: Annotated[float | None, _column("Remove sound below, in Hz.", MEDIA)] = None,
+    low_pass: Annotated[float | None, _column("Remove sound above, in Hz.", MEDIA)] = None,
+    normalize: Annotated[
+        Literal["none", "peak", "rms"], typer.Option(help="Loudness of sounds.", rich_help_panel=MEDIA)
+    ] = "none",
+    on_error: Annotated[
+        Literal["keep", "drop", "fail"],
+        typer.Option(help="A bad input: keep the sample without it, drop the sample, or fail.", rich_help_panel=BAD),
+    ] = "keep",
+    max_errors: Annotated[str | None, _column("More bad inputs than N, or P%, is exit code 3.", BAD)] = None,
+    on_leak: Annotated[
+        Literal["warn", "error"], typer.Option(help="The same content in two splits.", rich_help_panel=BAD)
+    ] = "warn",
+    limit: options.Limit = None,
+    jobs: options.Jobs = None,
+    seed: options.Seed = 0,
+    fresh: options.Fresh = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Read a table and its files; validate, split, decode and tokenise them.
+
+    Kinds are inferred where no column is named. Every input ends as ok, missing, corrupt or skipped, with the
+    reason in the ledger. Run again, it redoes only what changed.
+    """
+    del config, debug
+    from mmcli.console import Console, show_stage
+    from mmcli.stages.preprocess import preprocess
+
+    summary = preprocess(
+        source, output, text=text, image=image, audio=audio, numeric=numeric, categorical=categorical, tensor=tensor,
+        target=target, id=id, root=root, confine=confine, like=like, split=split, split_ratio=split_ratio,
+        stratify=stratify, group_by=group_by, max_tokens=max_tokens, language=language, spacy_model=spacy_model,
+        lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
+        image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,
+        max_seconds=max_seconds, trim=trim, high_pass=high_pass, low_pass=low_pass, normalize=normalize,
+        on_error=on_error, max_errors=max_errors, on_leak=on_leak, limit=limit, jobs=jobs, seed=seed, fresh=fresh,
+        reporter=Console(quiet),
+    )  # fmt: skip
+    show_stage(summary, json)

@@ -1,0 +1,95 @@
+"""mmcli train."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from mmcli.cli import options
+
+NAME = "train"
+NETWORK, LEARNING = "Network", "Learning"
+
+
+def command(
+    source: options.Source,
+    output: options.Output,
+    task: Annotated[str, typer.Option(help="auto, or one of mmcli list tasks.")] = "auto",
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column to predict; by default the one preprocess was given.", show_default=False),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Fusion, where no fuse stage came before; by default concat.",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
+    projection: Annotated[
+        int,
+        typer.Option(min=1, help="Width of each modality before a learnt fusion.", rich_help_panel=NETWORK),
+    ] = 128,
+    hidden: Annotated[
+        str, typer.Option(help="Widths of the head's hidden layers, or none.", rich_help_panel=NETWORK)
+    ] = "256",
+    dropout: Annotated[
+        float, typer.Option(min=0, max=1, rich_help_panel=NETWORK, help="Share dropped in training.")
+    ] = 0.5,
+    modality_dropout: Annotated[
+        float,
+        typer.Option(min=0, max=1, rich_help_panel=NETWORK, help="Chance that a modality is dropped in training."),
+    ] = 0.0,
+    class_weights: Annotated[
+        Literal["none", "balanced"],
+        typer.Option(help="balanced: every class counts alike.", rich_help_panel=LEARNING),
+    ] = "none",
+    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=LEARNING)] = 60,
+    lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=LEARNING)] = 1e-3,
+    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's decay.", rich_help_panel=LEARNING)] = 0.01,
+    l1: Annotated[
+        float, typer.Option(min=0, help="Weight of the sum of absolute weights.", rich_help_panel=LEARNING)
+    ] = 0.0,
+    schedule: Annotated[
+        Literal["cosine", "constant", "plateau"],
+        typer.Option(help="Of the learning rate.", rich_help_panel=LEARNING),
+    ] = "cosine",
+    clip_norm: Annotated[
+        float,
+        typer.Option(min=0, help="Largest norm of a gradient; 0 clips nothing.", rich_help_panel=LEARNING),
+    ] = 1.0,
+    patience: Annotated[
+        int,
+        typer.Option(min=0, help="Epochs without a better val value; 0 waits for ever.", rich_help_panel=LEARNING),
+    ] = 15,
+    monitor: Annotated[
+        str | None,
+        typer.Option(help="Val metric that says which epoch is best.", rich_help_panel=LEARNING, show_default=False),
+    ] = None,
+    batch_size: options.BatchSize = None,
+    limit: options.Limit = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    fresh: options.Fresh = False,
+    config: options.Config = None,
+    json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Train a model on features; the best epoch by the val split is kept, with the chain that made the features.
+
+    Ctrl-C keeps the best epoch so far; the same command goes on from there. The test split is not looked at.
+    """
+    del config, debug
+    from mmcli.console import Console, show_model
+    from mmcli.stages.train import train
+
+    summary = train(
+        source, output, task=task, target=target, method=method, projection=projection, hidden=hidden,
+        dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, epochs=epochs, lr=lr,
+        weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
+        batch_size=batch_size, limit=limit, seed=seed, device=device, fresh=fresh, reporter=Console(quiet),
+    )  # fmt: skip
+    show_model(summary, json)

@@ -1,0 +1,62 @@
+"""What can go wrong, and the exit code that each kind of failure has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Literal
+
+Status = Literal["ok", "missing", "corrupt", "skipped"]
+
+
+class MmcliError(Exception):
+    """An expected failure (data, file, name, missing package): one line for the user, exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(MmcliError):
+    """The command line contradicts itself or its grammar: exit code 2."""
+
+    exit_code = 2
+
+
+class TooManyBadError(MmcliError):
+    """More bad samples than ``--max-errors`` allows: exit code 3."""
+
+    exit_code = 3
+
+
+class DifferenceError(MmcliError):
+    """A verification found bytes that are not those recorded: exit code 4."""
+
+    exit_code = 4
+
+
+class StoppedError(MmcliError):
+    """The user stopped the run, and what was done so far has been kept: exit code 130."""
+
+    exit_code = 130
+
+
+class UnusableError(Exception):
+    """One input of one sample cannot be used; it becomes a line of the ledger, never a failure of the run.
+
+    Args:
+        status: ``missing`` (it is not there), ``corrupt`` (it is there and cannot be read) or ``skipped``
+            (it could be read, and a limit or option says not to).
+        reason: What a person needs to know, in a few words, without the path.
+    """
+
+    def __init__(self, status: Status, reason: str) -> None:
+        super().__init__(reason)
+        self.status: Status = status
+        self.reason = reason
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> MmcliError:
+    """Return the error for a name that does not exist: the nearest one that does, and all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return MmcliError(f"unknown {what} {name!r}{hint} (there are: {', '.join(names) or 'none'})")

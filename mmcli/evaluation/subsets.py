@@ -1,0 +1,40 @@
+"""Which modalities to leave in when a model is measured without the others."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALL_SUBSETS_UP_TO = 4
+
+
+def subsets(sources: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the subsets to measure, small ones first, each sorted; the whole set is not among them.
+
+    Of up to four modalities these are all subsets but the empty one, of more each alone and all but one.
+    """
+    names = sorted(set(sources))
+    every = len(names) <= ALL_SUBSETS_UP_TO
+    sizes = range(1, len(names)) if every else (1, len(names) - 1)
+    return [subset for size in sizes for subset in combinations(names, size)]
+
+
+def subset_name(subset: Collection[str]) -> str:
+    """Return the sorted names joined by ``+``."""
+    return "+".join(sorted(subset))
+
+
+def mask(
+    present: Mapping[str, NDArray[np.bool_]], sources: Mapping[str, str], keep: Collection[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return presence, (N,) each, in which only the modalities ``keep`` are left.
+
+    Args:
+        present: By feature modality, such as ``image_hog``.
+        sources: The source modality of each feature modality: those of one source go together.
+        keep: Source modalities.
+    """
+    return {name: there & (sources[name] in keep) for name, there in present.items()}

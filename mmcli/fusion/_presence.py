@@ -1,0 +1,57 @@
+"""Features and presence in the order of the modalities' names, with nothing left of what is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mmcli.errors import MmcliError
+
+
+def fill_absent(
+    features: Mapping[str, Tensor], present: Mapping[str, Tensor], names: list[str], value: float = 0.0
+) -> list[Tensor]:
+    """Return the features of each name, (B, D), with ``value`` in the rows where it is absent."""
+    return [torch.where(present[name].unsqueeze(1), features[name], value) for name in names]
+
+
+def presence_matrix(present: Mapping[str, Tensor], names: list[str]) -> Tensor:
+    """Return (B, M) bool, a column for each name."""
+    return torch.stack([present[name] for name in names], dim=1)
+
+
+def present_softmax(scores: Tensor, present: Tensor) -> Tensor:
+    """Return the softmax over the last axis among the present alone; zeros where none is present."""
+    masked = scores.masked_fill(~present, torch.finfo(scores.dtype).min)
+    return masked.softmax(dim=-1) * present
+
+
+def present_mean(tokens: Tensor, present: Tensor) -> Tensor:
+    """Return (B, D), the mean of the tokens (B, M, D) that are present (B, M); zeros where none is."""
+    kept = torch.where(present.unsqueeze(2), tokens, 0.0)
+    return kept.sum(dim=1) / present.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def equal_width(method: str, in_dims: Mapping[str, int]) -> int:
+    """Return the width that all modalities have.
+
+    Raises:
+        MmcliError: They differ.
+    """
+    widths = set(in_dims.values())
+    if len(widths) != 1:
+        found = ", ".join(f"{name} {in_dims[name]}" for name in sorted(in_dims))
+        raise MmcliError(f"fusion method {method!r} needs modalities of one width, not {found}")
+    return widths.pop()
+
+
+def require_width(option: str, width: int) -> None:
+    """Refuse a width that is no width.
+
+    Raises:
+        MmcliError: It is below 1.
+    """
+    if width < 1:
+        raise MmcliError(f"fusion: {option} must be at least 1, not {width}")

@@ -1,0 +1,102 @@
+"""What every kind of modality offers: a Preprocessor that reads and decodes, and extractors, one a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Protocol
+
+from mmcli.runtime import Runtime
+from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Tensor
+from mmcli.store.state import State
+
+
+class Media(Protocol):
+    """Reads the file that a cell names."""
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file.
+
+        Raises:
+            UnusableError: ``missing`` where there is no such file, ``skipped`` where it is over a limit,
+                ``corrupt`` where it cannot be read.
+        """
+
+
+class Preprocessor(Protocol):
+    """Turns the cells of one modality into stored tensors, one row at a time.
+
+    ``content`` finds the input's bytes and ``decode`` depends on nothing but them, so a key made of these bytes
+    and the preprocessor's configuration names the result.
+    """
+
+    version: ClassVar[int]
+    fitted: ClassVar[bool]
+    threaded: ClassVar[bool]
+    columns: tuple[str, ...]
+
+    def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
+        """Return the bytes of this modality in a row; None where its cells are empty.
+
+        Raises:
+            UnusableError: The input cannot be had.
+        """
+
+    def decode(self, content: bytes) -> dict[str, Array]:
+        """Return the tensors of one row by field name.
+
+        Raises:
+            UnusableError: The content is damaged, or over a limit.
+        """
+
+    def fit(self, contents: Iterable[bytes]) -> None:
+        """Learn from the content of the train rows; only where ``fitted``."""
+
+    def fields(self) -> dict[str, FieldSpec]:
+        """Return the form of the tensors; where ``fitted``, known once it is."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what later stages must know of the tensors."""
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, as JSON values."""
+
+    def state(self) -> State:
+        """Return what ``fit`` learnt."""
+
+    def load_state(self, state: State) -> None:
+        """Take over what an earlier ``fit`` learnt."""
+
+
+class Extractor(Protocol):
+    """Turns one stored modality into features; frozen: it learns from no label.
+
+    Options are the constructor's keyword-only arguments, stored unchanged.
+    """
+
+    version: ClassVar[int]
+    fitted: ClassVar[bool]
+    scaling: ClassVar[Literal["column", "whole"]]
+
+    def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
+        """Learn from columns of train rows, all present; only where ``fitted``."""
+
+    def output(self, spec: ModalitySpec) -> FieldSpec:
+        """Return the form of the features, before any are computed; where ``fitted``, known once it is."""
+
+    def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
+        """Return the features of a column whose rows are all present.
+
+        A row's result depends on that row alone, to the last bit.
+
+        Raises:
+            MmcliError: A row is empty (T = 0).
+        """
+
+    def assets(self) -> dict[str, str]:
+        """Return the files it reads by option name, each with the hash of its content: part of the fingerprint."""
+
+    def state(self) -> State:
+        """Return what ``fit`` learnt."""
+
+    def load_state(self, state: State) -> None:
+        """Take over what an earlier ``fit`` learnt."""

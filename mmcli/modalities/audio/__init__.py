@@ -1,0 +1,5 @@
+"""Sounds: decoded to mono waveforms of one sample rate."""
+
+from mmcli.modalities.audio.read import Preprocessor
+
+__all__ = ["Preprocessor"]

@@ -1,0 +1,156 @@
+"""Decodes the bytes of audio files into mono waveforms, as far as they are needed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from mmcli.errors import UnusableError
+from mmcli.store.columns import Array
+
+_BLOCK = 2**20  # samples of all channels together
+_RATES = (1000, 768_000)
+_SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3")
+_UNKNOWN_SIZE = 0x7FFF0000  # what writers to a pipe leave in a header is at least this
+_HEADER_DURATION = ("mov", "matroska", "asf")  # other containers estimate their duration
+_MISSING = 0.25  # seconds less than the header says that are no damage
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
+    "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
+)
+
+
+class _Bytes(io.BytesIO):
+    """Bytes that libsndfile may ask for at a place before their start, as it does where headers are wrong."""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return self.tell()
+
+
+def decode(content: bytes, seconds: float) -> tuple[Array, int]:
+    """Return a sound's first seconds as the mean of its channels, (S,) float32, and its sample rate in Hz.
+
+    Raises:
+        UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
+    """
+    found = _with_soundfile(content, seconds) if _is_for_soundfile(content) else None
+    samples, rate = found or _with_pyav(content, seconds)
+    if not len(samples):
+        raise UnusableError("corrupt", "0 audio samples")
+    if not np.isfinite(samples).all():
+        raise UnusableError("corrupt", "NaN or infinite samples")
+    return samples, rate
+
+
+def _is_for_soundfile(content: bytes) -> bool:
+    mpeg = content[:1] == b"\xff" and len(content) > 1 and content[1] & 0xE0 == 0xE0 and content[1] & 0x06 != 0
+    return mpeg or content.startswith(_SOUNDFILE)
+
+
+def _with_soundfile(content: bytes, seconds: float) -> tuple[Array, int] | None:
+    """Decode by libsndfile; None where it does not know the format."""
+    import soundfile
+
+    try:
+        sound = soundfile.SoundFile(_Bytes(content))
+    except (soundfile.LibsndfileError, TypeError):
+        if _is_cut(content):
+            raise UnusableError("corrupt", "truncated") from None
+        return None
+    with sound:
+        if _is_cut(content):
+            raise UnusableError("corrupt", f"truncated {sound.format}")
+        needed = _needed(sound.samplerate, seconds)
+        try:
+            samples = _join(_blocks(sound, needed))
+        except soundfile.LibsndfileError:
+            raise UnusableError("corrupt", f"damaged or truncated {sound.format}") from None
+        if len(samples) < min(needed, sound.frames) and sound.frames < 2**62:
+            raise UnusableError("corrupt", f"truncated {sound.format}")
+        return samples, sound.samplerate
+
+
+def _blocks(sound: Any, needed: int) -> Iterator[Array]:
+    size = max(1, _BLOCK // sound.channels)
+    while needed > 0 and len(block := sound.read(min(size, needed), dtype="float32", always_2d=True)):
+        needed -= len(block)
+        yield block.mean(axis=1)
+
+
+def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
+    import av
+
+    try:
+        # Only formats that hold sound themselves: a playlist would make FFmpeg open what it names.
+        container = av.open(io.BytesIO(content), options={"format_whitelist": _DEMUXERS})
+    except Exception:  # FFmpeg fed arbitrary bytes
+        raise UnusableError("corrupt", "not audio") from None
+    with container:
+        if not container.streams.audio:
+            raise UnusableError("corrupt", "no sound in it")
+        stream = container.streams.audio[0]
+        needed = _needed(stream.rate or 0, seconds)
+        try:
+            samples = _join(_frames(container, stream, needed))
+        except Exception:  # FFmpeg fed damaged bytes
+            raise UnusableError("corrupt", "damaged audio") from None
+        if len(samples) < min(needed, (_promised(container, stream) - _MISSING) * stream.rate):
+            raise UnusableError("corrupt", "truncated")
+        return samples, int(stream.rate)
+
+
+def _frames(container: Any, stream: Any, needed: int) -> Iterator[Array]:
+    import av
+
+    planar = av.AudioResampler(format="fltp")
+    for frame in container.decode(stream):
+        for part in planar.resample(frame):
+            block = part.to_ndarray().mean(axis=0)
+            needed -= len(block)
+            yield block[: len(block) + min(needed, 0)]
+        if needed <= 0:
+            return
+
+
+def _promised(container: Any, stream: Any) -> float:
+    """Return the seconds of sound that a header says there are, 0 where it does not."""
+    if not container.format.name.startswith(_HEADER_DURATION):
+        return 0.0
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    return 0.0 if container.streams.video or container.duration is None else container.duration / 1e6
+
+
+def _needed(rate: int, seconds: float) -> int:
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise UnusableError("corrupt", f"a sample rate of {rate} Hz")
+    return round(seconds * rate)
+
+
+def _join(blocks: Iterator[Array]) -> Array:
+    parts = list(blocks)
+    return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, np.float32)
+
+
+def _is_cut(content: bytes) -> bool:
+    """Tell whether a WAV, AIFF or Ogg file ends before the end of its samples."""
+    if content.startswith(b"OggS"):
+        page = content.rfind(b"OggS")
+        segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
+        return not segments or page + 27 + len(segments) + sum(segments) > len(content)
+    if not content.startswith((b"RIFF", b"RIFX", b"FORM")):
+        return False
+    order = "little" if content.startswith(b"RIFF") else "big"
+    position = 12
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position + 4 : position + 8], order)  # type: ignore[arg-type]
+        if content[position : position + 4] in (b"data", b"SSND"):
+            return size < _UNKNOWN_SIZE and position + 8 + size > len(content)
+        position += 8 + size + size % 2
+    return True

@@ -1,0 +1,73 @@
+"""What one cell of a table says: text, a number, or nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from mmcli.errors import UnusableError
+
+_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+_INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_GROUPED = re.compile(
+    "[-+]?\\d{1,3}([ ,'\u00a0\u2009\u202f])\\d{3}(\\1\\d{3})*(\\.\\d*)?(e[-+]?\\d+)?", re.ASCII | re.IGNORECASE
+)
+_LARGEST = 3.4e38
+
+
+def cell_text(cell: Any, column: str) -> str | None:
+    """Return the text of a cell as it stands; None where it is empty, white space or NaN.
+
+    Raises:
+        UnusableError: It is not Unicode text.
+    """
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return None
+    text = cell if isinstance(cell, str) else str(cell)
+    if not text or text.isspace():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UnusableError("corrupt", f"column {column!r}: holds half a surrogate pair, which no text has") from None
+    return text
+
+
+def cell_number(cell: Any, column: str) -> float | None:
+    """Return the number in a cell; None where it is empty, or says so (``NA``, ``null``, ``-``, ...).
+
+    Thousands may be set apart, ``1,234.5`` or ``1 234.5``.
+
+    Raises:
+        UnusableError: It is no number, or one that float32 cannot hold.
+    """
+    if isinstance(cell, str):
+        text = cell.strip()
+        if text.lower() in _NOTHING:
+            return None
+        if not _NUMBER.fullmatch(text):
+            grouped = _GROUPED.fullmatch(text)
+            if grouped is not None:
+                text = text.replace(grouped[1], "")
+            elif not _INFINITE.fullmatch(text):
+                raise UnusableError("corrupt", f"column {column!r}: {_short(cell)!r} is not a number")
+        number = float(text)
+    elif cell is None:
+        return None
+    elif isinstance(cell, int | float):
+        number = float(cell) if abs(cell) < _LARGEST or cell != cell else math.copysign(math.inf, cell)
+    else:
+        raise UnusableError("corrupt", f"column {column!r}: {_short(str(cell))!r} is not a number")
+    if math.isnan(number):
+        return None
+    if abs(number) > _LARGEST:
+        raise UnusableError(
+            "corrupt", f"column {column!r}: {_short(str(cell))!r} is infinite, or too large for float32"
+        )
+    return number
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,136 @@
+"""The files that cells name: paths below a root, absolute paths, and fsspec URLs."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from mmcli.errors import MmcliError, UnusableError
+from mmcli.modalities import Media
+
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
+_NO_PERMISSION = (errno.EACCES, errno.EPERM)
+
+
+class MediaFolder:
+    """Reads the files that cells name.
+
+    Args:
+        root: Where relative paths start: a folder, or an fsspec URL.
+        confine: Refuse whatever lies outside the root, symbolic links followed.
+        max_bytes: Refuse larger files.
+    """
+
+    def __init__(self, root: str, *, confine: bool = False, max_bytes: int = 2**30) -> None:
+        self.root = root
+        self.confine = confine
+        self.max_bytes = max_bytes
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file.
+
+        Args:
+            path: Relative to the root, absolute, or a URL.
+
+        Raises:
+            UnusableError: ``missing`` where there is no such file, ``skipped`` where it is too large or outside
+                the root, ``corrupt`` where it is empty, no regular file or cannot be read.
+            MmcliError: A URL needs a package that is not installed.
+        """
+        whole = path if "://" in path else os.path.join(self.root, path)
+        content = self._read_url(whole) if _is_remote(whole) else self._read_local(_local(whole))
+        if not content:
+            raise UnusableError("corrupt", "0 bytes")
+        if len(content) > self.max_bytes:
+            raise self._too_large()
+        return content
+
+    def _read_local(self, path: str) -> bytes:
+        try:
+            if self.confine and not self._is_inside(path):
+                raise UnusableError("skipped", "outside the media root")
+            # Not blocking, so that a pipe nobody writes to is found out and not waited for.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb", buffering=0, closefd=True) as file:
+                state = os.fstat(descriptor)
+                if state.st_size > self.max_bytes:
+                    raise self._too_large()
+                return _read_at_most(file, self.max_bytes + 1) if stat.S_ISREG(state.st_mode) else _refuse()
+        except OSError as error:
+            raise _unusable(error) from None
+        except ValueError:  # a zero byte in the path
+            raise UnusableError("missing", "file not found") from None
+
+    def _is_inside(self, path: str) -> bool:
+        return not _is_remote(self.root) and Path(path).resolve().is_relative_to(Path(_local(self.root)).resolve())
+
+    def _read_url(self, url: str) -> bytes:
+        if self.confine and not (url.startswith(self.root.rstrip("/") + "/") and ".." not in unquote(url).split("/")):
+            raise UnusableError("skipped", "outside the media root")
+        import fsspec
+
+        try:
+            with fsspec.open(url, "rb") as file:
+                return _read_at_most(file, self.max_bytes + 1)
+        except ImportError as error:
+            raise MmcliError(f"{url}: {_first_line(error)}") from None
+        except OSError as error:
+            raise _unusable(error) from None
+        except Exception as error:  # each file system has errors of its own
+            raise UnusableError("corrupt", f"cannot be read: {_first_line(error)}") from None
+
+    def _too_large(self) -> UnusableError:
+        return UnusableError("skipped", f"larger than the limit of {self.max_bytes} bytes")
+
+
+def read_cell(row: Mapping[str, Any], column: str, media: Media) -> bytes | None:
+    """Return the bytes of the file that a cell names; None where the cell is empty.
+
+    Raises:
+        UnusableError: The file cannot be had.
+    """
+    cell = row.get(column)
+    if cell is None or cell != cell or not str(cell).strip():  # NaN is an empty cell too
+        return None
+    return media.read(str(cell))
+
+
+def _is_remote(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
+
+
+def _local(path: str) -> str:
+    return unquote(path.removeprefix("file://")) if path.startswith("file://") else path
+
+
+def _read_at_most(file: Any, limit: int) -> bytes:
+    """Read to the end or the limit; a raw or remote file may return less than asked each time."""
+    parts: list[bytes] = []
+    left = limit
+    while left > 0 and (part := file.read(min(left, 2**24))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _refuse() -> bytes:
+    raise UnusableError("corrupt", "not a regular file")
+
+
+def _unusable(error: OSError) -> UnusableError:
+    if error.errno in _NOT_THERE or isinstance(error, FileNotFoundError):
+        return UnusableError("missing", "file not found")
+    if error.errno in _NO_PERMISSION or isinstance(error, PermissionError):
+        return UnusableError("corrupt", "no permission to read")
+    if error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
+        return UnusableError("corrupt", "not a regular file")
+    return UnusableError("corrupt", f"cannot be read: {error.strerror or _first_line(error)}")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

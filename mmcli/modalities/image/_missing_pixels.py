@@ -1,0 +1,61 @@
+"""Finds the images whose pixels end early though their file looks whole, which decoders fill in silently."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+
+_JPEG_SEQUENTIAL = (0xC0, 0xC1)
+_JPEG_START_OF_SCAN = 0xDA
+_JPEG_MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_JPEG_END = b"\xff\xd9"
+_JPEG_LOOK_AHEAD = 8
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_PNG_WHOLE = ((0, 0, 1, 1),)
+_PNG_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+def open_ended_jpeg(content: bytes) -> bytes:
+    """Return a sequential JPEG without its end marker, other content as it is.
+
+    At that marker libjpeg paints the pixels that are missing grey; without it, it says that it needs more data.
+    The zeros in its place are what libjpeg wants to have read ahead for the last pixels.
+    """
+    position, sequential = 2, False
+    while content[position : position + 1] == b"\xff" and position + 4 <= len(content):
+        marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
+        sequential |= marker in _JPEG_SEQUENTIAL
+        position += 2 + length
+        if marker == _JPEG_START_OF_SCAN:
+            end = _JPEG_MARKER_AFTER_SCAN.search(content, position)
+            if sequential and (end is None or end.group() == _JPEG_END):
+                return content[: end.start() if end else len(content)] + bytes(_JPEG_LOOK_AHEAD)
+            break
+    return content
+
+
+def png_is_short(content: bytes) -> bool:
+    """Tell whether the pixel data of a PNG end before its last row, or differ from their checksum."""
+    position = len(_PNG_SIGNATURE)
+    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
+    bits = depth * _PNG_CHANNELS[colour]
+    needed = sum(
+        -(-(height - y) // down) * (1 + (-(-(width - x) // right) * bits + 7) // 8)
+        for x, y, right, down in (_PNG_PASSES if interlaced else _PNG_WHOLE)
+        if width > x and height > y
+    )
+    inflate = zlib.decompressobj()
+    while needed > 0 and position + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[position : position + 8])
+        body = content[position + 8 : position + 8 + length]
+        if kind == b"IDAT":
+            if zlib.crc32(kind + body) != int.from_bytes(content[position + 8 + length :][:4], "big"):
+                return True
+            while body and needed > 0:
+                part = inflate.decompress(body, min(needed, 2**20))
+                needed -= len(part)
+                body = inflate.unconsumed_tail if part else b""
+        position += 12 + length
+    return needed > 0

@@ -1,0 +1,126 @@
+"""Histograms of oriented gradients: outlines and shapes"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.modalities.image._resize import shrink
+from mmcli.runtime import Runtime
+from mmcli.store.columns import Array, Column, Dense, FieldSpec, ModalitySpec, Tensor
+from mmcli.store.state import State
+
+_EPSILON = 1e-5
+_CLIP = 0.2
+
+
+class Hog:
+    """Histograms of oriented gradients of RGB images, (D,).
+
+    At each pixel the channel with the largest gradient counts, by the size of that gradient. Histograms of
+    neighbouring cells are normalised together, as overlapping blocks (L2-Hys).
+
+    Args:
+        cells: Cells along each side; pixels left over at the edges are cut off.
+        orientations: Bins of the half circle.
+        block: Cells along each side of a block, at most ``cells``.
+        size: Images are shrunk to this height and width first, so that small ones that were enlarged are not
+            measured by their blur; None leaves them as they are.
+
+    Raises:
+        MmcliError: A value is out of its range.
+
+    Source: Dalal and Triggs 2005, Histograms of Oriented Gradients for Human Detection, section 6.
+    """
+
+    version: ClassVar[int] = 1
+    fitted: ClassVar[bool] = False
+    scaling: ClassVar[Literal["column", "whole"]] = "whole"
+
+    def __init__(
+        self, *, cells: int = 8, orientations: int = 9, block: int = 2, size: int | None = 64
+    ) -> None:
+        if orientations < 1 or not 1 <= block <= cells:
+            raise MmcliError(
+                f"hog: cells {cells}, orientations {orientations}, block {block}: "
+                "expected at least 1, and a block of no more cells than there are"
+            )
+        if size is not None and size < cells:
+            raise MmcliError(f"hog: size {size} is less than a pixel for each of {cells} cells")
+        self.cells = cells
+        self.orientations = orientations
+        self.block = block
+        self.size = size
+
+    def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
+        """Learn nothing."""
+
+    def output(self, spec: ModalitySpec) -> FieldSpec:
+        """Return (D,), D = blocks × cells of a block × orientations.
+
+        Raises:
+            MmcliError: The images have fewer pixels than cells along a side.
+        """
+        if min(spec.main.dims[1:]) < self.cells:
+            raise MmcliError(f"hog: {self.cells} cells need images of at least as many pixels, not {spec.main.dims[1:]}")
+        blocks = self.cells - self.block + 1
+        return FieldSpec("dense", "float32", ((blocks * self.block) ** 2 * self.orientations,), "D")
+
+    def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
+        """Return the features of each image, (B, D)."""
+        return Dense(np.stack(runtime.map(self._describe, [column.main.item(row) for row in range(len(column))])))
+
+    def assets(self) -> dict[str, str]:
+        """Return nothing: it reads no file."""
+        return {}
+
+    def state(self) -> State:
+        """Return nothing: nothing is learnt."""
+        return State()
+
+    def load_state(self, state: State) -> None:
+        """Take over nothing."""
+
+    def _describe(self, image: Array) -> Array:
+        pixels = shrink(image, self.size).astype(np.int16)
+        vertical, horizontal = _largest_gradient(pixels)
+        height, width = (side // self.cells for side in vertical.shape)
+        top, left = ((side % self.cells) // 2 for side in vertical.shape)
+        inside = np.s_[top : top + height * self.cells, left : left + width * self.cells]
+        histograms = self._histograms(vertical[inside], horizontal[inside]) / np.float32(height * width)
+        blocks = np.lib.stride_tricks.sliding_window_view(histograms, (self.block, self.block), axis=(0, 1))
+        vectors = np.moveaxis(blocks, 2, 4).reshape(*blocks.shape[:2], -1)
+        vectors = np.minimum(_normalise(vectors), np.float32(_CLIP))
+        return np.asarray(_normalise(vectors).reshape(-1), np.float32)
+
+    def _histograms(self, vertical: Array, horizontal: Array) -> Array:
+        """Return the size of the gradients by cell and orientation, (cells, cells, orientations)."""
+        angle = np.arctan2(vertical, horizontal) % np.float32(np.pi)
+        bins = np.minimum((angle * np.float32(self.orientations / np.pi)).astype(np.int64), self.orientations - 1)
+        rows = np.arange(len(vertical)) // (len(vertical) // self.cells)
+        places = np.arange(vertical.shape[1]) // (vertical.shape[1] // self.cells)
+        cell = (rows[:, None] * self.cells + places) * self.orientations
+        length = np.hypot(vertical, horizontal)
+        count = self.cells**2 * self.orientations
+        sums = np.bincount((cell + bins).ravel(), weights=length.ravel(), minlength=count)
+        return sums.reshape(self.cells, self.cells, self.orientations).astype(np.float32)
+
+
+def _largest_gradient(pixels: Array) -> tuple[Array, Array]:
+    """Return the vertical and horizontal gradient (H, W) of each pixel's channel where it is largest."""
+    vertical, horizontal = np.zeros_like(pixels), np.zeros_like(pixels)
+    vertical[:, 1:-1] = pixels[:, 2:] - pixels[:, :-2]
+    horizontal[:, :, 1:-1] = pixels[:, :, 2:] - pixels[:, :, :-2]
+    length = vertical.astype(np.int32) ** 2 + horizontal.astype(np.int32) ** 2
+    channel = length.argmax(axis=0)[None]
+    return (
+        np.take_along_axis(vertical, channel, 0)[0].astype(np.float32),
+        np.take_along_axis(horizontal, channel, 0)[0].astype(np.float32),
+    )
+
+
+def _normalise(vectors: Array) -> Array:
+    return np.asarray(vectors / np.sqrt((vectors**2).sum(axis=-1, keepdims=True) + np.float32(_EPSILON**2)))

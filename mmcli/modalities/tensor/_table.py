@@ -1,0 +1,59 @@
+"""One array with a row for each sample, read row by row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UnusableError
+from mmcli.modalities.tensor._formats import read_array
+from mmcli.store.columns import Array
+
+
+class RowArray:
+    """The rows of an array; a .npy file is mapped, not loaded.
+
+    Args:
+        path: The file.
+        max_bytes: The most that the array of any other file may take in memory.
+
+    Raises:
+        MmcliError: The file is not there, or holds no array with rows.
+    """
+
+    def __init__(self, path: str, max_bytes: int) -> None:
+        self.path = path
+        try:
+            with Path(path).open("rb") as file:
+                is_npy = file.read(6) == b"\x93NUMPY"
+            if is_npy:
+                self._rows: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+            else:
+                self._rows = read_array(Path(path).read_bytes(), max_bytes)
+        except FileNotFoundError:
+            raise MmcliError(f"{path}: no such file") from None
+        except OSError as error:
+            raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
+        except (UnusableError, ValueError) as error:
+            raise MmcliError(f"{path}: {str(error).splitlines()[0]}") from None
+        if self._rows.ndim == 0:
+            raise MmcliError(f"{path}: one number; expected an array with a row for each sample")
+
+    def row(self, number: Any) -> Array:
+        """Return a row.
+
+        Raises:
+            MmcliError: ``number`` is no row number, or past the end.
+        """
+        count = len(self._rows)
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise MmcliError(
+                f"{self.path}: has {count} rows, but a row of the table comes without its number (found {number!r})"
+            )
+        if not 0 <= number < count:
+            raise MmcliError(
+                f"{self.path}: has {count} rows, but the table has {number + 1} or more; expected a row for each"
+            )
+        return np.asarray(self._rows[number])

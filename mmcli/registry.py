@@ -1,0 +1,229 @@
+"""Name to implementation: the file name is the name, found by listing the folder, imported on first use.
+
+A registered file ``log_mel.py`` holds one class ``LogMel``; the first line of its docstring is what the lists
+show. Nothing is imported to list names: summaries and class constants are read from the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+
+KINDS = ("text", "image", "audio", "video", "table", "tensor")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with its arguments, as typed: ``name:key=value,key=value`` or ``family:argument:key=value``."""
+
+    name: str
+    argument: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        pairs = ",".join(f"{key}={value}" for key, value in self.options.items())
+        return ":".join(part for part in (self.name, self.argument, pairs) if part)
+
+
+def parse_spec(text: str) -> Spec:
+    """Read the grammar of anything named with arguments.
+
+    Raises:
+        UsageError: The text does not follow the grammar.
+    """
+    name, _, rest = text.strip().partition(":")
+    if not name:
+        raise UsageError(f"{text!r}: expected name:key=value,key=value")
+    argument: str | None = None
+    pairs = rest
+    head, colon, tail = rest.rpartition(":")
+    if colon and _is_pairs(tail):
+        argument, pairs = head, tail
+    elif rest and not _is_pairs(rest):
+        argument, pairs = rest, ""
+    options: dict[str, str] = {}
+    for pair in filter(None, pairs.split(",")):
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{text!r}: {pair!r} should be key=value")
+        if key in options:
+            raise UsageError(f"{text!r}: {key!r} is given twice")
+        options[key.strip()] = value.strip()
+    return Spec(name, argument, options)
+
+
+def _is_pairs(text: str) -> bool:
+    key, equals, _ = text.split(",")[0].partition("=")
+    return bool(equals) and key.strip().isidentifier()
+
+
+def camel(name: str) -> str:
+    """Return the class name that a registered file name stands for: ``log_mel`` is ``LogMel``."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+class Registry:
+    """The implementations in one package.
+
+    Args:
+        what: What an entry is called in messages, such as ``extractor for text``.
+        package: The dotted name of the package whose files are the entries.
+        apart: Files of that package that are not entries.
+    """
+
+    def __init__(self, what: str, package: str, apart: frozenset[str] = frozenset()) -> None:
+        self.what = what
+        self.package = package
+        self.apart = apart
+
+    def names(self) -> list[str]:
+        """Return the registered names, sorted."""
+        spec = find_spec(self.package)
+        if spec is None or not spec.submodule_search_locations:
+            return []
+        found = {path.stem for folder in spec.submodule_search_locations for path in Path(folder).glob("[!_]*.py")}
+        return sorted(found - self.apart)
+
+    def summary(self, name: str) -> str:
+        """Return the first line of the entry's docstring, without importing it."""
+        return self._source(name)[0]
+
+    def constant(self, name: str, constant: str, default: Any = None) -> Any:
+        """Return a constant of the entry's class, read from its source without importing it."""
+        return self._source(name)[1].get(constant, default)
+
+    def load(self, name: str) -> type:
+        """Import an entry and return its class.
+
+        Raises:
+            MmcliError: There is no such name, or the entry needs a package that is not installed.
+        """
+        if name not in self.names():
+            raise unknown_name(self.what, name, self.names())
+        try:
+            module = import_module(f"{self.package}.{name}")
+        except ModuleNotFoundError as error:
+            if error.name and error.name.startswith("mmcli"):
+                raise
+            raise MmcliError(
+                f"{self.what} {name!r} needs the package {error.name!r}: pip install {error.name}"
+            ) from error
+        found: type = getattr(module, camel(name))
+        return found
+
+    def build(self, spec: Spec, **given: Any) -> Any:
+        """Make an entry from its name and options; ``given`` are arguments that no user types.
+
+        Raises:
+            MmcliError: The name or an option does not exist, or a value does not fit its option.
+        """
+        kind = self.load(spec.name)
+        values = _typed_options(f"{self.what} {spec.name!r}", kind, spec.options, hidden=set(given))
+        if spec.argument is not None:
+            values["argument"] = _accept_argument(self.what, spec, kind)
+        return kind(**given, **values)
+
+    def _source(self, name: str) -> tuple[str, dict[str, Any]]:
+        if name not in self.names():
+            raise unknown_name(self.what, name, self.names())
+        return _read_source(self.package, name)
+
+
+@cache
+def _read_source(package: str, name: str) -> tuple[str, dict[str, Any]]:
+    spec = find_spec(package)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    folder = next(Path(place) for place in spec.submodule_search_locations if (Path(place) / f"{name}.py").exists())
+    tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    constants: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name == camel(name):
+            for line in node.body:
+                target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
+                value = getattr(line, "value", None)
+                if isinstance(target, ast.Name) and value is not None:
+                    try:
+                        constants[target.id] = ast.literal_eval(value)
+                    except ValueError:
+                        continue
+    return summary, constants
+
+
+def _accept_argument(what: str, spec: Spec, kind: type) -> str:
+    if "argument" not in inspect.signature(kind).parameters:
+        raise UsageError(f"{what} {spec.name!r} takes no {spec.argument!r}: options are written {spec.name}:key=value")
+    assert spec.argument is not None
+    return spec.argument
+
+
+def options_of(kind: type) -> dict[str, inspect.Parameter]:
+    """Return the options a user may set on an implementation: its keyword-only parameters with defaults."""
+    found = inspect.signature(kind).parameters
+    return {
+        name: parameter
+        for name, parameter in found.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
+    }
+
+
+def _typed_options(where: str, kind: type, texts: Mapping[str, str], hidden: set[str]) -> dict[str, Any]:
+    options = {name: parameter for name, parameter in options_of(kind).items() if name not in hidden}
+    hints = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+    values: dict[str, Any] = {}
+    for key, text in texts.items():
+        if key not in options:
+            raise unknown_name(f"option of {where}", key, options)
+        values[key] = coerce(f"{where}: {key}", text, hints[key])
+    return values
+
+
+def coerce(where: str, text: str, hint: Any) -> Any:
+    """Turn an option's text into the type its parameter declares.
+
+    Ranges such as ``1-2`` are ``tuple[int, int]``; ``none`` is None where that is allowed.
+
+    Raises:
+        UsageError: The text does not fit.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        if type(None) in arguments and text.lower() in ("none", ""):
+            return None
+        return coerce(where, text, next(option for option in arguments if option is not type(None)))
+    if origin is typing.Literal:
+        if text not in arguments:
+            raise UsageError(f"{where}={text}: expected one of {', '.join(map(str, arguments))}")
+        return text
+    if origin is tuple:
+        low, dash, high = text.partition("-")
+        if low.isdigit() and (high.isdigit() or not dash) and (not dash or int(low) <= int(high)):
+            return (int(low), int(high or low))
+        raise UsageError(f"{where}={text}: expected a range such as 1-2")
+    if hint is bool:
+        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
+            raise UsageError(f"{where}={text}: expected true or false")
+        return text.lower() in ("true", "yes", "1")
+    try:
+        return hint(text)
+    except ValueError:
+        raise UsageError(f"{where}={text}: expected {'a number' if hint in (int, float) else hint.__name__}") from None
+
+
+_PARTS = frozenset({"read"})
+EXTRACTORS = {kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", _PARTS) for kind in KINDS}
+ENCODERS = Registry("encoder", "mmcli.models", frozenset({"network", "heads", "weights"}))
+FUSIONS = Registry("fusion method", "mmcli.fusion")
+TASKS = Registry("task", "mmcli.tasks")

@@ -1,0 +1,48 @@
+"""How the work talks to whoever started it: the stages speak to a Reporter and never print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """A running count of a known total."""
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Count ``steps`` more as done; ``note`` replaces the short text beside the count."""
+
+
+class Reporter(Protocol):
+    """Receives what a person may want to know while a stage runs."""
+
+    def note(self, text: str) -> None:
+        """Say one line of information."""
+
+    def warn(self, text: str) -> None:
+        """Say one line that the person should act on or know about."""
+
+    def progress(self, label: str, total: int) -> AbstractContextManager[Progress]:
+        """Open a progress display of ``total`` steps, as a context manager."""
+
+
+class _NoProgress:
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        del steps, note
+
+
+class Silent:
+    """A Reporter that says nothing: for calls from Python and tests."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def warn(self, text: str) -> None:
+        """Say nothing."""
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Progress]:
+        """Show nothing."""
+        del label, total
+        yield _NoProgress()

@@ -1,0 +1,93 @@
+"""Where and how numbers are computed: device, precision, batch size and a pool of workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
+
+from mmcli.errors import MmcliError
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DEVICES = ("auto", "cpu", "cuda", "mps")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The machine as one stage may use it.
+
+    Args:
+        jobs: Workers that decode and compute items, at least 1. Results do not depend on it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``torch_device`` says which one that is here.
+        precision: The number format of frozen networks.
+        batch_size: Rows in each fixed-shape batch of a frozen network; part of its fingerprint.
+        seed: What every random choice starts from.
+    """
+
+    jobs: int = 1
+    device: str = "cpu"
+    precision: Precision = "float32"
+    batch_size: int = 32
+    seed: int = 0
+    _pool: list[ThreadPoolExecutor] = field(default_factory=list, repr=False, compare=False)
+
+    def torch_device(self) -> str:
+        """Return the device to compute on; torch is imported only here, so work without it starts at once.
+
+        Raises:
+            MmcliError: The device asked for is not present.
+        """
+        if self.device == "cpu":
+            return "cpu"
+        import torch
+
+        present: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+        if self.device == "auto":
+            return next((name for name, available in present.items() if available()), "cpu")
+        if not present[self.device]():
+            raise MmcliError(f"--device {self.device}: torch finds none on this machine; try --device auto")
+        return self.device
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Apply ``function`` to each item in the pool; results come in the order of the items."""
+        if self.jobs == 1:
+            return [function(item) for item in items]
+        if not self._pool:
+            self._pool.append(ThreadPoolExecutor(self.jobs, thread_name_prefix="mmcli"))
+        return list(self._pool[0].map(function, items))
+
+
+def detect(
+    jobs: int | None,
+    device: str,
+    precision: str,
+    batch_size: int | None,
+    seed: int,
+    default_batch_size: int = 32,
+) -> Runtime:
+    """Return the Runtime that these option values mean on this machine.
+
+    Raises:
+        MmcliError: A name is unknown or a number out of its range.
+    """
+    if jobs is not None and jobs < 1:
+        raise MmcliError(f"--jobs must be at least 1, not {jobs}")
+    if batch_size is not None and batch_size < 1:
+        raise MmcliError(f"--batch-size must be at least 1, not {batch_size}")
+    if device not in DEVICES:
+        raise MmcliError(f"unknown --device {device!r}: it is one of {', '.join(DEVICES)}")
+    formats: dict[str, Precision] = {name: name for name in get_args(Precision)} | {"auto": "float32"}
+    if precision not in formats:
+        raise MmcliError(f"unknown --precision {precision!r}: it is one of {', '.join(formats)}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Runtime(
+        jobs=jobs or cores,
+        device=device,
+        precision=formats[precision],
+        batch_size=batch_size or default_batch_size,
+        seed=seed,
+    )

@@ -1,0 +1,139 @@
+"""What too many bad inputs, or the same input in two splits, mean for a run."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from mmcli.errors import MmcliError, TooManyBadError, UsageError
+from mmcli.reporting import Reporter
+from mmcli.store.columns import KEY_BYTES, Array, LedgerEntry
+from mmcli.store.tensors import Shard
+
+OnError = Literal["keep", "drop", "fail"]
+
+
+class BadInputs:
+    """Counts inputs that are corrupt, skipped or not found; an empty cell is none of these.
+
+    Args:
+        pairs: How many (row, modality) pairs there are.
+        on_error: ``fail`` refuses the first one.
+        max_errors: ``N`` or ``P%`` of the pairs; None allows any number.
+
+    Raises:
+        UsageError: ``max_errors`` is neither.
+    """
+
+    def __init__(self, pairs: int, on_error: OnError, max_errors: str | None) -> None:
+        self.pairs = pairs
+        self.on_error = on_error
+        self.limit = None if max_errors is None else _parse_limit(max_errors, pairs)
+        self.max_errors = max_errors
+        self.count = 0
+        self.rows: set[int] = set()
+        self.first: list[LedgerEntry] = []
+
+    def accept(self, entry: LedgerEntry) -> None:
+        """Count an entry of the ledger.
+
+        Raises:
+            MmcliError: ``on_error`` is ``fail``.
+        """
+        if entry.path is None and entry.status == "missing":
+            return
+        if self.on_error == "fail":
+            raise MmcliError(f"sample {entry.id!r}, {entry.modality}: {describe(entry)} (--on-error keep goes on)")
+        self.count += 1
+        self.rows.add(entry.row)
+        if len(self.first) < 3:
+            self.first.append(entry)
+
+    def check(self) -> None:
+        """Refuse a run with more bad inputs than allowed.
+
+        Raises:
+            TooManyBadError: There are.
+        """
+        if self.limit is not None and self.count > self.limit:
+            shown = "; ".join(f"{entry.id} {entry.modality}: {describe(entry)}" for entry in self.first)
+            raise TooManyBadError(
+                f"{self.count} of {self.pairs} inputs are bad, --max-errors allows {self.max_errors}: {shown}"
+                f"{' …' if self.count > len(self.first) else ''}"
+            )
+
+
+def describe(entry: LedgerEntry) -> str:
+    """Return what is wrong with an input, with its path where it has one."""
+    return f"{entry.reason} ({entry.path})" if entry.path else entry.reason
+
+
+def _parse_limit(text: str, pairs: int) -> float:
+    try:
+        limit = float(text.removesuffix("%")) / 100 * pairs if text.endswith("%") else float(int(text))
+    except ValueError:
+        limit = -1.0
+    if limit < 0:
+        raise UsageError(f"--max-errors {text}: expected a count such as 20, or a share such as 0.5%")
+    return limit
+
+
+def check_leaks(
+    folder: Path,
+    modalities: Sequence[str],
+    splits: Array,
+    on_leak: Literal["warn", "error"],
+    reporter: Reporter,
+) -> int:
+    """Look for the same content in two splits and return how many samples have it.
+
+    A file in two splits is a leak; so is a row whose every input equals another's. Equal text, numbers or
+    categories alone are not.
+
+    Args:
+        folder: An artifact's folder, shards written.
+        modalities: Those whose content is a file.
+        splits: The split of each row, (N,).
+        on_leak: ``error`` refuses.
+        reporter: Is warned.
+
+    Raises:
+        MmcliError: There are leaks and ``on_leak`` is ``error``.
+    """
+    keys: dict[str, list[Array]] = defaultdict(list)
+    for path in sorted((folder / "tensors").glob("*.safetensors")):
+        shard = Shard(path)
+        for name in shard.modalities():
+            keys[name].append(np.array(shard.keys(name)))
+    found: Counter[str] = Counter()
+    every = np.concatenate([np.concatenate(keys[name]) for name in sorted(keys)], axis=1)
+    leaking = np.zeros(len(splits), bool)
+    for name, column in {
+        **{name: np.concatenate(keys[name]) for name in modalities},
+        "every input": every,
+    }.items():
+        here = _in_two_splits(column, splits)
+        found[name] = int(here.sum())
+        leaking |= here
+    if leaking.any():
+        told = ", ".join(f"{name} {count}" for name, count in found.items() if count)
+        message = f"{int(leaking.sum())} samples share their content with a sample of another split ({told})"
+        if on_leak == "error":
+            raise MmcliError(f"{message}; put them in one split, for example with --group-by")
+        reporter.warn(f"{message}: test results will look better than they are")
+    return int(leaking.sum())
+
+
+def _in_two_splits(keys: Array, splits: Array) -> Array:
+    width = keys.shape[1]
+    flat = np.ascontiguousarray(keys).view(f"V{width}").ravel()
+    _, group = np.unique(flat.view(f"S{width}"), return_inverse=True)
+    known = keys.reshape(len(keys), -1, KEY_BYTES).any(axis=(1, 2))
+    _, code = np.unique(splits, return_inverse=True)
+    seen = np.zeros((group.max(initial=-1) + 1, code.max(initial=0) + 1), bool)
+    seen[group[known], code[known]] = True
+    return np.asarray(known & (seen.sum(1)[group] > 1))

@@ -1,0 +1,102 @@
+"""The chain of transforms that made an artifact, applied in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from mmcli.errors import MmcliError
+from mmcli.modalities import Media
+from mmcli.runtime import Runtime
+from mmcli.stages.transforms import NothingEarlier, Transform
+from mmcli.stages.transforms.extract_features import ExtractTransform
+from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.stages.transforms.preprocess import PreprocessTransform
+from mmcli.store.artifact import TransformRecord
+from mmcli.store.columns import Batch, ModalitySpec
+from mmcli.store.state import State
+
+
+class ChainHolder(Protocol):
+    """Anything that keeps a chain: an artifact, samples, a model."""
+
+    @property
+    def chain(self) -> list[TransformRecord]:
+        """The records, in the order in which they apply."""
+
+    def states(self, record: TransformRecord) -> dict[str, State]:
+        """What a transform learnt."""
+
+
+class Chain:
+    """Transforms in the order in which they apply.
+
+    Args:
+        holder: Keeps their records and states.
+        media: Reads the files that cells name.
+        id_column: The column that names a sample.
+    """
+
+    def __init__(self, holder: ChainHolder, media: Media, id_column: str) -> None:
+        self.records = list(holder.chain)
+        self.transforms: list[Transform] = []
+        known: dict[str, ModalitySpec] = {}
+        for record in self.records:
+            transform = _load(record, holder.states(record), known, media, id_column)
+            known |= transform.modalities()
+            self.transforms.append(transform)
+        self.modalities: Mapping[str, ModalitySpec] = known
+
+    def apply(self, batch: Batch, runtime: Runtime, done: frozenset[str] = frozenset()) -> Batch:
+        """Return the batch after every transform but those whose fingerprints are ``done`` already."""
+        for record, transform in zip(self.records, self.transforms, strict=True):
+            if record.fingerprint not in done:
+                batch = transform.apply(batch, runtime, NothingEarlier())
+        return batch
+
+    def raw_columns(self) -> dict[str, tuple[str, ...]]:
+        """Return the columns of raw rows that each modality is made from."""
+        return {
+            name: part.columns
+            for transform in self.transforms
+            if isinstance(transform, PreprocessTransform)
+            for name, part in transform.preprocessors.items()
+        }
+
+
+def check_same_chain(name: str, chain: list[TransformRecord], model: list[TransformRecord]) -> frozenset[str]:
+    """Return the fingerprints of a source's chain, all of which must be in the model's.
+
+    Raises:
+        MmcliError: A transform of the source is none of the model's: its features mean something else.
+    """
+    known = {record.fingerprint for record in model}
+    for record in chain:
+        if record.fingerprint not in known:
+            raise MmcliError(
+                f"{name}: its {record.stage} differs from the one the model was trained on (other options, "
+                "other fitted state or other weights); give the model raw rows, or the artifacts it was trained on"
+            )
+    return frozenset(record.fingerprint for record in chain)
+
+
+def _load(
+    record: TransformRecord,
+    states: Mapping[str, State],
+    known: Mapping[str, ModalitySpec],
+    media: Media,
+    id_column: str,
+) -> Transform:
+    transform: Transform
+    if record.stage == PreprocessTransform.stage:
+        transform = PreprocessTransform.load(record.config, states, media, id_column)
+    elif record.stage == ExtractTransform.stage:
+        transform = ExtractTransform.load(record.config, states, known)
+    else:
+        transform = FuseTransform.load(record.config, states, known)
+    if transform.version != record.version:
+        raise MmcliError(
+            f"{record.stage} was made by version {record.version} of its code, this mmcli has {transform.version}; "
+            "make the artifact again"
+        )
+    return transform

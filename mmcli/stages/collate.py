@@ -1,0 +1,44 @@
+"""Columns of features as the torch tensors that fusion and networks take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmcli.store.columns import Column, Dense, ModalitySpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Feature = Tensor | tuple[Tensor, Tensor]
+
+
+def width(spec: ModalitySpec) -> int:
+    """Return how many numbers describe a row once a sequence is pooled over T and a feature map over H and W."""
+    form = spec.main
+    return int(form.dims[0]) if form.axes in ("CHW", "TD") else int(np.prod(form.dims))
+
+
+def to_features(column: Column) -> Feature:
+    """Return vectors (B, D), feature maps (B, C, H, W), or sequences padded with zeros: (B, T, D) and lengths (B,)."""
+    import torch
+
+    tensor = column.main
+    if isinstance(tensor, Dense):
+        return torch.from_numpy(np.array(tensor.values, np.float32))
+    lengths = np.diff(tensor.offsets)
+    values = np.zeros((len(lengths), max(1, int(lengths.max(initial=0))), *tensor.values.shape[1:]), np.float32)
+    inside = np.arange(values.shape[1]) < lengths[:, None]
+    values[inside] = tensor.values
+    return torch.from_numpy(values), torch.from_numpy(lengths)
+
+
+def collate(columns: Mapping[str, Column], names: list[str]) -> tuple[dict[str, Feature], dict[str, Tensor]]:
+    """Return the features of these modalities, and where they are present, (B,) bool each."""
+    import torch
+
+    features = {name: to_features(columns[name]) for name in names}
+    present = {name: torch.from_numpy(np.array(columns[name].present)) for name in names}
+    return features, present

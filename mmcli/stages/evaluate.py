@@ -1,0 +1,169 @@
+"""evaluate: how well a model does on rows whose targets are known, and with fewer modalities."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.evaluation.subsets import subset_name, subsets
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import Runtime, detect
+from mmcli.stages.driver import run_record
+from mmcli.stages.inputs import Asked, open_inputs
+from mmcli.stages.model import TrainedModel
+from mmcli.stages.predict import prediction
+from mmcli.stages.splitting import known_split
+from mmcli.store.columns import Array, Row
+from mmcli.store.rows import dump_row
+from mmcli.store.writer import ArtifactWriter, check_output
+
+STAGE = "evaluate"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an evaluation found.
+
+    Args:
+        metrics: What ``metrics.json`` holds.
+        confusion: Counts (K, K), true classes in rows, with the names of the classes.
+        output: The folder written, if any.
+    """
+
+    metrics: dict[str, Any]
+    confusion: dict[str, Any]
+    output: str | None
+
+
+@dataclass
+class _Collected:
+    """Probabilities of every row measured, with all modalities and with each subset."""
+
+    targets: list[Any]
+    known: list[Array]
+    whole: list[Array]
+    parts: dict[str, list[Array]]
+    predictions: list[Row]
+
+
+def evaluate(
+    model: Path,
+    source: str,
+    output: Path | None = None,
+    *,
+    split: str = "test",
+    root: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    reporter: Reporter | None = None,
+) -> Report:
+    """Measure a model on the rows of a split and write a report where ``output`` says.
+
+    Raises:
+        MmcliError: The model, the source or a target is not as it must be, or no row is in the split.
+    """
+    began = time.time()
+    reporter = reporter if reporter is not None else Silent()
+    runtime = detect(jobs, device, "auto", None, seed)
+    if output is not None:
+        check_output(Path(os.path.abspath(output)), STAGE)
+    trained = TrainedModel(model)
+    wanted = None if split == "all" else known_split(split, "--split")
+    inputs = open_inputs(trained, source, runtime, reporter, root=root, limit=limit)
+    collected = _Collected([], [], [], {subset_name(part): [] for part in subsets(trained.sources)}, [])
+    for asked in inputs:
+        chosen = _in_split(asked, trained, wanted)
+        if chosen is not None:
+            _collect(collected, chosen, trained, reporter)
+    if not collected.targets:
+        raise MmcliError(f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)")
+    metrics, confusion = _measure(collected, trained, split, seed)
+    if output is not None:
+        _write(output, fresh, trained, metrics, confusion, collected.predictions, seed, began, runtime)
+    return Report(metrics, confusion, None if output is None else str(output))
+
+
+def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | None:
+    """Return the rows of a split; rows of a table without a split column are all wanted."""
+    column = model.artifact.roles.split
+    if split is None or all(column not in row for row in asked.batch.rows):
+        return asked
+    rows = [
+        number
+        for number, row in enumerate(asked.batch.rows)
+        if known_split(row.get(column), f"sample {asked.ids[number]!r}, column {column!r}") == split
+    ]
+    return asked.take(rows) if rows else None
+
+
+def _collect(collected: _Collected, asked: Asked, model: TrainedModel, reporter: Reporter) -> None:
+    column = model.artifact.roles.target
+    targets = []
+    for identity, row in zip(asked.ids, asked.batch.rows, strict=True):
+        value = row.get(str(column))
+        if value is None or str(value).strip() == "":
+            raise MmcliError(f"sample {identity!r}: no target (column {column!r}) to compare the prediction with")
+        if not model.task.known(value):
+            raise MmcliError(f"sample {identity!r}: the target {value!r} is none of those the model was trained on")
+        targets.append(value)
+    whole, known = model.outputs(asked.batch.columns)
+    collected.targets += targets
+    collected.whole.append(whole)
+    collected.known.append(known)
+    for part in subsets(model.sources):
+        collected.parts[subset_name(part)].append(model.outputs(asked.batch.columns, part)[0])
+    records = model.task.records(whole)
+    for number, problems in enumerate(asked.problems(model.sources)):
+        predicted = prediction(asked.ids[number], records[number], bool(known[number]), problems, model.sources)
+        collected.predictions.append({**predicted, "target": targets[number]})
+
+
+def _measure(
+    collected: _Collected, model: TrainedModel, split: str, seed: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    from mmcli.evaluation.intervals import intervals
+
+    encoded = model.task.encode(collected.targets)
+    whole = np.concatenate(collected.whole)
+    metrics = {
+        "task": model.artifact.header["task"],
+        "split": split,
+        "n": len(encoded),
+        "without_modalities": int((~np.concatenate(collected.known)).sum()),
+        "metrics": model.task.metrics(whole, encoded),
+        "intervals": intervals(whole, encoded, seed=seed),
+        "baselines": model.task.baselines(encoded),
+        "subsets": {
+            name: model.task.metrics(np.concatenate(parts), encoded) for name, parts in collected.parts.items()
+        },
+    }
+    counts = model.task.confusion(whole, encoded)
+    return metrics, {"classes": model.task.decode(np.arange(len(counts))), "counts": counts.tolist()}
+
+
+def _write(
+    output: Path, fresh: bool, model: TrainedModel, metrics: dict[str, Any], confusion: dict[str, Any],
+    predictions: list[Row], seed: int, began: float, runtime: Runtime,
+) -> None:  # fmt: skip
+    with ArtifactWriter(output, STAGE, fresh) as writer:
+        for name, value in {"metrics.json": metrics, "confusion.json": confusion}.items():
+            (writer.folder / name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with (writer.folder / "predictions.jsonl").open("wb") as file:
+            file.writelines(map(dump_row, predictions))
+        header = {
+            "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": dataclasses.asdict(model.artifact.roles),
+            "source": model.artifact.digest, "seed": seed, "parameters": {"split": metrics["split"]},
+            "chain": [record.to_json() for record in model.artifact.chain], "modalities": {}, "counts": {},
+        }  # fmt: skip
+        writer.publish(header, run_record(began, runtime))

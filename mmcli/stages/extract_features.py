@@ -1,0 +1,108 @@
+"""extract-features: stored modalities to features, each by the extractors one names, or by a default of its kind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.registry import Spec, parse_spec
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import detect
+from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
+from mmcli.stages.training_rows import train_columns
+from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, ExtractTransform, Use, make_extractor
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.samples import open_samples
+from mmcli.store.writer import ArtifactWriter, check_output
+
+STAGE = "extract-features"
+NONE = "none"
+
+
+def extract_features(
+    source: str,
+    output: Path,
+    *,
+    use: Sequence[str] = (),
+    dtype: Literal["float32", "float16"] = "float32",
+    limit: int | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    fresh: bool = False,
+    reporter: Reporter | None = None,
+) -> Summary:
+    """Compute features of preprocessed samples and write an artifact; arguments are the command's options.
+
+    Raises:
+        MmcliError: The source or a name is not as it must be.
+    """
+    began = time.time()
+    reporter = reporter if reporter is not None else Silent()
+    runtime = detect(jobs, device, precision, batch_size, seed)
+    check_output(Path(os.path.abspath(output)), STAGE)
+    specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
+    samples = open_samples(source, ["preprocess"], limit)
+    uses = _plan_uses(specs, samples.modalities, seed, reporter)
+    transform = ExtractTransform(uses, samples.modalities, dtype, runtime)
+    header = {
+        "source": samples.digest,
+        "media_root": samples.first.header["media_root"],
+        "seed": seed,
+        "parameters": {"limit": limit},
+    }
+    with ArtifactWriter(output, STAGE, fresh) as writer:
+        same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())
+        if same is not None:
+            return summary_of(same, began)
+        hashes = transform.fit(train_columns(samples), {} if fresh else learnt_before(writer.output))
+        work = Work(
+            transform=transform,
+            count=len(samples),
+            batch=samples.batch_with_reasons,
+            roles=samples.roles,
+            upstream=[(record, samples.states(record)) for record in samples.chain],
+            header={**header, "learnt_from": hashes},
+        )
+        return drive(writer, work, runtime, reporter, began)
+
+
+def _parse_use(text: str) -> tuple[str, Spec]:
+    modality, equals, spec = text.partition("=")
+    if not equals or not modality or not spec:
+        raise UsageError(f"--use {text}: expected MODALITY=EXTRACTOR")
+    return modality, parse_spec(spec)
+
+
+def _plan_uses(
+    named: list[tuple[str, Spec]], modalities: Mapping[str, ModalitySpec], seed: int, reporter: Reporter
+) -> dict[str, Use]:
+    chosen: dict[str, list[Spec]] = {name: [] for name in modalities}
+    for modality, spec in named:
+        if modality not in modalities:
+            raise unknown_name("modality", modality, modalities)
+        chosen[modality].append(spec)
+    uses: dict[str, Use] = {}
+    for modality, specs in chosen.items():
+        kind = modalities[modality].kind
+        if not specs:
+            specs = [Spec(name) for name in DEFAULT_EXTRACTORS[kind]]
+            reporter.note(
+                f"{modality}: {' and '.join(map(str, specs))} (--use {modality}=… chooses, none leaves it out)"
+            )
+        for spec in specs:
+            if spec.name == NONE:
+                continue
+            name = modality if len(specs) == 1 else f"{modality}_{spec.name}"
+            if name in uses:
+                raise MmcliError(f"--use {modality}={spec}: {spec.name} is used on {modality} twice; one at a time")
+            uses[name] = Use(modality, spec, make_extractor(kind, spec, seed))
+    if not uses:
+        raise MmcliError("every modality is left out by --use …=none: nothing to extract")
+    return uses

@@ -1,0 +1,63 @@
+"""fuse: features of several modalities, scaled and aligned, with the method that makes one of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmcli.registry import FUSIONS, parse_spec
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import detect
+from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
+from mmcli.stages.training_rows import train_columns
+from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.store.samples import join_by_id, open_samples
+from mmcli.store.writer import ArtifactWriter, check_output
+
+STAGE = "fuse"
+
+
+def fuse(
+    sources: Sequence[str],
+    output: Path,
+    *,
+    method: str = "concat",
+    limit: int | None = None,
+    seed: int = 0,
+    fresh: bool = False,
+    jobs: int | None = None,
+    reporter: Reporter | None = None,
+) -> Summary:
+    """Scale and align features, fuse them where the method is static, and write an artifact.
+
+    Raises:
+        MmcliError: A source or the method is not as it must be.
+    """
+    began = time.time()
+    reporter = reporter if reporter is not None else Silent()
+    runtime = detect(jobs, "cpu", "auto", None, seed)
+    check_output(Path(os.path.abspath(output)), STAGE)
+    spec = parse_spec(method)
+    FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
+    samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
+    transform = FuseTransform(samples.modalities, spec, seed)
+    header = {
+        "source": samples.digest, "media_root": samples.first.header["media_root"], "seed": seed,
+        "parameters": {"limit": limit},
+    }  # fmt: skip
+    with ArtifactWriter(output, STAGE, fresh) as writer:
+        same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())
+        if same is not None:
+            return summary_of(same, began)
+        transform.fit(train_columns(samples))
+        work = Work(
+            transform=transform,
+            count=len(samples),
+            batch=samples.batch_with_reasons,
+            roles=samples.roles,
+            upstream=[(record, samples.states(record)) for record in samples.chain],
+            header=header,
+        )
+        return drive(writer, work, runtime, reporter, began)

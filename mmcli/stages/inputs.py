@@ -1,0 +1,192 @@
+"""What a model is asked about: raw rows or any artifact of its chain, brought to aligned features batch by batch."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.modalities.files import MediaFolder
+from mmcli.reporting import Reporter
+from mmcli.runtime import Runtime
+from mmcli.stages.chain import Chain, check_same_chain
+from mmcli.stages.model import TrainedModel
+from mmcli.stages.transforms.preprocess import PreprocessTransform
+from mmcli.store.artifact import is_artifact
+from mmcli.store.columns import Batch, LedgerEntry, Row
+from mmcli.store.rows import parse_row
+from mmcli.store.samples import ARTIFACT, ROW, Samples, open_samples, samples_of_rows
+from mmcli.store.sources import lines_as_they_come, open_table
+
+_ROWS = 256
+STAGES = ("preprocess", "extract-features", "fuse")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows with their aligned features.
+
+    Args:
+        ids: The id of each row.
+        batch: The rows, the aligned features, and why inputs are not ok by source modality.
+    """
+
+    ids: list[str]
+    batch: Batch
+
+    def problems(self, sources: list[str]) -> list[dict[str, LedgerEntry]]:
+        """Return for each row the source modalities that are not ok."""
+        found: list[dict[str, LedgerEntry]] = [{} for _ in self.ids]
+        for entry in self.batch.ledger:
+            if entry.modality in sources:
+                found[entry.row].setdefault(entry.modality, entry)
+        return found
+
+    def take(self, rows: list[int]) -> Asked:
+        """Return some of the rows."""
+        place = {row: number for number, row in enumerate(rows)}
+        indexes = np.array(rows, np.int64)
+        ledger = [replace(entry, row=place[entry.row]) for entry in self.batch.ledger if entry.row in place]
+        columns = {name: column.take(indexes) for name, column in self.batch.columns.items()}
+        return Asked([self.ids[row] for row in rows], Batch([self.batch.rows[row] for row in rows], columns, ledger))
+
+
+def open_inputs(
+    model: TrainedModel,
+    source: str,
+    runtime: Runtime,
+    reporter: Reporter,
+    *,
+    root: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Asked]:
+    """Return the rows of a source with their aligned features, in order.
+
+    Args:
+        model: Says how features are made.
+        source: A raw table, the folder of an artifact of the model's chain, or ``-`` for either on standard input.
+        runtime: Where to compute.
+        reporter: Is warned of columns that the model knows and the rows lack.
+        root: The folder that media paths are relative to; None is the table's own.
+        limit: Rows at most.
+
+    Raises:
+        MmcliError: The source is not there, was made differently, or has none of the model's columns.
+    """
+    if source == "-":
+        return _from_pipe(model, runtime, reporter, root, limit)
+    if is_artifact(Path(source)):
+        return _from_samples(model, open_samples(source, STAGES, limit), runtime)
+    table = open_table(source)
+    rows = itertools.islice((row for _, row in table.rows), limit)
+    return _from_rows(model, table.name, _chunks(rows), table.root if root is None else root, runtime, reporter)
+
+
+def _from_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
+    done = check_same_chain(samples.name, samples.chain, model.artifact.chain)
+    identity = samples.roles.id
+    chain = Chain(model.artifact, MediaFolder(samples.first.header["media_root"]), identity)
+    for start, stop in samples.ranges(_ROWS):
+        batch = chain.apply(samples.batch_with_reasons(start, stop), runtime, done)
+        yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples))
+
+
+def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:
+    """Name the ledger's entries by the source modality."""
+    source_of = {name: spec.source for name, spec in samples.modalities.items()} | model.source_of
+    ledger = [replace(entry, modality=source_of.get(entry.modality, entry.modality)) for entry in batch.ledger]
+    return Batch(batch.rows, batch.columns, ledger)
+
+
+def _from_rows(
+    model: TrainedModel,
+    name: str,
+    chunks: Iterator[list[Row]],
+    root: str,
+    runtime: Runtime,
+    reporter: Reporter,
+) -> Iterator[Asked]:
+    identity = model.artifact.roles.id
+    chain = Chain(model.artifact, MediaFolder(root), identity)
+    first = next(chunks, None)
+    if first is None:
+        raise MmcliError(f"{name}: no rows to predict")
+    columns = {column for row in first for column in row}
+    _leave_out_lacking(chain, columns, name, reporter)
+    number = 0
+    for rows in itertools.chain([first], chunks):
+        ids = [str(row.get(identity, number + place)) for place, row in enumerate(rows)]
+        number += len(rows)
+        yield Asked(ids, chain.apply(Batch(rows, {}), runtime))
+
+
+def _leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:
+    """Take a modality for missing where the rows have no column of it; warn once."""
+    known = chain.raw_columns()
+    lacking = {modality for modality, needed in known.items() if not columns & set(needed)}
+    if lacking == set(known):
+        wanted = ", ".join(column for needed in known.values() for column in needed)
+        raise MmcliError(
+            f"{name}: none of the columns that the model knows ({wanted}); it has {', '.join(sorted(columns))}"
+        )
+    absent = sorted(column for needed in known.values() for column in needed if column not in columns)
+    if lacking or absent:
+        told = ", ".join(absent or sorted(lacking))
+        reporter.warn(
+            f"{name}: no column {told}: taken for missing in every row ({', '.join(sorted(lacking)) or 'in part'})"
+        )
+    for transform in chain.transforms:
+        if isinstance(transform, PreprocessTransform):
+            transform.lacking = frozenset(lacking)
+
+
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(itertools.islice(rows, _ROWS)):
+        yield chunk
+
+
+def _from_pipe(
+    model: TrainedModel, runtime: Runtime, reporter: Reporter, root: str | None, limit: int | None
+) -> Iterator[Asked]:
+    """Rows of an artifact are collected first; JSON lines are answered as they come; CSV by the batch."""
+    name = "standard input"
+    if sys.stdin.isatty():
+        raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact's folder")
+    groups = ([line for line in group if line.strip()] for group in lines_as_they_come(sys.stdin.fileno()))
+    first = next((group for group in groups if group), None)
+    if first is None:
+        raise MmcliError(f"{name} brought no rows: did the command before it fail?")
+    whole = itertools.chain([first], groups)
+    if not first[0].lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
+        table = open_table("-", itertools.chain.from_iterable([line + b"\n" for line in group] for group in whole))
+        yield from _from_rows(
+            model,
+            name,
+            _chunks(itertools.islice((row for _, row in table.rows), limit)),
+            root or ".",
+            runtime,
+            reporter,
+        )
+        return
+    if {ARTIFACT, ROW} <= parse_row(first[0].removeprefix(b"\xef\xbb\xbf"), f"{name}, line 1").keys():
+        lines = (line for group in whole for line in group)
+        yield from _from_samples(model, samples_of_rows(lines, limit), runtime)
+        return
+    yield from _from_rows(model, name, _parsed(whole, name, limit), root or ".", runtime, reporter)
+
+
+def _parsed(groups: Iterator[list[bytes]], name: str, limit: int | None) -> Iterator[list[Row]]:
+    number = 0
+    for group in groups:
+        rows = []
+        for line in group:
+            number += 1
+            if limit is None or number <= limit:
+                rows.append(parse_row(line.removeprefix(b"\xef\xbb\xbf"), f"{name}, line {number}"))
+        for start in range(0, len(rows), _ROWS):
+            yield rows[start : start + _ROWS]

@@ -1,0 +1,33 @@
+"""inspect: what an artifact holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from mmcli.store.artifact import RUN, Artifact
+
+
+def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
+    """Return what an artifact's records say of it, and the first lines of its ledger.
+
+    Raises:
+        MmcliError: The folder is not an artifact.
+    """
+    artifact = Artifact(path)
+    run_file = artifact.path / RUN
+    run = json.loads(run_file.read_bytes()) if run_file.exists() else {}
+    size = sum(file.stat().st_size for file in artifact.path.rglob("*") if file.is_file())
+    entries = artifact.ledger()
+    return {
+        "path": str(path),
+        "bytes": size,
+        "command": run.get("command"),
+        "made": run.get("began"),
+        **{key: value for key, value in artifact.header.items() if key != "files"},
+        "problems": [dataclasses.asdict(entry) for entry in itertools.islice(entries, problems)],
+        "more_problems": sum(1 for _ in entries),
+    }

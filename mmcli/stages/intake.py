@@ -1,0 +1,190 @@
+"""Reads a raw table into rows whose ids are unique, whose splits are known and whose targets are there."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.reporting import Reporter
+from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
+from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
+from mmcli.store.artifact import Roles
+from mmcli.store.columns import Row
+from mmcli.store.rows import RowFile
+from mmcli.store.samples import OWN_COLUMNS, SpooledRows
+from mmcli.store.sources import Table, open_table
+
+
+@dataclass(frozen=True)
+class IntakeOptions:
+    """What a person says of the table: the names of columns, and how to split."""
+
+    id: str | None = None
+    split: str | None = None
+    target: str | None = None
+    split_ratio: str | None = None
+    stratify: str | None = None
+    group_by: str | None = None
+    limit: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A raw table, checked: its rows with id and split, and what each column is for."""
+
+    table: Table
+    rows: RowFile
+    roles: Roles
+    columns: list[str]
+    head: list[Row]
+    splits: Counter[str]
+
+
+def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
+    """Read a table once, check every row and assign splits.
+
+    Raises:
+        MmcliError: A row, id, split or target is not as it must be; the message names the line.
+    """
+    table = open_table(source)
+    stream: Iterator[tuple[str, Row]] = ((where, _without_own_columns(row, where)) for where, row in table.rows)
+    stream = itertools.islice(stream, options.limit) if options.limit is not None else stream
+    head = list(itertools.islice(stream, SAMPLE))
+    if not head:
+        raise MmcliError(f"{table.name}: no rows below the header")
+    columns = list(dict.fromkeys(column for _, row in head for column in row))
+    roles = _find_roles(table.name, columns, options, reporter)
+    rows, splits = _write_rows(itertools.chain(head, stream), roles, columns, options)
+    _check_ids(rows, roles, table.name)
+    if not splits["train"]:
+        raise MmcliError(f"{table.name}: no train rows (found {_tell(splits)}); nothing can be learnt from it")
+    if not splits["val"]:
+        rows, splits = _set_val_aside(rows, roles, options.seed)
+        reporter.note(f"no val rows: {splits['val']} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
+    return Intake(table, rows, roles, columns, [row for _, row in head], splits)
+
+
+def _without_own_columns(row: Row, where: str) -> Row:
+    """Take mmcli's own columns off a row that another stage wrote; refuse a table's columns of the same names."""
+    if isinstance(row.get("row"), int) and isinstance(row.get("status"), dict):
+        return {name: value for name, value in row.items() if name not in OWN_COLUMNS}
+    for name in OWN_COLUMNS:
+        if name in row:
+            raise MmcliError(f"{where}: a column is named {name!r}, a name that mmcli writes itself; rename it")
+    return row
+
+
+def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, reporter: Reporter) -> Roles:
+    for column in (options.id, options.split, options.target, options.stratify, options.group_by):
+        if column is not None:
+            require_column(column, columns, name)
+    if options.split is not None and options.split_ratio is not None:
+        raise UsageError("--split and --split-ratio exclude each other")
+    identity = options.id or infer_column(columns, ["id"])
+    split = options.split if options.split_ratio else options.split or infer_column(columns, ["split"])
+    target = options.target
+    if target is None:
+        target = infer_column([column for column in columns if column not in (identity, split)], TARGET_NAMES)
+        if target is not None:
+            reporter.note(f"target: column {target!r} (--target names another)")
+    if identity is None:
+        reporter.note("no id column: samples are numbered from 0 (--id names a column)")
+    if split is None:
+        ratio = options.split_ratio or ",".join(map(str, DEFAULT_RATIO))
+        reporter.note(f"train, val and test made by hash of the id: {ratio}")
+    return Roles(
+        id=identity or _free_name("id", columns),
+        split=split or _free_name("split", columns),
+        target=target,
+        group=options.group_by,
+    )
+
+
+def require_column(column: str, columns: Sequence[str], name: str) -> None:
+    """Check that a table has a column.
+
+    Raises:
+        MmcliError: It has not; the message lists the columns there are.
+    """
+    if column not in columns:
+        raise MmcliError(f"{name}: {unknown_name('column', column, columns)}")
+
+
+def _free_name(name: str, columns: Sequence[str]) -> str:
+    return name if name not in columns else f"mmcli_{name}"
+
+
+def _write_rows(
+    stream: Iterator[tuple[str, Row]], roles: Roles, columns: list[str], options: IntakeOptions
+) -> tuple[RowFile, Counter[str]]:
+    made = roles.split not in columns or options.split_ratio is not None
+    ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
+    splitter = Splitter(ratio, options.seed)
+    splits: Counter[str] = Counter()
+    rows = SpooledRows()
+    for number, (where, row) in enumerate(stream):
+        identity = str(number) if roles.id not in columns else _cell(row, roles.id)
+        if not identity:
+            raise MmcliError(f"{where}: the id (column {roles.id!r}) is empty")
+        group = None if roles.group is None else _cell(row, roles.group)
+        if made:
+            stratum = None if options.stratify is None else _cell(row, options.stratify)
+            split = splitter.assign(identity, group, stratum)
+        else:
+            split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")
+        if roles.target is not None and split != "test" and not _cell(row, roles.target):
+            raise MmcliError(
+                f"{where}: sample {identity!r} is in {split} and its target (column {roles.target!r}) is empty; "
+                "fill it, or move the sample to test"
+            )
+        splits[split] += 1
+        rows.append({roles.id: identity, **row, roles.split: split})
+    return rows.close(), splits
+
+
+def _cell(row: Row, column: str) -> str:
+    value = row.get(column)
+    return "" if value is None else str(value).strip()
+
+
+def _check_ids(rows: RowFile, roles: Roles, name: str) -> None:
+    """Ids are compared by 8-byte hashes, so that a million of them take 8 MB."""
+    hashes = array("Q")
+    for row in rows:
+        hashes.append(int.from_bytes(hashlib.blake2b(str(row[roles.id]).encode(), digest_size=8).digest(), "big"))
+    values, counts = np.unique(np.frombuffer(hashes, np.uint64), return_counts=True)
+    if (counts > 1).any():
+        twice = np.isin(np.frombuffer(hashes, np.uint64), values[counts > 1])
+        seen: dict[str, int] = {}
+        for number in np.flatnonzero(twice):
+            identity = str(rows.rows(int(number), int(number) + 1)[0][roles.id])
+            if identity in seen:
+                raise MmcliError(
+                    f"{name}: the id {identity!r} stands twice, in samples {seen[identity] + 1} and {number + 1}; "
+                    "ids must be unique (--id names another column)"
+                )
+            seen[identity] = int(number)
+
+
+def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Counter[str]]:
+    splits: Counter[str] = Counter()
+    changed = SpooledRows()
+    for row in rows:
+        unit = _cell(row, roles.group) if roles.group else str(row[roles.id])
+        if row[roles.split] == "train" and is_set_aside(unit, seed):
+            row[roles.split] = "val"
+        splits[row[roles.split]] += 1
+        changed.append(row)
+    return changed.close(), splits
+
+
+def _tell(splits: Counter[str]) -> str:
+    return ", ".join(f"{count} {split}" for split, count in sorted(splits.items())) or "none"

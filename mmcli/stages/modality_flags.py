@@ -1,0 +1,110 @@
+"""From the flags that name columns to the modalities of preprocess: ``--text COL``, ``--image NAME=COL``, patterns."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.reporting import Reporter
+from mmcli.stages.intake import Intake, require_column
+from mmcli.stages.kinds import infer_kinds
+
+TABLE = "table"
+_ONE_COLUMN = ("text", "image", "audio", "video")
+
+
+@dataclass(frozen=True)
+class ModalityPlan:
+    """One modality to be made: its kind, its columns, and what only its kind needs."""
+
+    kind: str
+    columns: tuple[str, ...]
+    extra: Mapping[str, Any]
+
+
+def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter: Reporter) -> dict[str, ModalityPlan]:
+    """Return the modalities by name.
+
+    Args:
+        flags: What each of text, image, audio, video, numeric, categorical and tensor was given.
+        intake: The table.
+        reporter: Is told the kinds that were inferred.
+
+    Raises:
+        MmcliError: A column is not in the table, or two modalities have one name.
+    """
+    if not any(flags.values()):
+        flags = _infer(intake, reporter)
+    plans: dict[str, ModalityPlan] = {}
+    for kind in _ONE_COLUMN:
+        for flag in flags.get(kind, ()):
+            name, column = _named(flag)
+            require_column(column, intake.columns, intake.table.name)
+            _add(plans, name or column, ModalityPlan(kind, (column,), {}))
+    for flag in flags.get("tensor", ()):
+        name, place = _named(flag)
+        if name is not None and place not in intake.columns:
+            _add(plans, name, ModalityPlan("tensor", (), {"array": place}))
+        else:
+            require_column(place, intake.columns, intake.table.name)
+            _add(plans, name or place, ModalityPlan("tensor", (place,), {}))
+    columns: dict[str, list[str]] = {"numeric": [], "categorical": []}
+    for kind, unnamed in columns.items():
+        for flag in flags.get(kind, ()):
+            name, pattern = _named(flag)
+            matched = _match(pattern, intake)
+            if name is None:
+                unnamed += [column for column in matched if column not in unnamed]
+            elif kind == "categorical":
+                raise UsageError(
+                    f"--categorical {flag}: categorical columns have no name of their own; they are {TABLE!r}"
+                )
+            else:
+                _add(plans, name, ModalityPlan("tensor", tuple(matched), {"numeric": True}))
+    if columns["numeric"] or columns["categorical"]:
+        extra = {kind: tuple(names) for kind, names in columns.items()}
+        _add(plans, TABLE, ModalityPlan("table", (*extra["numeric"], *extra["categorical"]), extra))
+    if not plans:
+        raise MmcliError(
+            f"{intake.table.name}: no column to learn from; name some with --text, --image, --audio, --numeric …"
+        )
+    return plans
+
+
+def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
+    roles = intake.roles
+    taken = {column for column in (roles.id, roles.split, roles.target, roles.group) if column is not None}
+    found = infer_kinds(intake.head, taken)
+    unused = found.pop("", [])
+    told = [f"{column} {kind}" for kind, names in found.items() for column in names]
+    reporter.note(f"kinds inferred: {', '.join(told) or 'none'} (name columns with --text, --image … to choose)")
+    if unused:
+        reporter.note(f"not used: {', '.join(unused)}")
+    return found
+
+
+def _named(flag: str) -> tuple[str | None, str]:
+    name, equals, rest = flag.partition("=")
+    if not equals:
+        return None, flag
+    if not name or not rest:
+        raise UsageError(f"{flag!r}: expected a column, or NAME=COLUMN")
+    return name, rest
+
+
+def _match(pattern: str, intake: Intake) -> list[str]:
+    matched = [column for column in intake.columns if fnmatch.fnmatchcase(column, pattern)]
+    if not matched:
+        raise MmcliError(f"{intake.table.name}: {unknown_name('column', pattern, intake.columns)}")
+    return matched
+
+
+def _add(plans: dict[str, ModalityPlan], name: str, plan: ModalityPlan) -> None:
+    slug = re.sub(r"[^\w-]+", "_", name).strip("_") or "modality"
+    if slug in plans:
+        raise MmcliError(f"two modalities would be named {slug!r}; name one with NAME=COLUMN")
+    plans[slug] = plan

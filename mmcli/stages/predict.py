@@ -1,0 +1,127 @@
+"""predict: a model's answer for each row, in the order and with the ids of the rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmcli.errors import UsageError
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import detect
+from mmcli.stages.bad_inputs import describe
+from mmcli.stages.inputs import open_inputs
+from mmcli.stages.model import TrainedModel
+from mmcli.store.columns import LedgerEntry, Row
+from mmcli.store.rows import dump_row
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+
+
+def predict(
+    model: Path,
+    source: str,
+    *,
+    root: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Iterator[list[Row]]:
+    """Return predictions in groups, each as soon as its rows have come.
+
+    Raises:
+        MmcliError: The model or the source is not as it must be.
+    """
+    reporter = reporter if reporter is not None else Silent()
+    runtime = detect(jobs, device, "auto", None, seed)
+    trained = TrainedModel(model)
+    for asked in open_inputs(trained, source, runtime, reporter, root=root, limit=limit):
+        probabilities, known = trained.outputs(asked.batch.columns)
+        records = trained.task.records(probabilities)
+        yield [
+            prediction(identity, record, bool(there), problems, trained.sources)
+            for identity, record, there, problems in zip(
+                asked.ids, records, known, asked.problems(trained.sources), strict=True
+            )
+        ]
+
+
+def prediction(
+    identity: str,
+    record: Mapping[str, Any],
+    known: bool,
+    problems: Mapping[str, LedgerEntry],
+    sources: list[str],
+) -> Row:
+    """Return one answer: the label, the probability of each class, the modalities used, and why others were not.
+
+    A row without any modality is not predicted: its label is None and its probabilities are the prior.
+    """
+    answer = dict(record) if known else {**record, "label": None, "probability": None}
+    return {
+        "id": identity,
+        **answer,
+        "modalities": [name for name in sources if name not in problems],
+        "status": {name: problems[name].status if name in problems else "ok" for name in sources},
+        "reasons": {name: describe(entry) for name, entry in problems.items()},
+    }
+
+
+def check_suffix(output: Path) -> None:
+    """Refuse a file whose suffix names no form of predictions.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{output}: predictions are written as {', '.join(SUFFIXES)}")
+
+
+def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
+    """Write predictions as JSON lines, CSV or Parquet by the file's suffix, whole or not at all; return how many.
+
+    Raises:
+        UsageError: The suffix is none of these.
+    """
+    check_suffix(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f".{output.name}.writing")
+    count = 0
+    try:
+        if output.suffix.lower() == ".jsonl":
+            with beside.open("wb") as file:
+                for rows in groups:
+                    file.writelines(map(dump_row, rows))
+                    count += len(rows)
+        else:
+            count = _write_table(beside, output.suffix.lower(), groups)
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
+    return count
+
+
+def _write_table(path: Path, suffix: str, groups: Iterator[list[Row]]) -> int:
+    import pandas
+
+    rows = [_flat(row) for group in groups for row in group]
+    table = pandas.DataFrame(rows)
+    if suffix == ".csv":
+        table.to_csv(path, index=False)
+    else:
+        table.to_parquet(path, index=False)
+    return len(rows)
+
+
+def _flat(row: Row) -> Row:
+    """One column a value: the probability of class x in ``probability_x``, modalities joined by ``+``."""
+    flat = {key: value for key, value in row.items() if key not in ("probabilities", "modalities", "status", "reasons")}
+    flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
+    flat["modalities"] = "+".join(row["modalities"])
+    flat |= {f"status_{name}": status for name, status in row["status"].items()}
+    flat["reasons"] = json.dumps(row["reasons"], ensure_ascii=False) if row["reasons"] else ""
+    return flat

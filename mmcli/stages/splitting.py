@@ -1,0 +1,100 @@
+"""Which samples train, which validate, which test: by a hash of the id, so that adding rows moves none."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+
+from mmcli.errors import MmcliError, UsageError
+
+SPLITS = ("train", "val", "test")
+DEFAULT_RATIO = (0.8, 0.1, 0.1)
+SET_ASIDE = 0.15
+_ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+
+
+def known_split(value: object, where: str) -> str:
+    """Return the split a cell names.
+
+    Raises:
+        MmcliError: It names none; the message begins with ``where``.
+    """
+    name = str(value or "").strip().lower()
+    name = _ALIASES.get(name, name)
+    if name not in SPLITS:
+        raise MmcliError(f"{where}: unknown split {value!r}; expected train, val or test")
+    return name
+
+
+def parse_ratio(text: str) -> tuple[float, float, float]:
+    """Read ``0.8,0.1,0.1``: the shares of train, val and test.
+
+    Raises:
+        UsageError: They are not three shares that sum to 1.
+    """
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0:
+        raise UsageError(f"--split-ratio {text}: expected the shares of train, val and test, such as 0.8,0.1,0.1")
+    return (shares[0], shares[1], shares[2])
+
+
+def fraction(text: str, seed: int) -> float:
+    """Return a number in [0, 1) that depends on the text and the seed alone."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8, key=f"split {seed}".encode()).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+class Splitter:
+    """Deals samples out to splits, in the order in which they come.
+
+    Without strata the hash alone decides. With strata it decides among the splits that are behind in that stratum,
+    each with the weight of what it lacks: the shares hold within each stratum to about one row, and rows added
+    at the end move none before them.
+
+    Args:
+        ratio: The shares of train, val and test.
+        seed: Another seed deals differently.
+    """
+
+    def __init__(self, ratio: tuple[float, float, float], seed: int) -> None:
+        self.ratio = ratio
+        self.seed = seed
+        self._dealt: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        self._groups: dict[str, str] = {}
+
+    def assign(self, identity: str, group: str | None = None, stratum: str | None = None) -> str:
+        """Return the split of a sample; all samples of a group get the same."""
+        if group is not None and group in self._groups:
+            return self._groups[group]
+        place = fraction(identity if group is None else group, self.seed)
+        split = SPLITS[_choose(place, self._weights(stratum))]
+        if stratum is not None:
+            self._dealt[stratum][SPLITS.index(split)] += 1
+        if group is not None and stratum is not None:
+            self._groups[group] = split
+        return split
+
+    def _weights(self, stratum: str | None) -> list[float]:
+        if stratum is None:
+            return list(self.ratio)
+        dealt = self._dealt[stratum]
+        count = sum(dealt) + 1
+        return [max(0.0, share * count - done) for share, done in zip(self.ratio, dealt, strict=True)]
+
+
+def _choose(place: float, weights: list[float]) -> int:
+    """Return the interval in which ``place`` lies, the intervals being as long as the weights."""
+    rest = place * sum(weights)
+    for index, weight in enumerate(weights):
+        rest -= weight
+        if rest < 0:
+            return index
+    return max(index for index, weight in enumerate(weights) if weight > 0)
+
+
+def is_set_aside(identity: str, seed: int) -> bool:
+    """Tell whether a train sample (or group) becomes a val sample where the table has no val rows."""
+    return fraction(f"val {identity}", seed) < SET_ASIDE

@@ -1,0 +1,27 @@
+"""The columns of the train rows: all that anything may be fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from mmcli.store.columns import Column
+from mmcli.store.samples import Samples
+
+_ROWS = 1024
+
+
+def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:
+    """Return a function that gives a modality's columns of the train rows that have it, as often as it is called."""
+    train = np.flatnonzero(samples.splits() == "train")
+
+    def columns(name: str) -> Iterator[Column]:
+        for start, stop in samples.ranges(_ROWS):
+            inside = train[(train >= start) & (train < stop)] - start
+            column = samples.columns(start, stop, [name])[name]
+            there = inside[column.present[inside]]
+            if len(there):
+                yield column.take(there)
+
+    return columns

@@ -1,0 +1,232 @@
+"""The transform of extract-features: stored modalities to features, each by one or more extractors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from mmcli.errors import MmcliError, unknown_name
+from mmcli.modalities import Extractor
+from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
+from mmcli.runtime import Runtime
+from mmcli.stages.transforms import Lookup
+from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
+from mmcli.store.keys import derived_keys, fingerprint
+from mmcli.store.state import State
+
+DEFAULT_EXTRACTORS = {
+    "text": ("tfidf",),
+    "image": ("hog", "color_histogram"),
+    "audio": ("mfcc",),
+    "table": ("identity",),
+    "tensor": ("identity",),
+}
+"""What is used where no ``--use`` names an extractor: nothing that needs weights."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """One extractor on one modality.
+
+    Args:
+        source: The stored modality.
+        spec: The extractor's name and options, as typed.
+        extractor: The extractor.
+    """
+
+    source: str
+    spec: Spec
+    extractor: Extractor
+
+
+def names_for(kind: str) -> list[str]:
+    """Return every extractor for a kind: its own, and the networks that serve it frozen."""
+    return sorted(EXTRACTORS[kind].names() + _frozen_names(kind))
+
+
+def _frozen_names(kind: str) -> list[str]:
+    return [name for name in ENCODERS.names() if kind in ENCODERS.constant(name, "kinds", ())]
+
+
+def registry_for(kind: str, name: str) -> Registry:
+    """Return the registry that has an extractor for a kind.
+
+    Raises:
+        MmcliError: None has.
+    """
+    if name in _frozen_names(kind):
+        return ENCODERS
+    if name not in EXTRACTORS[kind].names():
+        raise unknown_name(f"extractor for {kind}", name, names_for(kind))
+    return EXTRACTORS[kind]
+
+
+def make_extractor(kind: str, spec: Spec, seed: int) -> Extractor:
+    """Make an extractor for a kind from its name and options.
+
+    Raises:
+        MmcliError: There is no such extractor or option.
+    """
+    registry = registry_for(kind, spec.name)
+    if registry is ENCODERS:
+        from mmcli.stages.frozen import FrozenEncoder
+
+        frozen: Extractor = FrozenEncoder(spec, seed)
+        return frozen
+    extractor: Extractor = registry.build(spec)
+    return extractor
+
+
+class ExtractTransform:
+    """Stored modalities in, one column of features for each use out.
+
+    Args:
+        uses: Extractors by the name of the modality that they make.
+        inputs: The stored modalities that they read.
+        dtype: Of the features: float32 or float16.
+        runtime: Its batch size, precision and seed are part of what the features depend on.
+    """
+
+    stage: ClassVar[str] = "extract-features"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self, uses: Mapping[str, Use], inputs: Mapping[str, ModalitySpec], dtype: str, runtime: Runtime
+    ) -> None:
+        self.uses = dict(uses)
+        self.inputs = dict(inputs)
+        self.dtype = dtype
+        self.batch_size = runtime.batch_size
+        self.precision = runtime.precision
+        self.seed = runtime.seed
+        self._specs: dict[str, ModalitySpec] = {}
+
+    @classmethod
+    def load(
+        cls, config: Mapping[str, Any], states: Mapping[str, State], inputs: Mapping[str, ModalitySpec]
+    ) -> ExtractTransform:
+        """Make the transform that ``config`` and ``states`` describe.
+
+        Raises:
+            MmcliError: A file that an extractor reads is not the one it read before.
+        """
+        uses = {}
+        for name, part in config["uses"].items():
+            spec = parse_spec(part["spec"])
+            extractor = make_extractor(inputs[part["source"]].kind, spec, config["seed"])
+            if name in states:
+                extractor.load_state(states[name])
+            if extractor.assets() != part["assets"]:
+                raise MmcliError(
+                    f"{spec}: its file has changed since these features were made; bring the earlier file back"
+                )
+            uses[name] = Use(part["source"], spec, extractor)
+        runtime = Runtime(batch_size=config["batch_size"], precision=config["precision"], seed=config["seed"])
+        return cls(uses, inputs, config["dtype"], runtime)
+
+    def config(self) -> dict[str, Any]:
+        """Return each use with its files' hashes, and what the numbers depend on."""
+        return {
+            "uses": {
+                name: {
+                    "source": use.source,
+                    "spec": str(use.spec),
+                    "version": use.extractor.version,
+                    "options": _options(use.extractor),
+                    "assets": use.extractor.assets(),
+                }
+                for name, use in self.uses.items()
+            },
+            "dtype": self.dtype,
+            "batch_size": self.batch_size,
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+
+    def states(self) -> dict[str, State]:
+        """Return what each fitted extractor learnt."""
+        return {name: use.extractor.state() for name, use in self.uses.items() if use.extractor.fitted}
+
+    def modalities(self) -> dict[str, ModalitySpec]:
+        """Return the modalities it makes."""
+        for name, use in self.uses.items():
+            if name not in self._specs:
+                self._specs[name] = self._make_spec(use)
+        return self._specs
+
+    def fit(self, train: Callable[[str], Iterable[Column]], learnt: Mapping[str, tuple[str, State]]) -> dict[str, str]:
+        """Let each fitted extractor learn from the train rows; return a hash of what each learnt from.
+
+        Args:
+            train: Gives a modality's columns of train rows that have it, as often as it is called.
+            learnt: What an earlier run learnt, with the hash of what it learnt from.
+        """
+        hashes: dict[str, str] = {}
+        for name, use in self.uses.items():
+            if not use.extractor.fitted:
+                continue
+            keys = [column.key.tobytes().hex() for column in train(use.source)]
+            hashes[name] = fingerprint([use.extractor.version, _options(use.extractor), "".join(keys)])
+            before = learnt.get(name)
+            if before is not None and before[0] == hashes[name]:
+                use.extractor.load_state(before[1])
+            else:
+                use.extractor.fit(self.inputs[use.source], train(use.source))
+        self._specs = {}
+        return hashes
+
+    def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
+        """Return the batch with a column of features for each use."""
+        runtime = replace(runtime, batch_size=self.batch_size, precision=self.precision, seed=self.seed)
+        columns = dict(batch.columns)
+        ledger = list(batch.ledger)
+        for name, use in self.uses.items():
+            columns[name] = self._column(name, use, batch.columns[use.source], runtime, earlier)
+            if name != use.source:
+                ledger += [replace(entry, modality=name) for entry in batch.ledger if entry.modality == use.source]
+        return Batch(batch.rows, columns, ledger)
+
+    def _column(self, name: str, use: Use, column: Column, runtime: Runtime, earlier: Lookup) -> Column:
+        spec = self.modalities()[name]
+        present = np.flatnonzero(column.present)
+        keys = np.zeros_like(column.key)
+        if len(present):
+            keys[present] = derived_keys(spec.fingerprint, column.key[present])
+        items: list[Array | None] = [None] * len(column)
+        missing = []
+        for row in present:
+            position = earlier.position(name, keys[row].tobytes())
+            if position is None:
+                missing.append(row)
+            else:
+                items[row] = earlier.item(name, position)[""]
+        if missing:
+            rows = np.array(missing)
+            features = use.extractor.extract(self.inputs[use.source], column.take(rows), runtime)
+            for place, row in enumerate(rows):
+                items[row] = features.item(place)
+        return Column({"": assemble(spec.main, items)}, column.present.copy(), keys)
+
+    def _make_spec(self, use: Use) -> ModalitySpec:
+        source = self.inputs[use.source]
+        learnt = use.extractor.state().digest() if use.extractor.fitted else ""
+        identity = [
+            source.kind, use.spec.name, use.extractor.version, _options(use.extractor), use.extractor.assets(),
+            learnt, self.dtype,
+        ]  # fmt: skip
+        if registry_for(source.kind, use.spec.name) is ENCODERS:
+            identity += [self.batch_size, self.precision, self.seed]
+        return ModalitySpec(
+            kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
+            fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,
+        )  # fmt: skip
+
+
+def _options(extractor: Extractor) -> dict[str, Any]:
+    """Return an extractor's options with their values; a file's place is no part of them, its hash is."""
+    assets = extractor.assets()
+    found = {name: getattr(extractor, name) for name in options_of(type(extractor)) if name not in assets}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

@@ -1,0 +1,200 @@
+"""The transform of preprocess: the cells of rows to stored tensors, each kind by its own Preprocessor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UnusableError
+from mmcli.modalities import Media, Preprocessor
+from mmcli.runtime import Runtime
+from mmcli.stages.transforms import Lookup
+from mmcli.store.columns import (
+    ABSENT_KEY,
+    KEY_BYTES,
+    Array,
+    Batch,
+    Column,
+    LedgerEntry,
+    ModalitySpec,
+    Row,
+    assemble,
+)
+from mmcli.store.keys import content_key, fingerprint
+from mmcli.store.state import State
+
+Item = tuple[bytes, dict[str, Array] | UnusableError | None]
+
+
+def make_preprocessor(kind: str, config: Mapping[str, Any]) -> Preprocessor:
+    """Return the Preprocessor of a kind, told what ``config`` says."""
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
+    return cast(Preprocessor, import_module(f"mmcli.modalities.{kind}").Preprocessor(**values))
+
+
+class PreprocessTransform:
+    """Rows in, one column for each modality out.
+
+    Args:
+        kinds: The kind of each modality.
+        preprocessors: What reads and decodes each modality.
+        media: Reads the files that cells name.
+        id_column: The column that names a sample, for the ledger.
+
+    Attributes:
+        lacking: Modalities that the rows have no column of: missing in every row.
+    """
+
+    stage: ClassVar[str] = "preprocess"
+    version: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        kinds: Mapping[str, str],
+        preprocessors: Mapping[str, Preprocessor],
+        media: Media,
+        id_column: str,
+    ) -> None:
+        self.kinds = dict(kinds)
+        self.preprocessors = dict(preprocessors)
+        self.media = media
+        self.id_column = id_column
+        self.lacking: frozenset[str] = frozenset()
+        self._fingerprints: dict[str, str] = {}
+
+    @classmethod
+    def load(
+        cls, config: Mapping[str, Any], states: Mapping[str, State], media: Media, id_column: str
+    ) -> PreprocessTransform:
+        """Make the transform that ``config`` and ``states`` describe."""
+        kinds = {name: part["kind"] for name, part in config["modalities"].items()}
+        preprocessors = {
+            name: make_preprocessor(part["kind"], part["config"]) for name, part in config["modalities"].items()
+        }
+        for name, state in states.items():
+            preprocessors[name].load_state(state)
+        return cls(kinds, preprocessors, media, id_column)
+
+    def config(self) -> dict[str, Any]:
+        """Return the kind, code version and arguments of each modality."""
+        return {
+            "modalities": {
+                name: {"kind": self.kinds[name], "version": part.version, "config": part.config()}
+                for name, part in self.preprocessors.items()
+            }
+        }
+
+    def states(self) -> dict[str, State]:
+        """Return what each fitted modality learnt."""
+        return {name: part.state() for name, part in self.preprocessors.items() if part.fitted}
+
+    def modalities(self) -> dict[str, ModalitySpec]:
+        """Return the modalities it makes."""
+        return {
+            name: ModalitySpec(
+                kind=self.kinds[name], source=name, extractor=None, fingerprint=self._fingerprint(name),
+                fields=part.fields(), facts=part.facts(),
+            )
+            for name, part in self.preprocessors.items()
+        }  # fmt: skip
+
+    def fit(self, train_rows: Callable[[], Iterable[Row]], learnt: Mapping[str, tuple[str, State]]) -> dict[str, str]:
+        """Let each fitted modality learn from the train rows; return a hash of what each learnt from.
+
+        Args:
+            train_rows: Gives the train rows, as often as it is called.
+            learnt: For each modality what an earlier run learnt, with the hash of what it learnt from; taken
+                over where that is the same again.
+        """
+        hashes: dict[str, str] = {}
+        for name, part in self.preprocessors.items():
+            if not part.fitted:
+                continue
+            contents = partial(self._contents, part, train_rows)
+            # Files are not read twice only to find out that they are the same.
+            hashes[name] = "" if part.threaded else self._hash_of_input(part, contents())
+            before = learnt.get(name)
+            if before is not None and hashes[name] and before[0] == hashes[name]:
+                part.load_state(before[1])
+            else:
+                part.fit(contents())
+        self._fingerprints = {}
+        return hashes
+
+    def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
+        """Return the batch with one column for each modality, and why inputs are not ok."""
+        columns = dict(batch.columns)
+        ledger = list(batch.ledger)
+        for name, part in self.preprocessors.items():
+            read = partial(self._item, name, part, earlier)
+            items = runtime.map(read, batch.rows) if part.threaded else [read(row) for row in batch.rows]
+            columns[name] = self._column(part, items)
+            ledger += self._entries(name, part, batch.rows, items)
+        return Batch(batch.rows, columns, ledger)
+
+    def _item(self, name: str, part: Preprocessor, earlier: Lookup, row: Row) -> Item:
+        """Read, look up or decode one input; its problem, if it has one, is returned and not raised."""
+        if name in self.lacking:
+            return ABSENT_KEY, UnusableError("missing", "no such column")
+        try:
+            content = part.content(row, self.media)
+        except UnusableError as problem:
+            return ABSENT_KEY, problem
+        if content is None:
+            return ABSENT_KEY, None
+        key = content_key(self._fingerprint(name), content)
+        position = earlier.position(name, key)
+        if position is not None:
+            return key, earlier.item(name, position)
+        try:
+            return key, part.decode(content)
+        except UnusableError as problem:
+            return key, problem
+        except MmcliError as error:
+            raise type(error)(f"sample {row.get(self.id_column)!r}, {name}: {error}") from None
+
+    def _column(self, part: Preprocessor, items: list[Item]) -> Column:
+        decoded = [found if isinstance(found, dict) else None for _, found in items]
+        fields = {
+            field: assemble(form, [None if item is None else item[field] for item in decoded])
+            for field, form in part.fields().items()
+        }
+        keys = np.frombuffer(b"".join(key for key, _ in items), np.uint8).reshape(-1, KEY_BYTES)
+        return Column(fields, np.array([item is not None for item in decoded], bool), keys)
+
+    def _entries(self, name: str, part: Preprocessor, rows: list[Row], items: list[Item]) -> Iterator[LedgerEntry]:
+        for number, (row, (_, found)) in enumerate(zip(rows, items, strict=True)):
+            identity = str(row.get(self.id_column, number))
+            if found is None:
+                yield LedgerEntry(number, identity, name, "missing", "empty cell")
+            elif isinstance(found, UnusableError):
+                path = str(row.get(part.columns[0])) if len(part.columns) == 1 else None
+                yield LedgerEntry(number, identity, name, found.status, found.reason, path)
+
+    def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Row]]) -> Iterator[bytes]:
+        for row in train_rows():
+            try:
+                content = part.content(row, self.media)
+            except UnusableError:
+                continue  # apply says why
+            if content is not None:
+                yield content
+
+    def _hash_of_input(self, part: Preprocessor, contents: Iterable[bytes]) -> str:
+        import hashlib
+
+        total = hashlib.sha256(fingerprint([part.version, part.config()]).encode())
+        for content in contents:
+            total.update(len(content).to_bytes(8, "big") + content)
+        return total.hexdigest()
+
+    def _fingerprint(self, name: str) -> str:
+        if name not in self._fingerprints:
+            part = self.preprocessors[name]
+            learnt = part.state().digest() if part.fitted else ""
+            self._fingerprints[name] = fingerprint([self.kinds[name], part.version, part.config(), learnt])
+        return self._fingerprints[name]

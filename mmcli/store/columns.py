@@ -1,0 +1,223 @@
+"""The data that stages pass along: one column a modality, batches of rows, and what describes them.
+
+Shape letters: B rows, T time, D feature, C channel, H, W, S audio sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.errors import MmcliError, Status
+
+Array = NDArray[Any]
+Row = dict[str, Any]
+KEY_BYTES = 16
+ABSENT_KEY = bytes(KEY_BYTES)
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Rows of one shape: ``values`` (B, ...)."""
+
+    values: Array
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, indexes: Array) -> Dense:
+        """Return the rows at ``indexes``, in that order."""
+        return Dense(self.values[indexes])
+
+    def item(self, index: int) -> Array:
+        """Return one row."""
+        return np.asarray(self.values[index])
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of differing length; row i is ``values[offsets[i]:offsets[i + 1]]``: values (sum T, ...), offsets (B + 1,)."""
+
+    values: Array
+    offsets: Array
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, indexes: Array) -> Ragged:
+        """Return the rows at ``indexes``, in that order."""
+        starts, lengths = self.offsets[:-1][indexes], np.diff(self.offsets)[indexes]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        inside = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Ragged(self.values[np.repeat(starts, lengths) + inside], offsets)
+
+    def item(self, index: int) -> Array:
+        """Return one row, (T, ...)."""
+        return np.asarray(self.values[self.offsets[index] : self.offsets[index + 1]])
+
+
+Tensor = Dense | Ragged
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """The form of one tensor of a modality.
+
+    Args:
+        layout: ``dense`` has one shape for all rows, ``ragged`` has a length T of its own for each row.
+        dtype: A NumPy dtype name.
+        dims: The shape of a row; for ragged, the shape of one step, without T.
+        axes: One letter for each axis of a row, T first when ragged, such as ``CHW``, ``TD``, ``S``, ``D``.
+        bound: The most steps T that a ragged row can have, or 0 where nothing bounds it.
+    """
+
+    layout: Literal["dense", "ragged"]
+    dtype: str
+    dims: tuple[int, ...]
+    axes: str
+    bound: int = 0
+
+    def row_bytes(self) -> int:
+        """Return the bytes a row takes, at most (ragged without a bound: of 1,024 steps)."""
+        steps = 1 if self.layout == "dense" else self.bound or 1024
+        return int(np.dtype(self.dtype).itemsize * steps * int(np.prod(self.dims)))
+
+
+@dataclass(frozen=True)
+class ModalitySpec:
+    """What an artifact says of one modality.
+
+    Args:
+        kind: text, image, audio, video, table or tensor: the kind of the source modality.
+        source: The name the modality had after preprocess; several extractors on it share it.
+        extractor: The extractor's spec text, or None before extract-features.
+        fingerprint: Of the transform that made it: code version, parameters, fitted state, weights.
+        fields: The tensors, by field name; the main one is named ``""``.
+        scaling: How fuse may scale it: each column alone, or the whole by one number.
+        facts: What later stages must know, such as ``{"sample_rate": 16000}``.
+    """
+
+    kind: str
+    source: str
+    extractor: str | None
+    fingerprint: str
+    fields: dict[str, FieldSpec]
+    scaling: Literal["column", "whole", "none"] = "none"
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def main(self) -> FieldSpec:
+        """The form of the main tensor."""
+        return self.fields[""]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that ``artifact.json`` holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> ModalitySpec:
+        """Read the form that ``artifact.json`` holds."""
+        fields = {name: replace(FieldSpec(**form), dims=tuple(form["dims"])) for name, form in record["fields"].items()}
+        return cls(**{**record, "fields": fields})
+
+
+@dataclass(frozen=True)
+class Column:
+    """One modality of a batch.
+
+    Args:
+        fields: The tensors by field name; the main one is named ``""``. Absent rows are zeros, or empty when ragged.
+        present: (B,) bool.
+        key: (B, 16) uint8, the content key of each row; zeros where there was no input.
+    """
+
+    fields: dict[str, Tensor]
+    present: NDArray[np.bool_]
+    key: NDArray[np.uint8]
+
+    @property
+    def main(self) -> Tensor:
+        """The main tensor."""
+        return self.fields[""]
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def take(self, indexes: Array) -> Column:
+        """Return the rows at ``indexes``, in that order."""
+        fields = {name: tensor.take(indexes) for name, tensor in self.fields.items()}
+        return Column(fields, self.present[indexes], self.key[indexes])
+
+    def texts(self, name: str) -> list[str]:
+        """Return a field of UTF-8 bytes as strings; absent rows are empty."""
+        tensor = self.fields[name]
+        return [bytes(tensor.item(index)).decode("utf-8") for index in range(len(self))]
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One input that is not ok."""
+
+    row: int
+    id: str
+    modality: str
+    status: Status
+    reason: str
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows with their columns; ``ledger`` says why inputs of these rows are not ok (``row`` counts in the batch)."""
+
+    rows: list[Row]
+    columns: dict[str, Column]
+    ledger: list[LedgerEntry] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def assemble(spec: FieldSpec, items: Sequence[Array | None]) -> Tensor:
+    """Put items together in the form ``spec`` says; None is an absent row.
+
+    Raises:
+        MmcliError: An item does not have that form.
+    """
+    dtype = np.dtype(spec.dtype)
+    for item in items:
+        shape = None if item is None else item.shape if spec.layout == "dense" else item.shape[1:]
+        if shape is not None and tuple(shape) != spec.dims:
+            raise MmcliError(f"an item has shape {tuple(shape)}, expected {spec.dims}")
+    if spec.layout == "dense":
+        values = np.zeros((len(items), *spec.dims), dtype)
+        for index, item in enumerate(items):
+            if item is not None:
+                values[index] = item
+        return Dense(values)
+    lengths = [0 if item is None else len(item) for item in items]
+    whole = [item for item in items if item is not None and len(item)]
+    flat = np.concatenate(whole).astype(dtype, copy=False) if whole else np.zeros((0, *spec.dims), dtype)
+    return Ragged(flat, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def concatenate(columns: Sequence[Column]) -> Column:
+    """Put columns of the same modality one after the other."""
+    fields: dict[str, Tensor] = {}
+    for name, first in columns[0].fields.items():
+        parts = [column.fields[name] for column in columns]
+        if isinstance(first, Dense):
+            fields[name] = Dense(np.concatenate([part.values for part in parts]))
+        else:
+            lengths = np.concatenate([np.diff(part.offsets) for part in parts if isinstance(part, Ragged)])
+            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+            fields[name] = Ragged(np.concatenate([part.values for part in parts]), offsets)
+    return Column(
+        fields,
+        np.concatenate([column.present for column in columns]),
+        np.concatenate([column.key for column in columns]),
+    )

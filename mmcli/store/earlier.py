@@ -1,0 +1,88 @@
+"""Looks up, by content key, items that earlier runs have computed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.store.columns import KEY_BYTES, Array, Column, ModalitySpec
+from mmcli.store.tensors import Shard
+
+
+class Earlier:
+    """The shards of an earlier artifact and of an interrupted run, indexed by key.
+
+    Args:
+        folders: Folders of shards; in the order in which they are asked.
+        modalities: The modalities about to be written; a key says all of an item, so equal key, equal form.
+    """
+
+    def __init__(self, folders: list[Path], modalities: Mapping[str, ModalitySpec]) -> None:
+        self.modalities = dict(modalities)
+        self._shards: list[Shard] = []
+        for folder in folders:
+            for path in sorted(folder.glob("*.safetensors")):
+                try:
+                    self._shards.append(Shard(path))
+                except MmcliError:
+                    continue  # a shard that cannot be read is only work to be done again
+        self._columns: dict[tuple[str, int], Column] = {}
+        self._index = {name: self._build_index(name) for name in self.modalities}
+
+    def position(self, modality: str, key: bytes) -> int | None:
+        """Return where an item with this key lies, or None."""
+        keys, positions = self._index[modality]
+        if not len(keys):
+            return None
+        place = int(np.searchsorted(keys, np.frombuffer(key, f"S{KEY_BYTES}"))[0])
+        found = place < len(keys) and keys[place : place + 1].tobytes() == key
+        return int(positions[place]) if found else None
+
+    def item(self, modality: str, position: int) -> dict[str, Array]:
+        """Return the tensors of the item at a position, by field, as views."""
+        number, row = divmod(position, 1 << 32)
+        if (modality, number) not in self._columns:
+            self._columns[modality, number] = self._shards[number].column(modality, self.modalities[modality])
+        return {field: tensor.item(row) for field, tensor in self._columns[modality, number].fields.items()}
+
+    def count(self, modality: str, column: Column) -> int:
+        """Return how many of the column's items were computed before."""
+        keys = np.ascontiguousarray(column.key[column.present]).view(f"S{KEY_BYTES}").ravel()
+        return int(np.isin(keys, self._index[modality][0]).sum())
+
+    def same_shard(self, number: int, columns: Mapping[str, Column]) -> Path | None:
+        """Return an earlier shard file of this number that holds just these items, or None."""
+        for shard in self._shards:
+            if shard.path.stem != f"{number:05d}" or shard.modalities() != set(columns):
+                continue
+            if all(
+                np.array_equal(shard.keys(name), column.key) and np.array_equal(shard.present(name), column.present)
+                for name, column in columns.items()
+            ):
+                return shard.path
+        return None
+
+    def _build_index(self, modality: str) -> tuple[Array, Array]:
+        keys, positions = [], []
+        for number, shard in enumerate(self._shards):
+            if shard.holds(modality):
+                rows = np.flatnonzero(shard.present(modality))
+                keys.append(np.ascontiguousarray(shard.keys(modality)[rows]).view(f"S{KEY_BYTES}").ravel())
+                positions.append(rows + (number << 32))
+        if not keys:
+            return np.zeros(0, f"S{KEY_BYTES}"), np.zeros(0, np.int64)
+        every = np.concatenate(keys)
+        order = np.argsort(every, kind="stable")
+        return every[order], np.concatenate(positions)[order]
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        target.write_bytes(source.read_bytes())

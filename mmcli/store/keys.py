@@ -1,0 +1,37 @@
+"""Hashes: content keys of items, fingerprints of transforms, digests of files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.store.columns import KEY_BYTES
+
+
+def fingerprint(record: Any) -> str:
+    """Return a hash of JSON values that does not depend on the order of keys."""
+    text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def content_key(transform: str, content: bytes) -> bytes:
+    """Return the key of an item made from ``content`` by the transform with this fingerprint: 16 bytes."""
+    return hashlib.blake2b(content, digest_size=KEY_BYTES, key=bytes.fromhex(transform)).digest()
+
+
+def derived_keys(transform: str, keys: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the keys (B, 16) of items made from stored items with ``keys``, (B, 16) or several side by side."""
+    salt = bytes.fromhex(transform)
+    hashes = [hashlib.blake2b(bytes(key), digest_size=KEY_BYTES, key=salt).digest() for key in keys]
+    return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, KEY_BYTES).copy()
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

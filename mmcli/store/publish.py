@@ -1,0 +1,104 @@
+"""Put a finished folder in its place at one stroke, with one writer at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from mmcli.errors import MmcliError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows has no flock; one writer at a time is then the user's care
+    fcntl = None  # type: ignore[assignment]
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+def partial_folder(output: Path) -> Path:
+    """Return where a stage works until its artifact is whole."""
+    return output.with_name(f".{output.name}.partial")
+
+
+def replaced_folder(output: Path) -> Path:
+    """Return where an earlier artifact lies for the moment in which it is replaced."""
+    return output.with_name(f".{output.name}.replaced")
+
+
+class FolderLock:
+    """Holds a folder for one writer until it is closed or the process ends, however it ends.
+
+    Raises:
+        MmcliError: Another process holds it.
+    """
+
+    def __init__(self, folder: Path, output: Path) -> None:
+        while True:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(folder, os.O_RDONLY)
+            if fcntl is None:  # pragma: no cover
+                return
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(self._handle)
+                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                    raise
+                raise MmcliError(
+                    f"{output}: another mmcli is writing this output; wait for it or choose another -o"
+                ) from None
+            if _same_folder(self._handle, folder):
+                return
+            os.close(self._handle)  # it was published between our opening and our lock: begin anew
+
+    def close(self) -> None:
+        """Let the folder go."""
+        os.close(self._handle)
+
+
+def _same_folder(handle: int, folder: Path) -> bool:
+    try:
+        there = os.stat(folder)
+    except FileNotFoundError:
+        return False
+    here = os.fstat(handle)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def publish(partial: Path, output: Path) -> None:
+    """Move ``partial`` to ``output``; an earlier folder there is replaced and then removed."""
+    if not output.exists():
+        os.rename(partial, output)
+        return
+    replaced = replaced_folder(output)
+    if _exchange(partial, output):
+        os.rename(partial, replaced)
+    else:
+        os.rename(output, replaced)
+        os.rename(partial, output)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def recover(output: Path) -> None:
+    """Finish what a kill in the middle of ``publish`` left: bring the earlier folder back, or remove it."""
+    replaced = replaced_folder(output)
+    if replaced.exists():
+        if output.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+        else:
+            os.rename(replaced, output)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one step where the system can; tell whether it did."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    return bool(rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)

@@ -1,0 +1,92 @@
+"""Rows as JSON lines on disk: read by position, never held whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.store.columns import Array, Row
+
+_CHUNK = 16 * 2**20
+
+
+def dump_row(row: Row) -> bytes:
+    """Return the one line that stands for a row, with its line feed."""
+    try:
+        text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_without_nan(row), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN or infinity: a number that is neither stays, NaN is an empty cell, infinity its name."""
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return value
+
+
+def parse_row(line: bytes | str, where: str) -> Row:
+    """Read one line.
+
+    Raises:
+        MmcliError: It is not a JSON object; the message begins with ``where``.
+    """
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise MmcliError(f"{where}: not JSON ({error})") from None
+    if not isinstance(row, dict):
+        raise MmcliError(f"{where}: expected one JSON object a line, found {type(row).__name__}")
+    return row
+
+
+class RowFile:
+    """A file of JSON lines with access by row number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offsets: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self._starts()) - 1
+
+    def __iter__(self) -> Iterator[Row]:
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                yield parse_row(line, f"{self.path}, line {number}")
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """Return the rows from ``start`` up to, not including, ``stop``."""
+        offsets = self._starts()
+        with self.path.open("rb") as file:
+            file.seek(int(offsets[start]))
+            content = file.read(int(offsets[stop] - offsets[start]))
+        lines = content.split(b"\n")[: stop - start]
+        return [parse_row(line, f"{self.path}, line {start + number}") for number, line in enumerate(lines, 1)]
+
+    def take(self, indexes: Iterable[int]) -> list[Row]:
+        """Return the rows at these numbers, in that order."""
+        return [self.rows(int(index), int(index) + 1)[0] for index in indexes]
+
+    def _starts(self) -> Array:
+        if self._offsets is None:
+            found = [np.zeros(1, np.int64)]
+            read = 0
+            with self.path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    found.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + (read + 1))
+                    read += len(chunk)
+            self._offsets = np.concatenate(found)
+        return self._offsets

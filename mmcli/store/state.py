@@ -1,0 +1,57 @@
+"""What a transform learnt, as JSON values and arrays: never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.store.columns import Array
+
+
+@dataclass(frozen=True)
+class State:
+    """Fitted state: ``values`` go to a ``.json`` file, ``tensors`` to a ``.safetensors`` file beside it."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, Array] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.tensors)
+
+    def digest(self) -> str:
+        """Return a hash of everything in it."""
+        total = hashlib.sha256(dump_json(self.values))
+        for name in sorted(self.tensors):
+            array = np.ascontiguousarray(self.tensors[name])
+            total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+            total.update(array.data)
+        return total.hexdigest()
+
+    def write(self, stem: Path) -> None:
+        """Write ``stem.json`` and, where there are tensors, ``stem.safetensors``."""
+        from safetensors.numpy import save_file
+
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        stem.with_name(stem.name + ".json").write_bytes(dump_json(self.values) + b"\n")
+        if self.tensors:
+            arrays = {name: np.ascontiguousarray(array) for name, array in self.tensors.items()}
+            save_file(arrays, stem.with_name(stem.name + ".safetensors"))
+
+    @classmethod
+    def read(cls, stem: Path) -> State:
+        """Read what ``write`` wrote."""
+        from safetensors.numpy import load_file
+
+        values = json.loads(stem.with_name(stem.name + ".json").read_bytes())
+        tensors = stem.with_name(stem.name + ".safetensors")
+        return cls(values, load_file(tensors) if tensors.exists() else {})
+
+
+def dump_json(value: Any) -> bytes:
+    """Return the one JSON form of a value: keys in their order, no spaces, UTF-8."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

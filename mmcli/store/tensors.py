@@ -1,0 +1,127 @@
+"""Shards: safetensors files that are mapped into memory, never read whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.store.columns import Array, Column, Dense, ModalitySpec, Ragged, Tensor
+
+SHARD_ROWS = 1024
+SHARD_BYTES = 64 * 2**20
+_DTYPES = {
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "I32": "int32", "U32": "uint32",
+    "I64": "int64", "U64": "uint64", "F16": "float16", "F32": "float32", "F64": "float64",
+}  # fmt: skip
+
+
+def rows_per_shard(modalities: Mapping[str, ModalitySpec]) -> int:
+    """Return how many rows a shard holds: a power of two, at most 1,024, and at most 64 MB of tensors."""
+    row_bytes = sum(form.row_bytes() for spec in modalities.values() for form in spec.fields.values())
+    fitting = max(1, min(SHARD_ROWS, SHARD_BYTES // max(1, row_bytes)))
+    return 1 << (fitting.bit_length() - 1)
+
+
+def write_shard(path: Path, columns: Mapping[str, Column]) -> str:
+    """Write columns as one shard, whole or not at all, and return the file's SHA-256."""
+    from safetensors.numpy import save
+
+    arrays: dict[str, Array] = {}
+    for name, column in columns.items():
+        for field, tensor in column.fields.items():
+            stem = f"{name}.{field}" if field else name
+            if isinstance(tensor, Dense):
+                arrays[stem] = np.ascontiguousarray(tensor.values)
+            else:
+                arrays[f"{stem}.values"] = np.ascontiguousarray(tensor.values)
+                arrays[f"{stem}.offsets"] = np.ascontiguousarray(tensor.offsets)
+        arrays[f"{name}.present"] = np.ascontiguousarray(column.present)
+        arrays[f"{name}.key"] = np.ascontiguousarray(column.key)
+    content = save(arrays)
+    beside = path.with_suffix(".writing")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+    return hashlib.sha256(content).hexdigest()
+
+
+class Shard:
+    """One shard file, mapped into memory.
+
+    Raises:
+        MmcliError: The file is not there, cut off, or its header does not fit its size.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._arrays = map_safetensors(path)
+
+    def keys(self, modality: str) -> Array:
+        """Return the content keys (rows, 16) of a modality."""
+        return self._array(f"{modality}.key")
+
+    def present(self, modality: str) -> Array:
+        """Return which rows have the modality, (rows,) bool."""
+        return self._array(f"{modality}.present")
+
+    def modalities(self) -> set[str]:
+        """Return the names of the modalities in the shard."""
+        return {name.removesuffix(".key") for name in self._arrays if name.endswith(".key")}
+
+    def holds(self, modality: str) -> bool:
+        """Tell whether the shard has this modality."""
+        return f"{modality}.key" in self._arrays
+
+    def column(self, modality: str, spec: ModalitySpec) -> Column:
+        """Return a modality's column as views of the mapped file."""
+        fields: dict[str, Tensor] = {}
+        for field, form in spec.fields.items():
+            stem = f"{modality}.{field}" if field else modality
+            if form.layout == "dense":
+                fields[field] = Dense(self._array(stem))
+            else:
+                fields[field] = Ragged(self._array(f"{stem}.values"), self._array(f"{stem}.offsets"))
+        return Column(fields, self.present(modality), self.keys(modality))
+
+    def _array(self, name: str) -> Array:
+        if name not in self._arrays:
+            raise MmcliError(f"{self.path}: the tensor {name!r} is not in this shard")
+        return self._arrays[name]
+
+
+def map_safetensors(path: Path) -> dict[str, Array]:
+    """Map every tensor of a safetensors file as a read-only array.
+
+    Raises:
+        MmcliError: The file is not there, cut off, or its header does not fit its size.
+    """
+    try:
+        whole = np.memmap(path, np.uint8, mode="r")
+    except (OSError, ValueError) as error:
+        raise MmcliError(f"{path}: cannot be opened: {error}") from None
+    damaged = MmcliError(f"{path}: not a whole safetensors file; make it again or run `mmcli verify`")
+    if len(whole) < 8:
+        raise damaged
+    length = int(whole[:8].view("<u8")[0])
+    if length > len(whole) - 8:
+        raise damaged
+    try:
+        header = json.loads(bytes(whole[8 : 8 + length]))
+        body = whole[8 + length :]
+        return {name: _view(body, form) for name, form in header.items() if name != "__metadata__"}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise damaged from None
+
+
+def _view(body: Array, form: Mapping[str, Any]) -> Array:
+    start, stop = form["data_offsets"]
+    if not 0 <= start <= stop <= len(body):
+        raise ValueError
+    part = np.asarray(body[start:stop])
+    return part.view(_DTYPES[str(form["dtype"])]).reshape(form["shape"])

@@ -1,0 +1,129 @@
+"""Writing an artifact: beside its final name, one writer at a time, there complete or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from mmcli.errors import MmcliError
+from mmcli.store.artifact import FORMAT, HEADER, RUN, header_digest, is_artifact
+from mmcli.store.keys import file_digest
+from mmcli.store.publish import FolderLock, partial_folder, publish, recover
+from mmcli.store.state import State
+
+
+class ArtifactWriter:
+    """A folder in the making; ``publish`` gives it its name, leaving the block without it leaves no artifact.
+
+    After a kill or an interrupt the shards already written stay in the partial folder, moved to ``resume/`` when
+    the same output is written again. After an expected failure nothing stays.
+
+    Args:
+        output: The final folder.
+        stage: The stage that writes it.
+        fresh: Forget what earlier runs left.
+
+    Raises:
+        MmcliError: The output is not an artifact of this stage, cannot be written, or is being written.
+    """
+
+    def __init__(self, output: Path, stage: str, fresh: bool = False) -> None:
+        self.output = Path(os.path.abspath(output))
+        self.stage = stage
+        self.fresh = fresh
+        self.folder = partial_folder(self.output)
+        self.known_digests: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        recover(self.output)
+        check_output(self.output, self.stage)
+        try:
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = FolderLock(self.folder, self.output)
+        except OSError as error:
+            raise MmcliError(f"{self.output}: cannot be written: {error.strerror}") from None
+        self._set_aside()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self.folder.exists() and (kind is None or issubclass(kind, MmcliError) or not self._holds_work()):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.close()
+
+    @property
+    def resumed(self) -> Path:
+        """Where an interrupted run's work lies, if there was one."""
+        return self.folder / "resume"
+
+    def write_state(self, folder: str, states: Mapping[str, State]) -> None:
+        """Write fitted state below ``state/``."""
+        for part, state in states.items():
+            state.write(self.folder / "state" / folder / part)
+
+    def publish(self, header: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+        """Write ``artifact.json`` and ``run.json`` and give the folder its final name; return the header."""
+        shutil.rmtree(self.resumed, ignore_errors=True)
+        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
+        digests = {}
+        for path in files:
+            name = path.relative_to(self.folder).as_posix()
+            digests[name] = self.known_digests.get(name) or file_digest(path)
+        whole = {"format": FORMAT, **header, "files": digests}
+        whole["digest"] = header_digest(whole)
+        _write_json(self.folder / HEADER, whole)
+        _write_json(self.folder / RUN, run)
+        publish(self.folder, self.output)
+        return whole
+
+    def _holds_work(self) -> bool:
+        return any(self.folder.rglob("*.safetensors"))
+
+    def _set_aside(self) -> None:
+        """Keep what an interrupted run finished where this run can look it up."""
+        if self.fresh:
+            for path in self.folder.iterdir():
+                _remove(path)
+            return
+        for path in list(self.folder.iterdir()):
+            if path.name in ("tensors", "checkpoint"):
+                (self.resumed / path.name).mkdir(parents=True, exist_ok=True)
+                for file in path.iterdir():
+                    if file.suffix != ".writing":
+                        os.replace(file, self.resumed / path.name / file.name)
+            if path != self.resumed:
+                _remove(path)
+
+
+def check_output(output: Path, stage: str) -> None:
+    """Refuse an output folder that holds anything but an artifact of this stage.
+
+    Raises:
+        MmcliError: It does.
+    """
+    if not output.exists():
+        return
+    if output.is_dir():
+        with contextlib.suppress(PermissionError):
+            if not any(output.iterdir()):
+                output.rmdir()
+                return
+        if is_artifact(output, stage):
+            return
+    other = "holds another stage's artifact" if is_artifact(output) else "is there and is not an artifact"
+    raise MmcliError(f"{output}: {other}, and is left as it is; choose another -o")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _write_json(path: Path, value: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")

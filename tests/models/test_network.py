@@ -1,0 +1,166 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmcli.errors import MmcliError
+from mmcli.models.heads import MlpHead
+from mmcli.models.network import Network, drop_modalities, pool
+from mmcli.registry import FUSIONS, Spec
+from mmcli.training import TrainingOptions, fit
+
+IN_DIMS = {"items": 5, "a.b": 3, "type": 4}
+
+
+def build(method="concat", *, in_dims=IN_DIMS, hidden=(6,), seed=0, **options):
+    torch.manual_seed(seed)
+    static = FUSIONS.constant(method, "kind") == "static"
+    spec = Spec(method, min(in_dims) if method == "only" else None)
+    return Network(
+        in_dims,
+        fusion=lambda widths: FUSIONS.build(spec, in_dims=widths),
+        head=lambda width: MlpHead(width, 2, hidden=hidden, dropout=0.0),
+        **{"projection_dim": None if static else 8, **options},
+    )
+
+
+def sample(rows=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    features = {name: torch.randn(rows, width, generator=generator) for name, width in IN_DIMS.items()}
+    present = {name: torch.rand(rows, generator=generator) < 0.5 for name in IN_DIMS}
+    for name in IN_DIMS:
+        present[name][0] = False
+    return features, present
+
+
+@pytest.mark.parametrize("method", FUSIONS.names())
+def test_every_fusion_composes_trains_and_ignores_what_is_absent(method):
+    network = build(method)
+    features, present = sample()
+    network(features, present).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    network.eval()
+    clean = network(features, present)
+    spoilt = {name: value.masked_fill(~present[name][:, None], float("nan")) for name, value in features.items()}
+    assert clean.shape == (6, 2)
+    assert torch.equal(network(spoilt, present), clean)
+
+
+def test_the_same_seed_builds_the_same_network_whatever_the_order_of_modalities():
+    one, other = build("gated"), build("gated", in_dims=dict(reversed(IN_DIMS.items())))
+    features, present = sample()
+    assert torch.equal(one.eval()(features, present), other.eval()(features, present))
+    assert not torch.equal(one(features, present), build("gated", seed=1).eval()(features, present))
+
+
+def test_static_fusion_gets_the_features_as_they_are():
+    network = build("concat", hidden=()).eval()
+    features, present = sample()
+    layer = network.head.layers[0]
+    joined = torch.cat([features[n] * present[n][:, None] for n in sorted(IN_DIMS)], dim=1)
+    torch.testing.assert_close(network(features, present), joined @ layer.weight.T + layer.bias)
+
+
+def test_modality_weights_are_those_of_the_fusion_on_projected_features():
+    features, present = sample()
+    weights = build("weighted_sum").eval().modality_weights(features, present)
+    torch.testing.assert_close(weights.sum(1), torch.stack(list(present.values())).any(0).float())
+    assert build("concat").modality_weights(features, present) is None
+
+
+def test_sequences_are_averaged_over_their_own_steps():
+    random = np.random.default_rng(0)
+    values, lengths = random.normal(size=(4, 7, 3)).astype(np.float32), np.array([7, 0, 3, 1])
+    for row, length in enumerate(lengths):
+        values[row, length:] = np.nan
+    found = pool((torch.from_numpy(values), torch.from_numpy(lengths))).numpy()
+    expected = [values[row, :length].mean(0) if length else np.zeros(3) for row, length in enumerate(lengths)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    alone = pool((torch.from_numpy(values[2:3, :3]), torch.tensor([3]))).numpy()
+    assert np.array_equal(alone[0], found[2])
+
+
+def test_feature_maps_are_averaged_over_height_and_width():
+    values = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
+    found = pool(torch.from_numpy(values)).numpy()
+    np.testing.assert_allclose(found, values.mean((2, 3)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_network_takes_vectors_sequences_and_maps_together():
+    features, present = sample()
+    vectors = {name: value.clone() for name, value in features.items()}
+    features["a.b"] = (vectors["a.b"][:, None, :].repeat(1, 4, 1), torch.full((6,), 4))
+    features["type"] = vectors["type"][:, :, None, None].repeat(1, 1, 2, 3)
+    network = build("attention").eval()
+    torch.testing.assert_close(network(features, present), network(vectors, present))
+
+
+def test_modality_dropout_has_its_chance_and_never_takes_the_last():
+    torch.manual_seed(0)
+    rows, chance = 40_000, 0.4
+    present = {"a": torch.ones(rows).bool(), "b": torch.ones(rows).bool(), "c": torch.zeros(rows).bool()}
+    present["a"][:1000] = present["b"][:1000] = False
+    kept = drop_modalities(present, chance)
+    a, b = kept["a"][1000:], kept["b"][1000:]
+    assert not kept["c"].any()
+    assert not kept["a"][:1000].any()
+    assert (a | b).all()
+    # Kept unless its draw says no, and also where both draws say no and its draw is the higher of the two.
+    assert a.float().mean().item() == pytest.approx(1 - chance + chance**2 / 2, abs=0.01)
+    assert (a & b).float().mean().item() == pytest.approx((1 - chance) ** 2, abs=0.01)
+    single = drop_modalities({"a": torch.ones(50).bool(), "b": torch.zeros(50).bool()}, 1.0)
+    assert single["a"].all()
+    assert not single["b"].any()
+
+
+def test_modality_dropout_acts_in_training_alone():
+    features, _ = sample()
+    present = {name: torch.ones(6).bool() for name in IN_DIMS}
+    network, plain = build(modality_dropout=0.9, dropout=0.0), build(dropout=0.0)
+    assert torch.equal(network.eval()(features, present), plain.eval()(features, present))
+    assert not torch.equal(network.train()(features, present), plain.train()(features, present))
+
+
+@pytest.mark.parametrize("options", [{"dropout": 1.5}, {"modality_dropout": -0.1}])
+def test_shares_that_are_none_are_refused(options):
+    with pytest.raises(MmcliError, match="from 0 to 1"):
+        build(**options)
+
+
+def test_a_head_without_hidden_layers_is_linear():
+    head = MlpHead(3, 2, hidden=(), dropout=0.5)
+    fused = torch.randn(4, 3)
+    layer = head.layers[0]
+    torch.testing.assert_close(head(fused), fused @ layer.weight.T + layer.bias)
+    assert len(list(MlpHead(3, 2, hidden=(5, 4), dropout=0.5).parameters())) == 6
+    with pytest.raises(MmcliError, match="at least 1"):
+        MlpHead(3, 2, hidden=(0,), dropout=0.5)
+
+
+def test_exclusive_or_of_two_modalities_needs_a_fusion_that_is_not_linear():
+    corners = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=2))).repeat(50, 1)
+    noisy = corners + 0.2 * torch.randn(corners.shape, generator=torch.Generator().manual_seed(0))
+    labels = (corners.prod(dim=1) > 0).long()
+    features = {"left": noisy[:, :1], "right": noisy[:, 1:]}
+    present = {name: torch.ones(200).bool() for name in features}
+
+    def accuracy(method):
+        network = build(method, in_dims={"left": 1, "right": 1}, hidden=(), projection_dim=None, dropout=0.0)
+        fit(
+            network,
+            lambda generator: torch.randperm(200, generator=generator).split(20),
+            lambda model, rows: nn.functional.cross_entropy(
+                model({n: v[rows] for n, v in features.items()}, {n: p[rows] for n, p in present.items()}),
+                labels[rows],
+            ),
+            lambda model: {"loss": float(nn.functional.cross_entropy(model(features, present), labels))},
+            TrainingOptions(epochs=30, lr=1e-2, monitor="loss"),
+        )
+        return float((network(features, present).argmax(1) == labels).float().mean())
+
+    assert accuracy("concat_mlp") > 0.95
+    assert accuracy("concat") < 0.75
