@@ -68,9 +68,10 @@ class Console:
 
 def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows as JSON lines, at once."""
-    for row in rows:
-        sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    with _reader_may_leave():
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
 
 
 def show_stage(summary: Summary, as_json: bool) -> None:
@@ -249,7 +250,17 @@ def _is_pipe_or_file() -> bool:
 def _write_rows(artifact: Path) -> None:
     """Write the manifest's lines, each with the artifact's path before its own columns."""
     start = ('{"artifact": ' + json.dumps(str(artifact), ensure_ascii=False) + ", ").encode()
-    with (artifact / "manifest.jsonl").open("rb") as manifest:
+    with (artifact / "manifest.jsonl").open("rb") as manifest, _reader_may_leave():
         for line in manifest:
             sys.stdout.buffer.write(start + line[1:])
-    sys.stdout.buffer.flush()
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """End quietly where whoever reads our rows has had enough: what we made is whole."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the end
+        raise SystemExit(0) from None

@@ -39,14 +39,14 @@ class TrainingOptions:
         seed: What the order of rows and dropout are drawn from, together with the epoch's number.
     """
 
-    epochs: int = 60
+    epochs: int = 40
     lr: float = 1e-3
     weight_decay: float = 0.01
     l1: float = 0.0
     schedule: Literal["cosine", "constant", "plateau"] = "cosine"
     warmup: int = 2
     clip_norm: float | None = 1.0
-    patience: int | None = 15
+    patience: int | None = 8
     min_epochs: int = 1
     monitor: str = "loss"
     mode: Literal["min", "max"] = "min"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import sys
 import traceback
@@ -59,10 +58,6 @@ def main() -> NoReturn:
         app()
     except MmcliError as error:
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        # Whoever reads our rows has had enough; the artifact is whole. Python must not try to flush them at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except OSError as error:
         if error.errno not in _USER_OS_ERRORS:
             raise

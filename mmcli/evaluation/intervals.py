@@ -35,9 +35,7 @@ def intervals(
     at_once = max(1, CELLS_AT_ONCE // len(losses))
     found["log_loss"] = np.concatenate(
         [
-            losses[generator.integers(0, len(losses), (min(at_once, draws - start), len(losses)))].mean(
-                axis=1
-            )
+            losses[generator.integers(0, len(losses), (min(at_once, draws - start), len(losses)))].mean(axis=1)
             for start in range(0, draws, at_once)
         ]
     )
@@ -71,9 +69,7 @@ def _measure(counts: NDArray[np.int64], cells: NDArray[np.int64]) -> dict[str, F
     }
 
 
-def _sums(
-    counts: NDArray[np.int64], labels: NDArray[np.int64], classes: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _sums(counts: NDArray[np.int64], labels: NDArray[np.int64], classes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return (draws, classes), the sums of the cells that have each label."""
     order = np.argsort(labels, kind="stable")
     there, starts = np.unique(labels[order], return_index=True)

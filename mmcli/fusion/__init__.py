@@ -17,6 +17,9 @@ class Fusion(Protocol):
     gives zeros or a learnt value. ``static`` methods learn nothing; ``learnt`` ones are trained with the
     network they are in.
 
+    A learnt method whose class says ``equal_widths = True`` takes modalities of one width only: the network is to
+    project them.
+
     Methods that weigh whole modalities also have ``modality_weights(features, present)``, which returns
     (B, M), a column for each modality in sorted order, zero where it is absent.
     """

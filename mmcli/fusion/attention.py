@@ -30,12 +30,10 @@ class Attention(nn.Module):
     kind = "learnt"
     version = 1
 
-    def __init__(self, in_dims: Mapping[str, int], *, dim: int = 128, heads: int = 4) -> None:
+    def __init__(self, in_dims: Mapping[str, int], *, dim: int = 64, heads: int = 4) -> None:
         super().__init__()
         if heads < 1 or dim < 1 or dim % heads:
-            raise MmcliError(
-                f"fusion method 'attention': dim must be a multiple of heads, not {dim} of {heads}"
-            )
+            raise MmcliError(f"fusion method 'attention': dim must be a multiple of heads, not {dim} of {heads}")
         self.names = sorted(in_dims)
         self.out_dim = dim
         self.heads = heads

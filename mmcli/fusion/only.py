@@ -29,9 +29,7 @@ class Only(nn.Module):
     def __init__(self, in_dims: Mapping[str, int], argument: str | None = None) -> None:
         super().__init__()
         if argument is None:
-            raise UsageError(
-                f"fusion method 'only' needs the name of a modality, such as only:{min(in_dims)}"
-            )
+            raise UsageError(f"fusion method 'only' needs the name of a modality, such as only:{min(in_dims)}")
         extracted = [name for name in sorted(in_dims) if name.startswith(f"{argument}_")]
         self.names = [argument] if argument in in_dims else extracted
         if not self.names:

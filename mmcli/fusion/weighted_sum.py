@@ -21,6 +21,7 @@ class WeightedSum(nn.Module):
 
     kind = "learnt"
     version = 1
+    equal_widths = True
 
     def __init__(self, in_dims: Mapping[str, int]) -> None:
         super().__init__()

@@ -57,7 +57,7 @@ def cell_number(cell: Any, column: str) -> float | None:
     elif cell is None:
         return None
     elif isinstance(cell, int | float):
-        number = float(cell) if abs(cell) < _LARGEST or cell != cell else math.copysign(math.inf, cell)
+        number = math.inf if abs(cell) > _LARGEST else float(cell)  # an int may be too large for a float
     else:
         raise UnusableError("corrupt", f"column {column!r}: {_short(str(cell))!r} is not a number")
     if math.isnan(number):

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
+from mmcli.modalities.cells import cell_text
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM)
@@ -54,13 +55,13 @@ class MediaFolder:
         try:
             if self.confine and not self._is_inside(path):
                 raise UnusableError("skipped", "outside the media root")
-            # Not blocking, so that a pipe nobody writes to is found out and not waited for.
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb", buffering=0, closefd=True) as file:
-                state = os.fstat(descriptor)
+            with open(path, "rb", buffering=0, opener=_open_at_once) as file:
+                state = os.fstat(file.fileno())
+                if not stat.S_ISREG(state.st_mode):
+                    raise UnusableError("corrupt", "not a regular file")
                 if state.st_size > self.max_bytes:
                     raise self._too_large()
-                return _read_at_most(file, self.max_bytes + 1) if stat.S_ISREG(state.st_mode) else _refuse()
+                return _read_at_most(file, self.max_bytes + 1)
         except OSError as error:
             raise _unusable(error) from None
         except ValueError:  # a zero byte in the path
@@ -70,12 +71,13 @@ class MediaFolder:
         return not _is_remote(self.root) and Path(path).resolve().is_relative_to(Path(_local(self.root)).resolve())
 
     def _read_url(self, url: str) -> bytes:
-        if self.confine and not (url.startswith(self.root.rstrip("/") + "/") and ".." not in unquote(url).split("/")):
+        below = url.startswith(self.root.rstrip("/") + "/") and ".." not in unquote(url).split("/")
+        if self.confine and ("::" in url or not below):  # one URL may hold another after two colons
             raise UnusableError("skipped", "outside the media root")
         import fsspec
 
         try:
-            with fsspec.open(url, "rb") as file:
+            with fsspec.open(url, "rb", expand=False) as file:
                 return _read_at_most(file, self.max_bytes + 1)
         except ImportError as error:
             raise MmcliError(f"{url}: {_first_line(error)}") from None
@@ -94,10 +96,8 @@ def read_cell(row: Mapping[str, Any], column: str, media: Media) -> bytes | None
     Raises:
         UnusableError: The file cannot be had.
     """
-    cell = row.get(column)
-    if cell is None or cell != cell or not str(cell).strip():  # NaN is an empty cell too
-        return None
-    return media.read(str(cell))
+    path = cell_text(row.get(column), column)
+    return None if path is None else media.read(path)
 
 
 def _is_remote(path: str) -> bool:
@@ -108,6 +108,11 @@ def _local(path: str) -> str:
     return unquote(path.removeprefix("file://")) if path.startswith("file://") else path
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open without waiting for a pipe that nobody writes to."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def _read_at_most(file: Any, limit: int) -> bytes:
     """Read to the end or the limit; a raw or remote file may return less than asked each time."""
     parts: list[bytes] = []
@@ -116,10 +121,6 @@ def _read_at_most(file: Any, limit: int) -> bytes:
         parts.append(part)
         left -= len(part)
     return b"".join(parts)
-
-
-def _refuse() -> bytes:
-    raise UnusableError("corrupt", "not a regular file")
 
 
 def _unusable(error: OSError) -> UnusableError:

@@ -20,9 +20,7 @@ class MlpHead(nn.Module):
         MmcliError: A width is below 1.
     """
 
-    def __init__(
-        self, in_dim: int, out_dim: int, *, hidden: tuple[int, ...] = (256,), dropout: float = 0.5
-    ) -> None:
+    def __init__(self, in_dim: int, out_dim: int, *, hidden: tuple[int, ...] = (256,), dropout: float = 0.5) -> None:
         super().__init__()
         if min(in_dim, out_dim, *hidden) < 1:
             raise MmcliError(f"a head needs widths of at least 1, not {[in_dim, *hidden, out_dim]}")

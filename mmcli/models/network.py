@@ -19,8 +19,8 @@ class Network(nn.Module):
         in_dims: The width of each modality by name: D of a vector or a sequence, C of a feature map.
         fusion: Makes the fusion from the widths it will get.
         head: Makes the head from the width of the fused vector.
-        projection_dim: The width each modality is projected to by a layer that is trained with the rest; None
-            gives fusion the features as they are.
+        projection_dim: The width each modality is projected to by a layer that is trained with the rest, for a
+            fusion that needs equal widths; None gives fusion the features as they are.
         dropout: The share of the fusion's inputs dropped in training, from 0 to 1.
         modality_dropout: The chance that a modality of a row is taken for absent in training, from 0 to 1;
             the last one of a row never is.
@@ -37,8 +37,8 @@ class Network(nn.Module):
         *,
         fusion: Callable[[dict[str, int]], nn.Module],
         head: Callable[[int], nn.Module],
-        projection_dim: int | None = 128,
-        dropout: float = 0.3,
+        projection_dim: int | None = None,
+        dropout: float = 0.0,
         modality_dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -47,9 +47,7 @@ class Network(nn.Module):
         self.names = sorted(in_dims)
         self.modality_dropout = modality_dropout
         self.projections = nn.ModuleList(
-            nn.Dropout(dropout)
-            if projection_dim is None
-            else _projection(in_dims[name], projection_dim, dropout)
+            nn.Dropout(dropout) if projection_dim is None else _projection(in_dims[name], projection_dim, dropout)
             for name in self.names
         )
         self.fusion = fusion({name: projection_dim or in_dims[name] for name in self.names})
@@ -70,9 +68,7 @@ class Network(nn.Module):
         outputs: Tensor = self.head(self.fusion(self._project(features, present), present))
         return outputs
 
-    def modality_weights(
-        self, features: Mapping[str, Feature], present: Mapping[str, Tensor]
-    ) -> Tensor | None:
+    def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
         """Return the fusion's weights (B, M), columns in sorted order of names; None where it has none."""
         weights = getattr(self.fusion, "modality_weights", None)
         return None if weights is None else weights(self._project(features, present), present)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from mmcli.store.artifact import RUN, Artifact
 
 
 def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
-    """Return what an artifact's records say of it, and the first lines of its ledger.
+    """Return what an artifact's records say of it, and the first lines of its ledger, empty cells last.
 
     Raises:
         MmcliError: The folder is not an artifact.
@@ -21,13 +20,13 @@ def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
     run_file = artifact.path / RUN
     run = json.loads(run_file.read_bytes()) if run_file.exists() else {}
     size = sum(file.stat().st_size for file in artifact.path.rglob("*") if file.is_file())
-    entries = artifact.ledger()
+    entries = sorted(artifact.ledger(), key=lambda entry: entry.status == "missing" and entry.path is None)
     return {
         "path": str(path),
         "bytes": size,
         "command": run.get("command"),
         "made": run.get("began"),
         **{key: value for key, value in artifact.header.items() if key != "files"},
-        "problems": [dataclasses.asdict(entry) for entry in itertools.islice(entries, problems)],
-        "more_problems": sum(1 for _ in entries),
+        "problems": [dataclasses.asdict(entry) for entry in entries[:problems]],
+        "more_problems": max(0, len(entries) - problems),
     }

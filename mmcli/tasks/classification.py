@@ -125,15 +125,11 @@ class Classification:
             warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
             found["balanced_accuracy"] = metrics.balanced_accuracy_score(encoded, predicted)
         for average in ("macro", "micro", "weighted"):
-            scores = metrics.precision_recall_fscore_support(
-                encoded, predicted, average=average, zero_division=0
-            )
+            scores = metrics.precision_recall_fscore_support(encoded, predicted, average=average, zero_division=0)
             for name, value in zip(("precision", "recall", "f1"), scores, strict=False):
                 found[f"{average}_{name}"] = value
         ranked = [1] if self.out_dim == 2 else range(self.out_dim)
-        defined = [
-            (encoded == k, probabilities[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)
-        ]
+        defined = [(encoded == k, probabilities[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
         if defined:
             found["roc_auc"] = np.mean([metrics.roc_auc_score(*pair) for pair in defined])
             found["average_precision"] = np.mean([metrics.average_precision_score(*pair) for pair in defined])

@@ -11,13 +11,13 @@ from mmcli.registry import FUSIONS, Spec
 
 NAMES = ["audio", "image", "image_hog", "table", "text"]
 WIDTHS = {"audio": 3, "image": 8, "image_hog": 5, "table": 1, "text": 6}
-ONE_WIDTH = ["weighted_sum"]
 COUNTS = [1, 2, 3, 5]
 
 
 def dims(method, count):
     names = NAMES[:count]
-    return {name: 4 if method in ONE_WIDTH else WIDTHS[name] for name in names}
+    equal = FUSIONS.constant(method, "equal_widths", False)
+    return {name: 4 if equal else WIDTHS[name] for name in names}
 
 
 def build(method, in_dims, seed=0):

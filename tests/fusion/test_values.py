@@ -111,7 +111,7 @@ def test_only_takes_a_modality_or_all_extractors_of_a_source():
     assert np.array_equal(run(FUSIONS.build(parse_spec("only:image"), **build), features, present), expected)
     hog = features["image_hog"] * present["image_hog"][:, None]
     assert np.array_equal(run(FUSIONS.build(parse_spec("only:image_hog"), **build), features, present), hog)
-    with pytest.raises(MmcliError, match="unknown modality 'imag'.*text"):
+    with pytest.raises(MmcliError, match=r"unknown modality 'imag'.*text"):
         Only(in_dims, "imag")
     with pytest.raises(UsageError, match="only:image_color"):
         FUSIONS.build(parse_spec("only"), **build)

@@ -152,13 +152,13 @@ def test_exclusive_or_of_two_modalities_needs_a_fusion_that_is_not_linear():
         network = build(method, in_dims={"left": 1, "right": 1}, hidden=(), projection_dim=None, dropout=0.0)
         fit(
             network,
-            lambda generator: torch.randperm(200, generator=generator).split(20),
+            lambda generator: torch.randperm(200, generator=generator).split(40),
             lambda model, rows: nn.functional.cross_entropy(
                 model({n: v[rows] for n, v in features.items()}, {n: p[rows] for n, p in present.items()}),
                 labels[rows],
             ),
             lambda model: {"loss": float(nn.functional.cross_entropy(model(features, present), labels))},
-            TrainingOptions(epochs=30, lr=1e-2, monitor="loss"),
+            TrainingOptions(epochs=20, lr=2e-2, monitor="loss"),
         )
         return float((network(features, present).argmax(1) == labels).float().mean())
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UnusableError
+from mmcli.modalities.audio._truncated import is_cut
 from mmcli.store.columns import Array
 
 _BLOCK = 2**20  # samples of all channels together
 _RATES = (1000, 768_000)
 _SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3")
-_UNKNOWN_SIZE = 0x7FFF0000  # what writers to a pipe leave in a header is at least this
 _HEADER_DURATION = ("mov", "matroska", "asf")  # other containers estimate their duration
 _MISSING = 0.25  # seconds less than the header says that are no damage
 _DEMUXERS = (
@@ -60,11 +60,11 @@ def _with_soundfile(content: bytes, seconds: float) -> tuple[Array, int] | None:
     try:
         sound = soundfile.SoundFile(_Bytes(content))
     except (soundfile.LibsndfileError, TypeError):
-        if _is_cut(content):
+        if is_cut(content):
             raise UnusableError("corrupt", "truncated") from None
         return None
     with sound:
-        if _is_cut(content):
+        if is_cut(content):
             raise UnusableError("corrupt", f"truncated {sound.format}")
         needed = _needed(sound.samplerate, seconds)
         try:
@@ -95,14 +95,17 @@ def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
         if not container.streams.audio:
             raise UnusableError("corrupt", "no sound in it")
         stream = container.streams.audio[0]
-        needed = _needed(stream.rate or 0, seconds)
         try:
+            rate, promised = int(stream.rate), _promised(container, stream)
+            needed = _needed(rate, seconds)
             samples = _join(_frames(container, stream, needed))
+        except UnusableError:
+            raise
         except Exception:  # FFmpeg fed damaged bytes
             raise UnusableError("corrupt", "damaged audio") from None
-        if len(samples) < min(needed, (_promised(container, stream) - _MISSING) * stream.rate):
+        if len(samples) < min(needed, (promised - _MISSING) * rate):
             raise UnusableError("corrupt", "truncated")
-        return samples, int(stream.rate)
+        return samples, rate
 
 
 def _frames(container: Any, stream: Any, needed: int) -> Iterator[Array]:
@@ -129,28 +132,10 @@ def _promised(container: Any, stream: Any) -> float:
 
 def _needed(rate: int, seconds: float) -> int:
     if not _RATES[0] <= rate <= _RATES[1]:
-        raise UnusableError("corrupt", f"a sample rate of {rate} Hz")
+        raise UnusableError("corrupt", f"damaged audio: a sample rate of {rate} Hz")
     return round(seconds * rate)
 
 
 def _join(blocks: Iterator[Array]) -> Array:
     parts = list(blocks)
     return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, np.float32)
-
-
-def _is_cut(content: bytes) -> bool:
-    """Tell whether a WAV, AIFF or Ogg file ends before the end of its samples."""
-    if content.startswith(b"OggS"):
-        page = content.rfind(b"OggS")
-        segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
-        return not segments or page + 27 + len(segments) + sum(segments) > len(content)
-    if not content.startswith((b"RIFF", b"RIFX", b"FORM")):
-        return False
-    order = "little" if content.startswith(b"RIFF") else "big"
-    position = 12
-    while position + 8 <= len(content):
-        size = int.from_bytes(content[position + 4 : position + 8], order)  # type: ignore[arg-type]
-        if content[position : position + 4] in (b"data", b"SSND"):
-            return size < _UNKNOWN_SIZE and position + 8 + size > len(content)
-        position += 8 + size + size % 2
-    return True

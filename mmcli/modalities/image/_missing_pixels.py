@@ -39,9 +39,10 @@ def open_ended_jpeg(content: bytes) -> bytes:
 def png_is_short(content: bytes) -> bool:
     """Tell whether the pixel data of a PNG end before its last row, or differ from their checksum."""
     position = len(_PNG_SIGNATURE)
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", content[16:29])
+    width, height = struct.unpack(">II", content[16:24])
+    depth, colour, interlaced = content[24], content[25], content[28]
     bits = depth * _PNG_CHANNELS[colour]
-    needed = sum(
+    needed: int = sum(
         -(-(height - y) // down) * (1 + (-(-(width - x) // right) * bits + 7) // 8)
         for x, y, right, down in (_PNG_PASSES if interlaced else _PNG_WHOLE)
         if width > x and height > y

@@ -1,4 +1,4 @@
-"""Histograms of colours, for the whole image or each field of a grid"""
+"""Histograms of colours, for the whole image or each field of a grid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mmcli.errors import MmcliError
 from mmcli.modalities.image._resize import shrink
 from mmcli.runtime import Runtime
-from mmcli.store.columns import Array, Column, Dense, FieldSpec, ModalitySpec, Tensor
+from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Tensor, assemble
 from mmcli.store.state import State
 
 
@@ -78,7 +78,8 @@ class ColorHistogram:
 
     def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
         """Return the features of each image, (B, D)."""
-        return Dense(np.stack(runtime.map(self._describe, [column.main.item(row) for row in range(len(column))])))
+        images = [column.main.item(row) for row in range(len(column))]
+        return assemble(self.output(spec), runtime.map(self._describe, images))
 
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no file."""

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: outlines and shapes"""
+"""Histograms of oriented gradients: outlines and shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mmcli.errors import MmcliError
 from mmcli.modalities.image._resize import shrink
 from mmcli.runtime import Runtime
-from mmcli.store.columns import Array, Column, Dense, FieldSpec, ModalitySpec, Tensor
+from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Tensor, assemble
 from mmcli.store.state import State
 
 _EPSILON = 1e-5
@@ -40,9 +40,7 @@ class Hog:
     fitted: ClassVar[bool] = False
     scaling: ClassVar[Literal["column", "whole"]] = "whole"
 
-    def __init__(
-        self, *, cells: int = 8, orientations: int = 9, block: int = 2, size: int | None = 64
-    ) -> None:
+    def __init__(self, *, cells: int = 8, orientations: int = 9, block: int = 2, size: int | None = 64) -> None:
         if orientations < 1 or not 1 <= block <= cells:
             raise MmcliError(
                 f"hog: cells {cells}, orientations {orientations}, block {block}: "
@@ -65,13 +63,16 @@ class Hog:
             MmcliError: The images have fewer pixels than cells along a side.
         """
         if min(spec.main.dims[1:]) < self.cells:
-            raise MmcliError(f"hog: {self.cells} cells need images of at least as many pixels, not {spec.main.dims[1:]}")
+            raise MmcliError(
+                f"hog: {self.cells} cells need images of at least as many pixels, not {spec.main.dims[1:]}"
+            )
         blocks = self.cells - self.block + 1
         return FieldSpec("dense", "float32", ((blocks * self.block) ** 2 * self.orientations,), "D")
 
     def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
         """Return the features of each image, (B, D)."""
-        return Dense(np.stack(runtime.map(self._describe, [column.main.item(row) for row in range(len(column))])))
+        images = [column.main.item(row) for row in range(len(column))]
+        return assemble(self.output(spec), runtime.map(self._describe, images))
 
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no file."""
@@ -85,28 +86,33 @@ class Hog:
         """Take over nothing."""
 
     def _describe(self, image: Array) -> Array:
-        pixels = shrink(image, self.size).astype(np.int16)
-        vertical, horizontal = _largest_gradient(pixels)
-        height, width = (side // self.cells for side in vertical.shape)
-        top, left = ((side % self.cells) // 2 for side in vertical.shape)
-        inside = np.s_[top : top + height * self.cells, left : left + width * self.cells]
-        histograms = self._histograms(vertical[inside], horizontal[inside]) / np.float32(height * width)
+        pixels = _centre(shrink(image, self.size), self.cells).astype(np.int16)
+        histograms = self._histograms(*_largest_gradient(pixels))
         blocks = np.lib.stride_tricks.sliding_window_view(histograms, (self.block, self.block), axis=(0, 1))
         vectors = np.moveaxis(blocks, 2, 4).reshape(*blocks.shape[:2], -1)
         vectors = np.minimum(_normalise(vectors), np.float32(_CLIP))
         return np.asarray(_normalise(vectors).reshape(-1), np.float32)
 
     def _histograms(self, vertical: Array, horizontal: Array) -> Array:
-        """Return the size of the gradients by cell and orientation, (cells, cells, orientations)."""
-        angle = np.arctan2(vertical, horizontal) % np.float32(np.pi)
-        bins = np.minimum((angle * np.float32(self.orientations / np.pi)).astype(np.int64), self.orientations - 1)
+        """Return the mean size of the gradients by cell and orientation, (cells, cells, orientations)."""
+        # In double precision and degrees, as many angles of whole-numbered gradients lie at the edge of a bin.
+        angle = np.degrees(np.arctan2(vertical, horizontal)) % 180
+        bins = np.minimum((angle / (180 / self.orientations)).astype(np.int64), self.orientations - 1)
         rows = np.arange(len(vertical)) // (len(vertical) // self.cells)
         places = np.arange(vertical.shape[1]) // (vertical.shape[1] // self.cells)
         cell = (rows[:, None] * self.cells + places) * self.orientations
         length = np.hypot(vertical, horizontal)
         count = self.cells**2 * self.orientations
         sums = np.bincount((cell + bins).ravel(), weights=length.ravel(), minlength=count)
-        return sums.reshape(self.cells, self.cells, self.orientations).astype(np.float32)
+        means = sums * (self.cells**2 / length.size)
+        return means.reshape(self.cells, self.cells, self.orientations).astype(np.float32)
+
+
+def _centre(image: Array, cells: int) -> Array:
+    """Cut off what is left over when height and width are divided by ``cells``, half at each edge."""
+    height, width = image.shape[1:]
+    top, left = height % cells // 2, width % cells // 2
+    return image[:, top : top + height // cells * cells, left : left + width // cells * cells]
 
 
 def _largest_gradient(pixels: Array) -> tuple[Array, Array]:
@@ -117,8 +123,8 @@ def _largest_gradient(pixels: Array) -> tuple[Array, Array]:
     length = vertical.astype(np.int32) ** 2 + horizontal.astype(np.int32) ** 2
     channel = length.argmax(axis=0)[None]
     return (
-        np.take_along_axis(vertical, channel, 0)[0].astype(np.float32),
-        np.take_along_axis(horizontal, channel, 0)[0].astype(np.float32),
+        np.take_along_axis(vertical, channel, 0)[0].astype(np.float64),
+        np.take_along_axis(horizontal, channel, 0)[0].astype(np.float64),
     )
 
 

@@ -90,8 +90,7 @@ class Preprocessor:
         try:
             image: Image.Image = Image.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
             if image.width * image.height > self.max_pixels:
-                pixels = f"{image.width}×{image.height} pixels"
-                raise UnusableError("skipped", f"{pixels} are more than --max-pixels {self.max_pixels}")
+                raise self._too_large()
             name = image.format or name
             self._draft(image)
             image.load()
@@ -101,10 +100,13 @@ class Preprocessor:
         except UnusableError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            raise UnusableError("skipped", f"more pixels than --max-pixels {self.max_pixels}") from None
+            raise self._too_large() from None
         except Exception as error:  # a decoder given damaged bytes fails in any way
             raise UnusableError("corrupt", _reason(name, error)) from None
         return {"": np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))}
+
+    def _too_large(self) -> UnusableError:
+        return UnusableError("skipped", f"more pixels than --max-pixels {self.max_pixels}")
 
     def _draft(self, image: Image) -> None:
         """Let the JPEG decoder leave out resolution that resizing would throw away."""
@@ -161,11 +163,11 @@ class Preprocessor:
 
 @cache
 def _prepare(max_pixels: int) -> tuple[str, ...]:
-    """Load Pillow's decoders, tell it the limit for images inside images, and return the formats to accept."""
+    """Load Pillow's decoders, raise its own limit to this one, and return the formats to accept."""
     from PIL import Image
 
     Image.init()
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # never lower: other threads may need it
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of it is in the ledger
     return tuple(name for name in Image.ID if name not in _NOT_DECODED)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
@@ -15,7 +16,7 @@ from mmcli.errors import UnusableError
 from mmcli.store.columns import Array
 
 _NPY = b"\x93NUMPY"
-_ZIP = b"PK\x03\x04"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TORCH_BEFORE_ZIP = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _SAFETENSORS_TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -55,7 +56,7 @@ def _read_npy(content: bytes, max_bytes: int) -> Array:
             raise UnusableError("corrupt", f"a .npy file of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read_header(stream)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
         raise UnusableError("corrupt", f"damaged .npy header ({_first_line(error)})") from None
     if dtype.hasobject:
         raise UnusableError("corrupt", "a .npy file of Python objects; save an array of numbers")
@@ -113,7 +114,7 @@ def _read_torch(content: bytes, max_bytes: int) -> Array:
         raise UnusableError(
             "corrupt", "a .pt file with Python objects in it; save a tensor alone by torch.save"
         ) from None
-    except (RuntimeError, ValueError, TypeError, KeyError, IndexError, EOFError, AttributeError) as error:
+    except Exception as error:  # damaged bytes become any kind of instruction, each with errors of its own
         raise UnusableError("corrupt", f"damaged .pt file ({_first_line(error)})") from None
     if isinstance(found, dict):
         names = [str(name) for name, value in found.items() if isinstance(value, torch.Tensor)]
@@ -145,4 +146,5 @@ def _check_size(shape: Sequence[int], item_size: int, max_bytes: int) -> int:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return line if len(line) <= 120 else line[:117] + "..."

@@ -36,7 +36,7 @@ class Tfidf:
     Args:
         analyzer: n-grams of ``word``: the tokens that preprocess stored; ``char``: the characters of the text;
             ``char_wb``: those inside words, each word with a space on either side.
-        ngrams: The shortest and longest n-grams, such as ``(2, 5)``.
+        ngrams: The shortest and longest n-grams; None is ``(2, 5)`` for characters and ``(1, 2)`` for words.
         max_features: How many n-grams to keep: those in most train texts, ties by the n-gram; None keeps all.
         min_df: How many train texts must have an n-gram for it to count.
         sublinear: Use ``1 + ln(tf)`` in the place of tf.
@@ -58,7 +58,7 @@ class Tfidf:
         self,
         *,
         analyzer: Literal["word", "char", "char_wb"] = "char_wb",
-        ngrams: tuple[int, int] = (2, 5),
+        ngrams: tuple[int, int] | None = None,
         max_features: int | None = 20000,
         min_df: int = 1,
         sublinear: bool = True,
@@ -67,7 +67,7 @@ class Tfidf:
     ) -> None:
         if analyzer not in _ANALYZERS:
             raise MmcliError(f"tfidf: analyzer must be one of {', '.join(_ANALYZERS)}, not {analyzer!r}")
-        if not 1 <= ngrams[0] <= ngrams[1]:
+        if ngrams is not None and not 1 <= ngrams[0] <= ngrams[1]:
             raise MmcliError(f"tfidf: ngrams must be a range from 1 up, not {ngrams[0]}-{ngrams[1]}")
         for option, value in (("max_features", max_features), ("min_df", min_df), ("svd", svd)):
             if value is not None and value < 1:
@@ -79,6 +79,7 @@ class Tfidf:
         self.sublinear = sublinear
         self.lowercase = lowercase
         self.svd = svd
+        self._low, self._high = ngrams or ((1, 2) if analyzer == "word" else (2, 5))
         self._load([], np.zeros(0), None)
 
     def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
@@ -101,7 +102,7 @@ class Tfidf:
         if not frequent:
             raise MmcliError(
                 f"tfidf: none of the {len(frequencies)} n-grams of {count} train texts is in {self.min_df} of them "
-                f"(analyzer={self.analyzer}, ngrams={self.ngrams[0]}-{self.ngrams[1]}, min_df={self.min_df})"
+                f"(analyzer={self.analyzer}, ngrams={self._low}-{self._high}, min_df={self.min_df})"
             )
         vocabulary = sorted(term for _, term in sorted(frequent)[: self.max_features])
         found = np.array([frequencies[term] for term in vocabulary], np.float64)
@@ -161,7 +162,7 @@ class Tfidf:
         """Give the units of each text: n-grams do not reach from one to another."""
         if self.analyzer == "word":
             for tokens in token_lists(column):
-                units = tokens if self.ngrams == (1, 1) else ["\n".join(tokens)] if tokens else []
+                units = tokens if self._high == 1 else ["\n".join(tokens)] if tokens else []
                 yield [unit.lower() for unit in units] if self.lowercase else units
             return
         for text in column.texts("text"):
@@ -170,7 +171,7 @@ class Tfidf:
 
     def _terms(self, unit: str) -> list[str]:
         """Return the n-grams of a unit, as scikit-learn's CountVectorizer cuts them."""
-        low, high = self.ngrams
+        low, high = self._low, self._high
         if self.analyzer == "word":
             tokens = unit.split("\n")
             return [

@@ -1,0 +1,98 @@
+"""Weights of networks from files: found in the cache, read without running code, fitted to a module."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.errors import MmcliError
+from mmcli.store.keys import file_digest
+
+ONLINE = "MMCLI_ONLINE"
+_NAMED = 3
+
+
+def published_weights(url: str) -> Path:
+    """Return the file of published weights in torch's cache; downloaded only where ``MMCLI_ONLINE=1``.
+
+    Args:
+        url: Its file name ends in the first digits of its SHA-256, as torchvision's do.
+
+    Raises:
+        MmcliError: The file is not there, cannot be downloaded, or is not the one that was published.
+    """
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    path = folder / url.rpartition("/")[2]
+    digits = path.stem.rpartition("-")[2]
+    if not path.exists():
+        if os.environ.get(ONLINE) != "1":
+            raise MmcliError(
+                f"the weights {path.name} are not on this machine: "
+                f"put {url} into {folder}, or set {ONLINE}=1 to let mmcli download it"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=digits, progress=False)
+        except (OSError, RuntimeError) as error:
+            raise MmcliError(f"{url} cannot be downloaded: {error}") from None
+    if not file_digest(path).startswith(digits):
+        raise MmcliError(f"{path}: its SHA-256 does not begin with {digits}: damaged, or not what {url} holds")
+    return path
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.safetensors`` file or of a ``.pth`` state dict, by name.
+
+    Raises:
+        MmcliError: The file is not there, or holds anything but tensors by name.
+    """
+    if not path.is_file():
+        raise MmcliError(f"{path}: no such file; expected weights as .pth or .safetensors")
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise MmcliError(f"{path}: holds more than tensors, and what else it holds will not be run") from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError):
+        raise MmcliError(f"{path}: damaged, or not a file of weights (.pth or .safetensors)") from None
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise MmcliError(f"{path}: expected a state dict, tensors by name")
+    return dict(found)
+
+
+def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()) -> None:
+    """Load weights into a module.
+
+    Args:
+        module: Its state is what ``weights`` must hold.
+        weights: Tensors by name.
+        path: Where they came from, for the message.
+        unused: Beginnings of names that may be there and are left out, such as a classifier's.
+
+    Raises:
+        MmcliError: A tensor is missing, of another shape, or unknown.
+    """
+    kept = {name: value for name, value in weights.items() if not name.startswith(unused)}
+    expected = module.state_dict()
+    # Files from before batch normalisation counted its batches are whole without the count.
+    missing = [name for name in expected if name not in kept and not name.endswith("num_batches_tracked")]
+    unknown = [name for name in kept if name not in expected]
+    other = [
+        f"{name} {tuple(kept[name].shape)} for {tuple(value.shape)}"
+        for name, value in expected.items()
+        if name in kept and kept[name].shape != value.shape
+    ]
+    for what, names in (("lacks", missing), ("has unknown", unknown), ("has other shapes:", other)):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            raise MmcliError(f"{path}: the state dict {what} {', '.join(names[:_NAMED])}{more}")
+    module.load_state_dict(kept, strict=False)

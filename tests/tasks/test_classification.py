@@ -1,0 +1,273 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+
+from mmcli.errors import MmcliError
+from mmcli.registry import TASKS, Spec
+from mmcli.tasks import infer_task
+from mmcli.tasks.classification import Classification
+
+TARGETS = ["cat", "dog", "ant", "cat", "cat", "dog"]
+
+
+def fitted(targets=TARGETS):
+    task = Classification()
+    task.fit(targets)
+    return task
+
+
+def sample(classes, rows=200, seed=0):
+    """Return a task, probabilities that are right more often than not, and the true classes."""
+    random = np.random.default_rng(seed)
+    encoded = random.integers(0, classes, rows)
+    outputs = random.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[encoded]
+    task = fitted([f"class {index}" for index in range(classes)])
+    return task, task.probabilities(torch.from_numpy(outputs)), encoded
+
+
+# The contract of every registered task.
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_a_task_decodes_what_it_encodes_learns_and_rewards_the_truth(name):
+    task = TASKS.build(Spec(name))
+    task.fit(TARGETS)
+    encoded = task.encode(TARGETS)
+    assert task.decode(encoded) == TARGETS
+    assert len(encoded) == len(TARGETS)
+    outputs = torch.randn(len(TARGETS), task.out_dim, requires_grad=True)
+    loss = task.loss(outputs, torch.from_numpy(encoded))
+    loss.backward()
+    assert loss.shape == ()
+    assert loss.isfinite()
+    assert outputs.grad.abs().sum() > 0
+    optimum = torch.zeros_like(outputs).requires_grad_()
+    optimizer = torch.optim.Adam([optimum], lr=1.0)
+    for _ in range(60):
+        optimizer.zero_grad()
+        task.loss(optimum, torch.from_numpy(encoded)).backward()
+        optimizer.step()
+    best = task.metrics(task.probabilities(optimum), encoded)
+    worse = task.metrics(task.probabilities(torch.zeros_like(outputs)), encoded)
+    sign = 1 if task.mode == "max" else -1
+    assert sign * best[task.monitor] > sign * worse[task.monitor]
+    assert all(np.isfinite(value) for value in [*best.values(), *worse.values()])
+    other = TASKS.build(Spec(name))
+    other.load_state(task.state())
+    assert np.array_equal(other.encode(TARGETS), encoded)
+    json.dumps(task.state().values, allow_nan=False)
+    json.dumps(task.records(task.probabilities(outputs)), allow_nan=False)
+    assert TASKS.constant(name, "version") == task.version
+
+
+def test_perfect_predictions_have_the_best_of_every_metric():
+    task = fitted()
+    encoded = task.encode(TARGETS)
+    found = task.metrics(np.eye(3)[encoded], encoded)
+    assert {name for name, value in found.items() if abs(value) < 1e-9} == {"log_loss", "ece"}
+    assert all(value == pytest.approx(1) for name, value in found.items() if name not in ("log_loss", "ece"))
+    assert len(found) == 15
+
+
+# Classes and their names.
+
+
+def test_classes_are_sorted_numbers_by_value_before_words():
+    assert fitted().classes == ["ant", "cat", "dog"]
+    assert fitted(["10", 9, "2.5", "b", "-1", "a"]).classes == ["-1", "2.5", "9", "10", "a", "b"]
+
+
+def test_a_number_is_the_same_class_however_it_is_written():
+    task = fitted([3, "4", 5.0, np.int64(6), "7.50"])
+    assert task.classes == ["3", "4", "5", "6", "7.5"]
+    assert task.encode(["3", 3.0, "3.0", np.float64(3), 4, 7.5]).tolist() == [0, 0, 0, 0, 1, 4]
+    assert fitted(["03", "3", "1e3", "12345678901234567890"]).classes == ["3", "12345678901234567890", "03", "1e3"]
+
+
+def test_true_is_true_however_it_is_written_and_is_not_one():
+    task = fitted([True, "False", 1])
+    assert task.classes == ["1", "false", "true"]
+    assert task.encode(["True", np.bool_(False), "true", "1"]).tolist() == [2, 1, 2, 0]
+
+
+def test_classes_and_shares_come_from_what_was_fitted():
+    task = fitted()
+    np.testing.assert_allclose(task.prior(), [1 / 6, 3 / 6, 2 / 6])
+    other = Classification()
+    other.load_state(task.state())
+    assert other.classes == task.classes
+    assert np.array_equal(other.prior(), task.prior())
+
+
+def test_an_unseen_class_is_named_and_can_be_asked_about():
+    task = fitted()
+    with pytest.raises(MmcliError, match="target 'emu' is none of the 3 classes"):
+        task.encode(["cat", "emu"])
+    assert [task.known(target) for target in ("cat", "emu", None, "", ["cat"], 3)] == [True] + [False] * 5
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (["a", None], "one class a row, not None"),
+        (["a", ["b", "c"]], r"one class a row, not \['b', 'c'\]"),
+        (["a", " "], "one class a row"),
+        (["a", "a"], "at least two classes in the train rows, there is only 'a'"),
+        ([], "there is none"),
+    ],
+)
+def test_targets_that_are_no_classes_are_refused(targets, message):
+    with pytest.raises(MmcliError, match=message):
+        fitted(targets)
+
+
+# Loss, predictions.
+
+
+def test_balanced_weights_make_classes_count_alike():
+    task = fitted()
+    encoded = task.encode(TARGETS)
+    weights = task.class_weights(encoded, "balanced")
+    assert weights.tolist() == pytest.approx([6 / (3 * 1), 6 / (3 * 3), 6 / (3 * 2)])
+    assert task.class_weights(encoded, "none") is None
+    outputs = torch.randn(6, 3, dtype=torch.float64)
+    losses = -np.log(task.probabilities(outputs)[np.arange(6), encoded])
+    by_class = [losses[encoded == index].mean() for index in range(3)]
+    found = task.loss(outputs, torch.from_numpy(encoded), weights.double())
+    assert float(found) == pytest.approx(np.mean(by_class))
+
+
+def test_records_name_the_likeliest_class():
+    task = fitted()
+    records = task.records(np.array([[0.2, 0.7, 0.1], [0.5, 0.2, 0.3]]))
+    assert records[0] == {
+        "label": "cat",
+        "probability": 0.7,
+        "probabilities": {"ant": 0.2, "cat": 0.7, "dog": 0.1},
+    }
+    assert records[1]["label"] == "ant"
+
+
+# Metrics, each computed another way.
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_metrics_are_those_of_their_formulas(classes):
+    task, probabilities, encoded = sample(classes)
+    predicted = probabilities.argmax(1)
+    found = task.metrics(probabilities, encoded)
+    hits = np.array([((predicted == k) & (encoded == k)).sum() for k in range(classes)])
+    support, chosen = np.bincount(encoded, minlength=classes), np.bincount(predicted, minlength=classes)
+    assert found["accuracy"] == pytest.approx(hits.sum() / 200)
+    assert found["balanced_accuracy"] == pytest.approx((hits / support).mean())
+    assert found["macro_precision"] == pytest.approx((hits / chosen).mean())
+    assert found["macro_recall"] == pytest.approx((hits / support).mean())
+    f1 = 2 * hits / (support + chosen)
+    assert found["macro_f1"] == pytest.approx(f1.mean())
+    assert found["weighted_f1"] == pytest.approx((f1 * support).sum() / 200)
+    assert found["weighted_precision"] == pytest.approx((hits / chosen * support).sum() / 200)
+    for name in ("micro_precision", "micro_recall", "micro_f1", "weighted_recall"):
+        assert found[name] == pytest.approx(found["accuracy"])
+    assert found["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(200), encoded]).mean())
+    areas, precisions = [], []
+    for k in [1] if classes == 2 else range(classes):
+        inside, outside = probabilities[encoded == k, k], probabilities[encoded != k, k]
+        areas.append((inside[:, None] > outside[None]).mean())
+        order = np.argsort(-probabilities[:, k])
+        right = (encoded == k)[order]
+        precisions.append((right.cumsum() / np.arange(1, 201))[right].mean())
+    assert found["roc_auc"] == pytest.approx(np.mean(areas))
+    assert found["average_precision"] == pytest.approx(np.mean(precisions))
+    assert np.array_equal(task.confusion(probabilities, encoded), metrics.confusion_matrix(encoded, predicted))
+
+
+def test_calibration_error_is_the_mean_gap_between_confidence_and_accuracy():
+    task, probabilities, encoded = sample(3, rows=500)
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == encoded
+    expected = 0.0
+    for low in range(15):
+        inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
+        if inside.any():
+            expected += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
+    assert expected > 0.01
+    assert task.metrics(probabilities, encoded)["ece"] == pytest.approx(expected)
+    even = np.array([[0.75, 0.25]] * 4)
+    assert fitted(["a", "b"]).metrics(even, np.array([0, 0, 0, 1]))["ece"] == pytest.approx(0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_classes_that_the_rows_lack_are_left_out_and_give_no_nan():
+    task, probabilities, encoded = sample(5)
+    some = encoded < 2
+    found = task.metrics(probabilities[some], encoded[some])
+    areas = [metrics.roc_auc_score(encoded[some] == k, probabilities[some, k]) for k in (0, 1)]
+    assert found["roc_auc"] == pytest.approx(np.mean(areas))
+    assert all(np.isfinite(value) for value in found.values())
+    one = encoded == 3
+    alone = task.metrics(probabilities[one], encoded[one])
+    assert not {"roc_auc", "average_precision"} & set(alone)
+    assert alone["balanced_accuracy"] == pytest.approx((probabilities[one].argmax(1) == 3).mean())
+    assert all(np.isfinite(value) for value in alone.values())
+    with pytest.raises(MmcliError, match="no rows"):
+        task.metrics(probabilities[:0], encoded[:0])
+
+
+def test_a_certain_wrong_prediction_has_a_finite_log_loss():
+    assert 30 < fitted(["a", "b"]).metrics(np.array([[1.0, 0.0]]), np.array([1]))["log_loss"] < 1000
+
+
+def test_the_majority_baseline_predicts_the_train_rows_class():
+    task = fitted()
+    encoded = task.encode(["cat", "ant", "dog", "dog"])
+    found = task.baselines(encoded)["majority"]
+    assert found["accuracy"] == pytest.approx(1 / 4)
+    assert found["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert found["roc_auc"] == pytest.approx(0.5)
+    assert found["log_loss"] == pytest.approx(-np.log([3 / 6, 1 / 6, 2 / 6, 2 / 6]).mean())
+
+
+# Which task a table is for.
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ["a", "b", "a"],
+        [True, False],
+        [0, 1, 2, 1, 0],
+        ["1", "2", "5"],
+        [1.0, 2.0],
+        [0.5, 1.0, 1.5] * 4,
+        [index % 90 for index in range(1000)],
+        [f"name {index}" for index in range(100)],
+        [0.25, "unknown", 0.75],
+    ],
+)
+def test_few_values_are_classes(targets):
+    assert infer_task(targets) == "classification"
+
+
+@pytest.mark.parametrize(
+    ("targets", "found"),
+    [
+        ([index / 7 for index in range(100)], "100 different numbers, such as 0.0"),
+        ([str(index / 8) for index in range(1, 60)], "59 different numbers, such as '0.125'"),
+        (list(range(100)), "100 different numbers"),
+        ([["a", "b"], ["a"]], "2 lists"),
+    ],
+)
+def test_what_is_not_plainly_classes_must_be_said(targets, found):
+    with pytest.raises(MmcliError) as error:
+        infer_task(targets)
+    assert found in str(error.value)
+    assert "--task" in str(error.value)
+    assert ", ".join(TASKS.names()) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_targets_are_an_error():
+    with pytest.raises(MmcliError, match="no targets"):
+        infer_task([])
