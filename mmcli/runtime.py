@@ -45,7 +45,10 @@ class Runtime:
             return "cpu"
         import torch
 
-        present: dict[str, Callable[[], bool]] = {"cuda": torch.cuda.is_available, "mps": torch.backends.mps.is_available}
+        present: dict[str, Callable[[], bool]] = {
+            "cuda": torch.cuda.is_available,
+            "mps": torch.backends.mps.is_available,
+        }
         if self.device == "auto":
             return next((name for name, available in present.items() if available()), "cpu")
         if not present[self.device]():

@@ -141,8 +141,7 @@ def fit(
         model: Trained in place, on the device it is on.
         batches: Returns the batches of an epoch, in an order drawn from the generator.
         loss: Returns the scalar to minimise, averaged over a batch.
-        validate: Returns finite values by name, ``options.monitor`` among them; called in eval mode, without
-            gradients.
+        validate: Returns finite values, ``options.monitor`` among them; called in eval mode, without gradients.
         options: How to train.
         on_epoch: Called after each epoch with what is needed to go on from there.
         checkpoint: Where to go on from; the end is that of a run without interruption, to the last bit.
@@ -158,7 +157,8 @@ def fit(
         history, best = list(checkpoint.history), checkpoint.best
         model.load_state_dict(checkpoint.weights)
         groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": checkpoint.optimizer, "param_groups": groups})
+        moments = {index: _copy(state) for index, state in checkpoint.optimizer.items()}
+        optimizer.load_state_dict({"state": moments, "param_groups": groups})
     reason: Ending | None = _ended(history, options)
     while reason is None:
         number, rate = len(history) + 1, learning_rate(options, history)
@@ -173,7 +173,7 @@ def fit(
         ]
         if not losses:
             raise MmcliError("there is no batch to train on")
-        mean = float(torch.stack(losses).double().mean())
+        mean = float(torch.stack(losses).cpu().double().mean())
         model.eval()
         with torch.no_grad():
             values = validate(model) if math.isfinite(mean) else {}

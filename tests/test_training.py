@@ -90,6 +90,28 @@ def test_a_run_resumed_from_disk_ends_as_one_without_interruption(tmp_path, sche
     assert outcome == expected
 
 
+def test_a_resumed_run_remembers_a_best_epoch_from_before():
+    kept = []
+    values = [3.0, 1.0, 2.0, 1.5, 4.0, 5.0]
+    keep = {"on_epoch": lambda epoch, checkpoint: kept.append(checkpoint)}
+    whole, expected = run(validate=scripted(values), **keep)
+    resumed, outcome = run(validate=scripted(values[4:]), checkpoint=Checkpoint.from_state(kept[3].to_state()))
+    assert same(resumed, whole)
+    assert outcome == expected
+    ended, outcome = run(validate=scripted([]), checkpoint=kept[-1])
+    assert same(ended, whole)
+    assert outcome == expected
+
+
+def test_a_checkpoint_can_be_gone_on_from_twice():
+    kept = []
+    whole, expected = run(on_epoch=lambda epoch, checkpoint: kept.append(checkpoint))
+    for _ in range(2):
+        resumed, outcome = run(checkpoint=kept[1])
+        assert same(resumed, whole)
+        assert outcome == expected
+
+
 def test_an_interruption_within_an_epoch_loses_that_epoch_alone():
     whole, expected = run()
     kept, steps = [], []

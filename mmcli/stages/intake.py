@@ -132,8 +132,8 @@ def _write_rows(
     rows = SpooledRows()
     for number, (where, row) in enumerate(stream):
         identity = str(number) if roles.id not in columns else _cell(row, roles.id)
-        if not identity:
-            raise MmcliError(f"{where}: the id (column {roles.id!r}) is empty")
+        if not identity or not _is_text(identity):
+            raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
         group = None if roles.group is None else _cell(row, roles.group)
         if made:
             stratum = None if options.stratify is None else _cell(row, options.stratify)
@@ -152,7 +152,11 @@ def _write_rows(
 
 def _cell(row: Row, column: str) -> str:
     value = row.get(column)
-    return "" if value is None else str(value).strip()
+    return "" if value is None or value != value else str(value).strip()
+
+
+def _is_text(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _check_ids(rows: RowFile, roles: Roles, name: str) -> None:
@@ -175,15 +179,25 @@ def _check_ids(rows: RowFile, roles: Roles, name: str) -> None:
 
 
 def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Counter[str]]:
+    """Move train rows to val; where the hash would take them all, none."""
+    units = [_cell(row, roles.group) if roles.group else str(row[roles.id]) for row in rows if _is_train(row, roles)]
+    if all(is_set_aside(unit, seed) for unit in units):
+        raise MmcliError(
+            f"too few train rows ({len(units)}) to set some aside for val; give val rows in the split column"
+        )
     splits: Counter[str] = Counter()
     changed = SpooledRows()
     for row in rows:
         unit = _cell(row, roles.group) if roles.group else str(row[roles.id])
-        if row[roles.split] == "train" and is_set_aside(unit, seed):
+        if _is_train(row, roles) and is_set_aside(unit, seed):
             row[roles.split] = "val"
         splits[row[roles.split]] += 1
         changed.append(row)
     return changed.close(), splits
+
+
+def _is_train(row: Row, roles: Roles) -> bool:
+    return bool(row[roles.split] == "train")
 
 
 def _tell(splits: Counter[str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.intake import Intake, require_column
-from mmcli.stages.kinds import infer_kinds
+from mmcli.stages.kinds import infer_column, infer_kinds
 
 TABLE = "table"
 _ONE_COLUMN = ("text", "image", "audio", "video")
@@ -77,7 +77,8 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
 
 def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
     roles = intake.roles
-    taken = {column for column in (roles.id, roles.split, roles.target, roles.group) if column is not None}
+    old_splits = infer_column(intake.columns, ["split"])
+    taken = {column for column in (roles.id, roles.split, roles.target, roles.group, old_splits) if column is not None}
     found = infer_kinds(intake.head, taken)
     unused = found.pop("", [])
     told = [f"{column} {kind}" for kind, names in found.items() for column in names]

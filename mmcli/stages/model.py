@@ -36,8 +36,8 @@ class NetworkPlan:
 
     Args:
         method: The fusion method's name and options.
-        static: Whether that method learns nothing, and so takes the features as they are.
-        projection: The width that each modality is projected to for methods that learn.
+        projection: The width that each modality is projected to before fusion; None gives fusion the features as
+            they are.
         hidden: The widths of the head's hidden layers.
         dropout: In the head and on the fusion's inputs, from 0 to 1.
         modality_dropout: The chance that a modality is taken for absent in training, from 0 to 1.
@@ -45,8 +45,7 @@ class NetworkPlan:
     """
 
     method: str
-    static: bool
-    projection: int
+    projection: int | None
     hidden: tuple[int, ...]
     dropout: float
     modality_dropout: float
@@ -71,7 +70,7 @@ class NetworkPlan:
             {name: width(modalities[name]) for name in feature_names(modalities)},
             fusion=lambda in_dims: build_fusion(method, in_dims, self.seed),
             head=lambda in_dim: MlpHead(in_dim, out_dim, hidden=self.hidden, dropout=self.dropout),
-            projection_dim=None if self.static else self.projection,
+            projection_dim=self.projection,
             dropout=self.dropout,
             modality_dropout=self.modality_dropout,
         )

@@ -36,7 +36,12 @@ def parse_ratio(text: str) -> tuple[float, float, float]:
         shares = [float(part) for part in text.split(",")]
     except ValueError:
         shares = []
-    if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or shares[0] == 0:
+    if (
+        len(shares) != 3
+        or not all(0 <= share <= 1 for share in shares)
+        or abs(sum(shares) - 1) > 1e-6
+        or shares[0] == 0
+    ):
         raise UsageError(f"--split-ratio {text}: expected the shares of train, val and test, such as 0.8,0.1,0.1")
     return (shares[0], shares[1], shares[2])
 

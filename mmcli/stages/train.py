@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
 
 DEFAULT_METHOD = "concat"
+STATIC_HIDDEN = (256,)
 CHECKPOINT = "last"
 _CHECKPOINT_SECONDS = 5.0
 
@@ -44,17 +45,17 @@ def train(
     target: str | None = None,
     method: str | None = None,
     projection: int = 128,
-    hidden: str = "256",
+    hidden: str = "auto",
     dropout: float = 0.5,
     modality_dropout: float = 0.0,
     class_weights: Literal["none", "balanced"] = "none",
-    epochs: int = 60,
+    epochs: int = 40,
     lr: float = 1e-3,
     weight_decay: float = 0.01,
     l1: float = 0.0,
     schedule: Literal["cosine", "constant", "plateau"] = "cosine",
     clip_norm: float = 1.0,
-    patience: int = 15,
+    patience: int = 8,
     monitor: str | None = None,
     batch_size: int | None = None,
     limit: int | None = None,
@@ -84,8 +85,7 @@ def train(
         "lr": lr, "weight_decay": weight_decay, "l1": l1, "schedule": schedule, "clip_norm": clip_norm,
         "patience": patience, "monitor": monitor, "batch_size": runtime.batch_size,
     }  # fmt: skip
-    static = FUSIONS.constant(parse_spec(chosen).name, "kind") == "static"
-    plan = NetworkPlan(chosen, static, projection, _parse_hidden(hidden), dropout, modality_dropout, seed)
+    plan = _plan_network(chosen, projection, hidden, dropout, modality_dropout, seed)
     request = {"source": samples.digest, "seed": seed, "parameters": parameters, "network": plan.to_json()}
     with ArtifactWriter(output, STAGE, fresh) as writer:
         before = _model_before(writer, request)
@@ -107,6 +107,17 @@ def train(
             f"{output}, marked stopped; the same command goes on from here"
         )
     return _summary(model, began)
+
+
+def _plan_network(
+    method: str, projection: int, hidden: str, dropout: float, modality_dropout: float, seed: int
+) -> NetworkPlan:
+    """Methods that need equal widths get them by a projection; a method that learns does well with a linear head."""
+    name = parse_spec(method).name
+    width = projection if FUSIONS.constant(name, "equal_widths", False) else None
+    learnt = FUSIONS.constant(name, "kind") == "learnt"
+    widths = (() if learnt else STATIC_HIDDEN) if hidden == "auto" else _parse_hidden(hidden)
+    return NetworkPlan(method, width, widths, dropout, modality_dropout, seed)
 
 
 def _parse_hidden(text: str) -> tuple[int, ...]:
@@ -253,13 +264,13 @@ def _publish(
 ) -> Artifact:  # fmt: skip
     import shutil
 
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     shutil.rmtree(writer.folder / "checkpoint", ignore_errors=True)
     if stopped:
         run.save()
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    save_file(weights, writer.folder / WEIGHTS)
+    (writer.folder / WEIGHTS).write_bytes(save(weights))
     history = {"best": run.best.number, "epochs": [dataclasses.asdict(epoch) for epoch in run.history]}
     (writer.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
     for record, states in chain:

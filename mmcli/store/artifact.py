@@ -57,8 +57,8 @@ class TransformRecord:
 
     @property
     def fingerprint(self) -> str:
-        """The hash of everything its results depend on."""
-        return fingerprint([self.stage, self.version, self.config, self.states])
+        """The hash of everything its results depend on; where a file lies (``places``) is not part of that."""
+        return fingerprint([self.stage, self.version, _without_places(self.config), self.states])
 
     @property
     def folder(self) -> str:
@@ -68,6 +68,12 @@ class TransformRecord:
     def to_json(self) -> dict[str, Any]:
         """Return the form that ``artifact.json`` holds."""
         return {**self.__dict__, "fingerprint": self.fingerprint}
+
+
+def _without_places(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_places(item) for key, item in value.items() if key != "places"}
+    return value
 
 
 class Artifact:
@@ -80,6 +86,13 @@ class Artifact:
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
         self.header = _read_header(path)
+        try:
+            self._read_fields()
+        except (TypeError, KeyError, AttributeError, ValueError):
+            raise MmcliError(f"{path / HEADER}: damaged; make the artifact again") from None
+        self._shards: dict[int, Shard] = {}
+
+    def _read_fields(self) -> None:
         self.stage: str = self.header["stage"]
         self.digest: str = self.header["digest"]
         self.shard_rows: int = self.header["rows_per_shard"]
@@ -89,7 +102,6 @@ class Artifact:
             TransformRecord(record["stage"], record["version"], record["config"], record["states"])
             for record in self.header["chain"]
         ]
-        self._shards: dict[int, Shard] = {}
 
     def __len__(self) -> int:
         return int(self.header["rows"])

@@ -40,7 +40,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of differing length; row i is ``values[offsets[i]:offsets[i + 1]]``: values (sum T, ...), offsets (B + 1,)."""
+    """Rows of differing length: values (sum T, ...), offsets (B + 1,). Row i is ``values[offsets[i]:offsets[i+1]]``."""
 
     values: Array
     offsets: Array
@@ -82,8 +82,8 @@ class FieldSpec:
     bound: int = 0
 
     def row_bytes(self) -> int:
-        """Return the bytes a row takes, at most (ragged without a bound: of 1,024 steps)."""
-        steps = 1 if self.layout == "dense" else self.bound or 1024
+        """Return the bytes a row takes, at most; of a sequence, those of 1,024 steps where it may have more."""
+        steps = 1 if self.layout == "dense" else min(self.bound or 1024, 1024) if self.dims else self.bound or 1024
         return int(np.dtype(self.dtype).itemsize * steps * int(np.prod(self.dims)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,13 +25,11 @@ class Earlier:
     def __init__(self, folders: list[Path], modalities: Mapping[str, ModalitySpec]) -> None:
         self.modalities = dict(modalities)
         self._shards: list[Shard] = []
+        self._usable: set[tuple[int, str]] = set()
         for folder in folders:
             for path in sorted(folder.glob("*.safetensors")):
-                try:
-                    self._shards.append(Shard(path))
-                except MmcliError:
-                    continue  # a shard that cannot be read is only work to be done again
-        self._columns: dict[tuple[str, int], Column] = {}
+                with contextlib.suppress(MmcliError):  # a shard that cannot be read is only work to be done again
+                    self._add(Shard(path))
         self._index = {name: self._build_index(name) for name in self.modalities}
 
     def position(self, modality: str, key: bytes) -> int | None:
@@ -45,9 +44,8 @@ class Earlier:
     def item(self, modality: str, position: int) -> dict[str, Array]:
         """Return the tensors of the item at a position, by field, as views."""
         number, row = divmod(position, 1 << 32)
-        if (modality, number) not in self._columns:
-            self._columns[modality, number] = self._shards[number].column(modality, self.modalities[modality])
-        return {field: tensor.item(row) for field, tensor in self._columns[modality, number].fields.items()}
+        column = self._shards[number].column(modality, self.modalities[modality])
+        return {field: tensor.item(row) for field, tensor in column.fields.items()}
 
     def count(self, modality: str, column: Column) -> int:
         """Return how many of the column's items were computed before."""
@@ -56,20 +54,27 @@ class Earlier:
 
     def same_shard(self, number: int, columns: Mapping[str, Column]) -> Path | None:
         """Return an earlier shard file of this number that holds just these items, or None."""
-        for shard in self._shards:
+        for place, shard in enumerate(self._shards):
             if shard.path.stem != f"{number:05d}" or shard.modalities() != set(columns):
                 continue
-            if all(
+            if all((place, name) in self._usable for name in columns) and all(
                 np.array_equal(shard.keys(name), column.key) and np.array_equal(shard.present(name), column.present)
                 for name, column in columns.items()
             ):
                 return shard.path
         return None
 
+    def _add(self, shard: Shard) -> None:
+        for name in shard.modalities() & self.modalities.keys():
+            with contextlib.suppress(MmcliError):  # damaged, or of another form: this modality is done again
+                shard.column(name, self.modalities[name])
+                self._usable.add((len(self._shards), name))
+        self._shards.append(shard)
+
     def _build_index(self, modality: str) -> tuple[Array, Array]:
         keys, positions = [], []
         for number, shard in enumerate(self._shards):
-            if shard.holds(modality):
+            if (number, modality) in self._usable:
                 rows = np.flatnonzero(shard.present(modality))
                 keys.append(np.ascontiguousarray(shard.keys(modality)[rows]).view(f"S{KEY_BYTES}").ravel())
                 positions.append(rows + (number << 32))

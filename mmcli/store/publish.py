@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import os
 import shutil
 import sys
@@ -26,8 +27,8 @@ def partial_folder(output: Path) -> Path:
 
 
 def replaced_folder(output: Path) -> Path:
-    """Return where an earlier artifact lies for the moment in which it is replaced."""
-    return output.with_name(f".{output.name}.replaced")
+    """Return where an earlier artifact lies for the moment in which this process replaces it."""
+    return output.with_name(f".{output.name}.replaced.{os.getpid()}")
 
 
 class FolderLock:
@@ -39,19 +40,16 @@ class FolderLock:
 
     def __init__(self, folder: Path, output: Path) -> None:
         while True:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._handle = os.open(folder, os.O_RDONLY)
-            if fcntl is None:  # pragma: no cover
-                return
             try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                os.close(self._handle)
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._handle = os.open(folder, os.O_RDONLY)
+            except (FileNotFoundError, FileExistsError):
+                if folder.exists() and not folder.is_dir():
                     raise
-                raise MmcliError(
-                    f"{output}: another mmcli is writing this output; wait for it or choose another -o"
-                ) from None
+                continue  # it was published between our two steps: begin anew
+            if not _lock(self._handle):
+                os.close(self._handle)
+                raise MmcliError(f"{output}: another mmcli is writing this output; wait for it or choose another -o")
             if _same_folder(self._handle, folder):
                 return
             os.close(self._handle)  # it was published between our opening and our lock: begin anew
@@ -59,6 +57,19 @@ class FolderLock:
     def close(self) -> None:
         """Let the folder go."""
         os.close(self._handle)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open folder for as long as it is open; tell whether nobody else holds it."""
+    if fcntl is None:  # pragma: no cover
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 def _same_folder(handle: int, folder: Path) -> bool:
@@ -71,23 +82,30 @@ def _same_folder(handle: int, folder: Path) -> bool:
 
 
 def publish(partial: Path, output: Path) -> None:
-    """Move ``partial`` to ``output``; an earlier folder there is replaced and then removed."""
+    """Move ``partial``, which the caller has locked, to ``output``; an earlier folder there is replaced and removed."""
     if not output.exists():
         os.rename(partial, output)
         return
     replaced = replaced_folder(output)
-    if _exchange(partial, output):
-        os.rename(partial, replaced)
-    else:
-        os.rename(output, replaced)
-        os.rename(partial, output)
+    earlier = os.open(output, os.O_RDONLY)
+    try:
+        _lock(earlier)  # while it bears the partial folder's name nobody may take it for one to write in
+        if _exchange(partial, output):
+            os.rename(partial, replaced)
+        else:
+            os.rename(output, replaced)
+            os.rename(partial, output)
+    finally:
+        os.close(earlier)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
 def recover(output: Path) -> None:
-    """Finish what a kill in the middle of ``publish`` left: bring the earlier folder back, or remove it."""
-    replaced = replaced_folder(output)
-    if replaced.exists():
+    """Finish what a kill in the middle of ``publish`` left: bring the earlier folder back, or remove it.
+
+    Only who holds the partial folder's lock may call this.
+    """
+    for replaced in sorted(output.parent.glob(f".{glob.escape(output.name)}.replaced.*")):
         if output.exists():
             shutil.rmtree(replaced, ignore_errors=True)
         else:

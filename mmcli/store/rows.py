@@ -21,7 +21,10 @@ def dump_row(row: Row) -> bytes:
         text = json.dumps(row, ensure_ascii=False, allow_nan=False)
     except ValueError:
         text = json.dumps(_without_nan(row), ensure_ascii=False)
-    return text.encode("utf-8", "surrogatepass") + b"\n"
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair, which UTF-8 has no form for, but JSON's escapes have
+        return json.dumps(json.loads(text)).encode() + b"\n"
 
 
 def _without_nan(value: Any) -> Any:
@@ -88,5 +91,6 @@ class RowFile:
                 while chunk := file.read(_CHUNK):
                     found.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + (read + 1))
                     read += len(chunk)
-            self._offsets = np.concatenate(found)
+            offsets = np.concatenate(found)
+            self._offsets = offsets if offsets[-1] == read else np.append(offsets, read)  # no line feed at the end
         return self._offsets

@@ -114,7 +114,17 @@ class Samples:
 
     def ids(self) -> list[str]:
         """Return the id of every sample."""
-        return [str(row[self.roles.id]) for row in self.rows]
+        return [self.id_of(row) for row in self.rows]
+
+    def id_of(self, row: Row) -> str:
+        """Return the id of a row.
+
+        Raises:
+            MmcliError: It has none.
+        """
+        if self.roles.id not in row:
+            raise MmcliError(f"{self.name}: a row without its id (column {self.roles.id!r})")
+        return str(row[self.roles.id])
 
     def splits(self) -> Array:
         """Return the split of every sample, (N,) of strings."""
@@ -141,7 +151,7 @@ class Samples:
         """Return a batch whose ledger says why inputs of these samples are not ok."""
         found = self.batch(start, stop)
         ledger = [
-            replace(self.reasons[row, name], row=row - start, id=str(found.rows[row - start][self.roles.id]))
+            replace(self.reasons[row, name], row=row - start, id=self.id_of(found.rows[row - start]))
             for row in range(start, stop)
             for name in self.modalities
             if (row, name) in self.reasons
@@ -159,6 +169,8 @@ class Samples:
                     continue
                 by_row: dict[int, list[LedgerEntry]] = {}
                 for entry in entries.values():
+                    if entry.row < 0:
+                        continue  # of a sample that was dropped
                     by_row.setdefault(entry.row, []).append(entry)
                 for sample in np.flatnonzero(part.artifact_of == number):
                     for entry in by_row.get(int(part.row_of[sample]), []):

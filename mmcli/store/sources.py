@@ -54,7 +54,11 @@ def open_table(source: str, standard_input: Iterable[bytes] | None = None) -> Ta
         MmcliError: It is not there, of no known form, or its header is damaged; rows raise it where they are.
     """
     if source == "-":
-        return Table("standard input", ".", _read_stream(standard_input or sys.stdin.buffer, "standard input"))
+        return Table(
+            "standard input",
+            ".",
+            _read_stream(sys.stdin.buffer if standard_input is None else standard_input, "standard input"),
+        )
     path = Path(source)
     if path.is_dir():
         return Table(source, source, _read_folder(path))
@@ -100,22 +104,24 @@ def _open_text(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield from file
-    except UnicodeDecodeError as error:
-        raise MmcliError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
     except OSError as error:
         raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def _read_stream(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, Row]]:
     stream = iter(lines)
-    first = next((line for line in stream if not line.isspace()), None)
-    if first is None:
-        raise MmcliError(f"{name} brought no rows: did the command before it fail?")
-    lines = itertools.chain([first], stream)
-    if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
-        yield from _read_json_lines(lines, name)
+    blank = []
+    for first in stream:
+        if first.strip():
+            break
+        blank.append(first)
     else:
-        yield from _read_csv(io.TextIOWrapper(io.BufferedReader(_Rejoined(lines)), "utf-8-sig", newline=""), name, None)
+        raise MmcliError(f"{name} brought no rows: did the command before it fail?")
+    if first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+        yield from _read_json_lines(itertools.chain(blank, [first], stream), name)
+    else:
+        text = io.TextIOWrapper(io.BufferedReader(_Rejoined(itertools.chain([first], stream))), "utf-8-sig", newline="")
+        yield from _read_csv(text, name, None, skipped=len(blank))
 
 
 class _Rejoined(io.RawIOBase):
@@ -143,7 +149,14 @@ def _read_json_lines(lines: Iterable[bytes], name: str) -> Iterator[tuple[str, R
             yield where, parse_row(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, where)
 
 
-def _read_csv(lines: Iterable[str], name: str, delimiter: str | None) -> Iterator[tuple[str, Row]]:
+def _read_csv(lines: Iterable[str], name: str, delimiter: str | None, skipped: int = 0) -> Iterator[tuple[str, Row]]:
+    try:
+        yield from _parse_csv(lines, name, delimiter, skipped)
+    except UnicodeDecodeError as error:
+        raise MmcliError(f"{name}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
+
+
+def _parse_csv(lines: Iterable[str], name: str, delimiter: str | None, skipped: int) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(_LARGEST_CELL)
     rest = iter(lines)
     first = next(rest, None)
@@ -156,14 +169,14 @@ def _read_csv(lines: Iterable[str], name: str, delimiter: str | None) -> Iterato
         columns = [column.strip() for column in next(reader)]
         _check_header(columns, name)
         for cells in reader:
-            where = f"{name}, line {reader.line_num}"
+            where = f"{name}, line {reader.line_num + skipped}"
             if not cells:
                 continue
             if len(cells) != len(columns):
                 raise MmcliError(f"{where}: {len(cells)} cells, expected {len(columns)} as in the header")
             yield where, dict(zip(columns, cells, strict=True))
     except csv.Error as error:
-        raise MmcliError(f"{name}, line {reader.line_num}: not CSV ({error})") from None
+        raise MmcliError(f"{name}, line {reader.line_num + skipped}: not CSV ({error})") from None
 
 
 def _check_header(columns: list[str], name: str) -> None:
@@ -187,7 +200,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Row]]:
                 number += 1
                 where = f"{path}, row {number}"
                 yield where, {name: _plain(value, where, name) for name, value in row.items()}
-    except pyarrow.ArrowException as error:
+    except PermissionError as error:
+        raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
+    except (pyarrow.ArrowException, OSError) as error:
         raise MmcliError(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]})") from None
 
 
@@ -206,18 +221,25 @@ def _plain(value: Any, where: str, column: str) -> Any:
     raise MmcliError(f"{where}: column {column!r} holds {type(value).__name__}, which has no text form; leave it out")
 
 
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MmcliError(f"{path}: not UTF-8 ({error.reason}); convert it, for example with iconv") from None
+
+
 def _read_folder(folder: Path) -> Iterator[tuple[str, Row]]:
     """Read ``class/stem.ext``: files of one stem are one sample, the folder's name is its label."""
     kind_of = {suffix: kind for kind, suffixes in FOLDER_KINDS.items() for suffix in suffixes}
     samples: dict[tuple[str, str], Row] = {}
     for path in sorted(folder.glob("*/*")):
         kind = kind_of.get(path.suffix.lower())
-        if kind is None or path.name.startswith("."):
+        if kind is None or path.name.startswith(".") or path.parent.name.startswith("."):
             continue
         row = samples.setdefault((path.parent.name, path.stem), {})
         if kind in row:
             raise MmcliError(f"{path}: a second {kind} file of the sample {path.parent.name}/{path.stem}")
-        row[kind] = path.read_text("utf-8") if kind == "text" else path.relative_to(folder).as_posix()
+        row[kind] = _read_text(path) if kind == "text" else path.relative_to(folder).as_posix()
     if not samples:
         raise MmcliError(f"{folder}: no media files; expected a folder for each class with files in it, or a table")
     columns = sorted({column for row in samples.values() for column in row})

@@ -27,20 +27,20 @@ class State:
         """Return a hash of everything in it."""
         total = hashlib.sha256(dump_json(self.values))
         for name in sorted(self.tensors):
-            array = np.ascontiguousarray(self.tensors[name])
+            array = np.asarray(self.tensors[name], order="C")
             total.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-            total.update(array.data)
+            total.update(array.tobytes())
         return total.hexdigest()
 
     def write(self, stem: Path) -> None:
         """Write ``stem.json`` and, where there are tensors, ``stem.safetensors``."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         stem.parent.mkdir(parents=True, exist_ok=True)
         stem.with_name(stem.name + ".json").write_bytes(dump_json(self.values) + b"\n")
         if self.tensors:
-            arrays = {name: np.ascontiguousarray(array) for name, array in self.tensors.items()}
-            save_file(arrays, stem.with_name(stem.name + ".safetensors"))
+            arrays = {name: np.asarray(array, order="C") for name, array in self.tensors.items()}
+            stem.with_name(stem.name + ".safetensors").write_bytes(save(arrays))
 
     @classmethod
     def read(cls, stem: Path) -> State:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import MmcliError
-from mmcli.store.columns import Array, Column, Dense, ModalitySpec, Ragged, Tensor
+from mmcli.store.columns import KEY_BYTES, Array, Column, Dense, ModalitySpec, Ragged, Tensor
 
 SHARD_ROWS = 1024
 SHARD_BYTES = 64 * 2**20
@@ -61,6 +62,7 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._arrays = map_safetensors(path)
+        self._columns: dict[str, Column] = {}
 
     def keys(self, modality: str) -> Array:
         """Return the content keys (rows, 16) of a modality."""
@@ -79,7 +81,18 @@ class Shard:
         return f"{modality}.key" in self._arrays
 
     def column(self, modality: str, spec: ModalitySpec) -> Column:
-        """Return a modality's column as views of the mapped file."""
+        """Return a modality's column as views of the mapped file.
+
+        Raises:
+            MmcliError: The tensors are not of the form ``spec`` says, or do not fit each other.
+        """
+        if modality not in self._columns:
+            column = self._make_column(modality, spec)
+            _check_column(column, spec, f"{self.path}: {modality}")
+            self._columns[modality] = column
+        return self._columns[modality]
+
+    def _make_column(self, modality: str, spec: ModalitySpec) -> Column:
         fields: dict[str, Tensor] = {}
         for field, form in spec.fields.items():
             stem = f"{modality}.{field}" if field else modality
@@ -93,6 +106,24 @@ class Shard:
         if name not in self._arrays:
             raise MmcliError(f"{self.path}: the tensor {name!r} is not in this shard")
         return self._arrays[name]
+
+
+def _check_column(column: Column, spec: ModalitySpec, where: str) -> None:
+    rows = len(column.present)
+    fits = column.present.shape == (rows,) and column.present.dtype == bool
+    fits = fits and column.key.shape == (rows, KEY_BYTES) and column.key.dtype == np.uint8
+    for name, form in spec.fields.items():
+        tensor = column.fields[name]
+        fits = fits and tensor.values.dtype == np.dtype(form.dtype) and tensor.values.shape[1:] == form.dims
+        if isinstance(tensor, Ragged):
+            offsets = tensor.offsets
+            fits = fits and offsets.shape == (rows + 1,) and offsets.dtype == np.int64
+            fits = fits and offsets[0] == 0 and offsets[-1] == len(tensor.values)
+            fits = fits and bool((offsets[1:] >= offsets[:-1]).all())
+        else:
+            fits = fits and len(tensor.values) == rows
+    if not fits:
+        raise MmcliError(f"{where}: the tensors of this shard do not fit each other; make it again")
 
 
 def map_safetensors(path: Path) -> dict[str, Array]:
@@ -121,7 +152,11 @@ def map_safetensors(path: Path) -> dict[str, Array]:
 
 def _view(body: Array, form: Mapping[str, Any]) -> Array:
     start, stop = form["data_offsets"]
-    if not 0 <= start <= stop <= len(body):
+    shape = list(form["shape"])
+    dtype = np.dtype(_DTYPES[str(form["dtype"])])
+    if not 0 <= start <= stop <= len(body) or any(type(size) is not int or size < 0 for size in shape):
+        raise ValueError
+    if math.prod(shape) * dtype.itemsize != stop - start:
         raise ValueError
     part = np.asarray(body[start:stop])
-    return part.view(_DTYPES[str(form["dtype"])]).reshape(form["shape"])
+    return part.view(dtype).reshape(shape)

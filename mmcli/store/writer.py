@@ -38,20 +38,22 @@ class ArtifactWriter:
         self.fresh = fresh
         self.folder = partial_folder(self.output)
         self.known_digests: dict[str, str] = {}
+        self._published = False
 
     def __enter__(self) -> Self:
-        recover(self.output)
         check_output(self.output, self.stage)
         try:
             self.output.parent.mkdir(parents=True, exist_ok=True)
             self._lock = FolderLock(self.folder, self.output)
         except OSError as error:
             raise MmcliError(f"{self.output}: cannot be written: {error.strerror}") from None
+        recover(self.output)
         self._set_aside()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if self.folder.exists() and (kind is None or issubclass(kind, MmcliError) or not self._holds_work()):
+        in_vain = kind is None or issubclass(kind, MmcliError) or not self._holds_work()
+        if not self._published and in_vain:
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.close()
 
@@ -78,6 +80,7 @@ class ArtifactWriter:
         _write_json(self.folder / HEADER, whole)
         _write_json(self.folder / RUN, run)
         publish(self.folder, self.output)
+        self._published = True
         return whole
 
     def _holds_work(self) -> bool:

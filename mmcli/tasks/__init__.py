@@ -57,6 +57,9 @@ class Task(Protocol):
     def probabilities(self, outputs: Tensor) -> NDArray[np.float64]:
         """Return what the outputs (N, K) say, in the form that ``records`` and ``metrics`` take."""
 
+    def prior(self) -> NDArray[np.float64]:
+        """Return what is known of a row without any feature, in the form of one row of ``probabilities``."""
+
     def records(self, probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
         """Return one prediction a row, as JSON values."""
 
@@ -65,6 +68,9 @@ class Task(Protocol):
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return the metrics on these rows of predictions that look at no feature, by baseline name."""
+
+    def confusion(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> NDArray[np.int64]:
+        """Return counts (K, K): a row for each true target, a column for each predicted one."""
 
     def state(self) -> State:
         """Return what ``fit`` learnt."""

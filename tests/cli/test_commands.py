@@ -108,11 +108,11 @@ def test_the_line_of_pipes_gives_what_folders_give(table):
     for stage in ("features", "fused"):
         header = json.loads((folder / "work" / stage / "artifact.json").read_text())
         assert header["rows"] == 60
-    again = shell(
-        "mmcli extract-features work/samples -o by_folder --use words=tfidf --use picture=hog --json", folder
-    )
+    again = shell("mmcli extract-features work/samples -o by_folder --use words=tfidf --use picture=hog --json", folder)
     assert again.returncode == 0, again.stderr
-    digests = [json.loads((folder / name / "artifact.json").read_text())["digest"] for name in ("work/features", "by_folder")]
+    digests = [
+        json.loads((folder / name / "artifact.json").read_text())["digest"] for name in ("work/features", "by_folder")
+    ]
     assert digests[0] == digests[1]
 
 
@@ -120,7 +120,10 @@ def test_a_failing_stage_fails_the_line_and_leaves_nothing(table):
     done = shell(LINE.replace("METHOD", "gatd"), table.parent)
     assert done.returncode != 0
     errors = [line for line in done.stderr.splitlines() if "error:" in line]
-    assert [line.split(": error: ")[0] for line in errors] in (["mmcli fuse", "mmcli train"], ["mmcli train", "mmcli fuse"])
+    assert [line.split(": error: ")[0] for line in errors] in (
+        ["mmcli fuse", "mmcli train"],
+        ["mmcli train", "mmcli fuse"],
+    )
     assert "Traceback" not in done.stderr
     made = sorted(path.name for path in (table.parent / "work").iterdir())
     assert made == ["features", "samples"], "the stages that failed left something"
@@ -129,7 +132,7 @@ def test_a_failing_stage_fails_the_line_and_leaves_nothing(table):
 def test_a_pipe_may_choose_order_and_repeat_rows(table):
     done = shell(
         "mmcli preprocess table.csv -o work/samples --text words --target label"
-        " | grep -v '\"split\": \"test\"' | tac | mmcli extract-features - -o work/features --json",
+        ' | grep -v \'"split": "test"\' | tac | mmcli extract-features - -o work/features --json',
         table.parent,
     )
     assert done.returncode == 0, done.stderr

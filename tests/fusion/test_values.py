@@ -103,6 +103,17 @@ def test_a_projection_does_not_depend_on_the_other_modalities():
     assert np.array_equal(two, run(Sum({"a": 40, "c": 9}), features, present))
 
 
+def test_modalities_of_one_width_are_projected_by_different_matrices():
+    in_dims = {"a": 40, "b": 40, "c": 9}
+    features, _ = sample(in_dims)
+    features["b"] = features["a"]
+    alone = []
+    for name in ("a", "b"):
+        alone.append(run(Sum(in_dims), features, {other: np.full(ROWS, other == name) for other in in_dims}))
+    correlation = np.corrcoef(alone[0].ravel(), alone[1].ravel())[0, 1]
+    assert abs(correlation) < 0.2
+
+
 def test_only_takes_a_modality_or_all_extractors_of_a_source():
     in_dims = {"image_hog": 2, "image_color": 3, "text": 4}
     features, present = sample(in_dims)

@@ -57,7 +57,9 @@ def make(output: Path) -> None:
         "photo": [{"": photo} if row != 3 else None for row, photo in enumerate(PHOTOS)],
         "clip": [{"": clip} if len(clip) else None for clip in CLIPS],
         "review": [
-            None if told is None else {"": np.array(told[0], np.int32), "text": np.frombuffer(told[1].encode(), np.uint8)}
+            None
+            if told is None
+            else {"": np.array(told[0], np.int32), "text": np.frombuffer(told[1].encode(), np.uint8)}
             for told in REVIEWS
         ],
     }

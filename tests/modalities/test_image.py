@@ -84,9 +84,10 @@ def test_transparent_pixels_show_the_background():
 def test_sixteen_bits_and_floats_are_scaled_to_eight():
     values = np.zeros((16, 16), np.uint16)
     values[:, 8:] = 257 * 100
-    assert colours(decode(Image.fromarray(values), size=16)) == [(0, 0, 0), (100, 100, 100)]
-    assert colours(decode(encode(Image.fromarray(values), "TIFF"), size=16)) == [(0, 0, 0), (100, 100, 100)]
-    unit = Image.fromarray((values > 0).astype(np.float32) * 0.5)
+    values[:, :8] = 65535
+    assert colours(decode(Image.fromarray(values), size=16)) == [WHITE, (100, 100, 100)]
+    assert colours(decode(encode(Image.fromarray(values), "TIFF"), size=16)) == [WHITE, (100, 100, 100)]
+    unit = Image.fromarray((values < 65535).astype(np.float32) * 0.5)
     assert colours(decode(encode(unit, "TIFF"), size=16)) == [(0, 0, 0), (128, 128, 128)]
     lost = Image.fromarray(np.full((4, 4), np.nan, np.float32))
     assert problem(encode(lost, "TIFF")) == ("corrupt", "NaN or infinite pixels")

@@ -108,7 +108,9 @@ def test_files_hold_the_same_predictions_in_every_form(chain, tmp_path):
     for table in (pandas.read_csv(tmp_path / "p.csv"), pandas.read_parquet(tmp_path / "p.parquet")):
         assert table["id"].tolist() == [row["id"] for row in wanted]
         assert table["label"].tolist() == [row["label"] for row in wanted]
-        np.testing.assert_allclose(table[[f"probability_{name}" for name in ("blue", "green", "red")]], probabilities(wanted))
+        np.testing.assert_allclose(
+            table[[f"probability_{name}" for name in ("blue", "green", "red")]], probabilities(wanted)
+        )
         assert table["modalities"][0] == "picture+table"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "p.jsonl", "p.parquet"]
 

@@ -126,7 +126,9 @@ class TestConcatenate:
         assert taken.present.tolist() == [rows[place] is not None for place in order]
 
     def test_dense(self):
-        parts = [Column({"": Dense(np.full((n, 2), n))}, np.ones(n, bool), np.zeros((n, 16), np.uint8)) for n in (2, 0, 1)]
+        parts = [
+            Column({"": Dense(np.full((n, 2), n))}, np.ones(n, bool), np.zeros((n, 16), np.uint8)) for n in (2, 0, 1)
+        ]
         assert concatenate(parts).main.values.tolist() == [[2, 2], [2, 2], [1, 1]]
 
     def test_offsets_that_do_not_begin_with_zero_are_lengths_only(self):

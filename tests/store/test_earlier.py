@@ -34,13 +34,18 @@ AWKWARD_KEYS = [
 def column_of(keys, values=None, present=None):
     values = list(range(len(keys))) if values is None else values
     there = np.ones(len(keys), bool) if present is None else np.array(present)
-    return Column({"": Dense(np.array(values, np.int64))}, there, np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16))
+    return Column(
+        {"": Dense(np.array(values, np.int64))}, there, np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
+    )
 
 
 def write(folder, *shards):
     folder.mkdir(parents=True, exist_ok=True)
     for number, keys in enumerate(shards):
-        write_shard(folder / f"{number:05d}.safetensors", {"photo": column_of(keys, [100 * number + row for row in range(len(keys))])})
+        write_shard(
+            folder / f"{number:05d}.safetensors",
+            {"photo": column_of(keys, [100 * number + row for row in range(len(keys))])},
+        )
     return folder
 
 
@@ -98,6 +103,15 @@ class TestByKey:
         earlier = Earlier([tmp_path / "a"], SPEC | {"clip": SPEC["photo"]})
         assert earlier.position("clip", b"a" * 16) is None
         assert value(earlier, b"a" * 16) == 0
+
+    def test_another_form_of_one_modality_leaves_the_others(self, tmp_path, tools):
+        """As after another --image-size: the texts need no work."""
+        write_shard(tmp_path / "00000.safetensors", tools.make_columns(9))
+        wider = ModalitySpec("image", "photo", None, "", {"": FieldSpec("dense", "uint8", (3, 4, 4), "CHW")})
+        earlier = Earlier([tmp_path], {**tools.specs, "photo": wider})
+        place = earlier.position("review", tools.key_of("review", 1))
+        assert earlier.item("review", place)[""].tolist() == [1]
+        assert earlier.position("photo", b"new" + bytes(13)) is None
 
     def test_ragged_items_and_further_fields(self, tmp_path, tools):
         write_shard(tmp_path / "00000.safetensors", tools.make_columns(9))

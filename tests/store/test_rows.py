@@ -21,7 +21,7 @@ AWKWARD = [
     {},
     {"é": "漢字", "n": [1, 2.5, None, {"b": True}]},
     {"a": "x" * 5000},
-    {"a": "\\ \" \t \x00"},
+    {"a": '\\ " \t \x00'},
     {"a": "\ud800 half a pair"},
     {"a": 2**70, "b": -0.0, "c": 1e-300},
 ]
@@ -107,12 +107,16 @@ class TestDump:
 
 
 class TestBroken:
-    @pytest.mark.parametrize("line", [b"{", b'{"a": 1} x', b"", b"\xff{}", b'{"a": }', b'{"a": 1}{"b": 2}', b"[" * 100_000])
+    @pytest.mark.parametrize(
+        "line", [b"{", b'{"a": 1} x', b"", b"\xff{}", b'{"a": }', b'{"a": 1}{"b": 2}', b"[" * 100_000]
+    )
     def test_not_json(self, line):
         with pytest.raises(MmcliError, match=r"^a\.jsonl, line 3: not JSON"):
             parse_row(line, "a.jsonl, line 3")
 
-    @pytest.mark.parametrize(("line", "found"), [(b"[1]", "list"), (b'"a"', "str"), (b"null", "NoneType"), (b"1", "int")])
+    @pytest.mark.parametrize(
+        ("line", "found"), [(b"[1]", "list"), (b'"a"', "str"), (b"null", "NoneType"), (b"1", "int")]
+    )
     def test_not_an_object(self, line, found):
         with pytest.raises(MmcliError, match=f"where: expected one JSON object a line, found {found}"):
             parse_row(line, "where")

@@ -19,7 +19,10 @@ STAGES = ("preprocess",)
 def pipe(artifact, rows=None, **more) -> list[bytes]:
     """What a stage writes to a pipe: each row of the manifest with the artifact's folder."""
     every = [{"artifact": str(artifact.path), **row, **more} for row in artifact.rows]
-    return [json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in (every if rows is None else [every[r] for r in rows])]
+    return [
+        json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        for row in (every if rows is None else [every[r] for r in rows])
+    ]
 
 
 @pytest.fixture
@@ -164,8 +167,8 @@ class TestPipe:
             (b'{"id": "a"}', r"line 3: no 'artifact' and 'row'"),
             (b'{"artifact": 3, "row": 1}', r"line 3: no 'artifact' and 'row'"),
             (b'{"artifact": "FOLDER", "row": "1"}', r"line 3: no 'artifact' and 'row'"),
-            (b'{"artifact": "FOLDER", "row": 23}', r"line 3: row 23 is not in .* \(23 rows\)"),
-            (b'{"artifact": "FOLDER", "row": -1}', r"line 3: row -1 is not in"),
+            (b'{"id": "a", "artifact": "FOLDER", "row": 23}', r"line 3: row 23 is not in .* \(23 rows\)"),
+            (b'{"id": "a", "artifact": "FOLDER", "row": -1}', r"line 3: row -1 is not in"),
             (b'{"artifact": "FOLDER/gone", "row": 0}', r"gone: no such artifact"),
         ],
     )
@@ -204,7 +207,7 @@ class TestReasons:
         ]
 
     def test_a_sample_that_was_dropped_explains_no_other(self, tmp_path, tools):
-        """The ledger keeps the inputs of dropped rows, with row -1; a joined sample that is not there has no row too."""
+        """The ledger keeps the inputs of dropped rows, with row -1; a sample that is not there has no row."""
         dropped = LedgerEntry(-1, "gone", "clip", "corrupt", "cut off", "c.wav")
         one = tools.write_artifact(tmp_path / "one", 6, modalities=["photo"])
         two = tools.write_artifact(tmp_path / "two", 3, modalities=["clip"], ledger=[dropped])

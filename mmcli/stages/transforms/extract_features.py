@@ -115,7 +115,8 @@ class ExtractTransform:
         """
         uses = {}
         for name, part in config["uses"].items():
-            spec = parse_spec(part["spec"])
+            told = parse_spec(part["spec"])
+            spec = Spec(told.name, told.argument, {**told.options, **part["places"]})
             extractor = make_extractor(inputs[part["source"]].kind, spec, config["seed"])
             if name in states:
                 extractor.load_state(states[name])
@@ -133,7 +134,7 @@ class ExtractTransform:
             "uses": {
                 name: {
                     "source": use.source,
-                    "spec": str(use.spec),
+                    **_spec_and_places(use),
                     "version": use.extractor.version,
                     "options": _options(use.extractor),
                     "assets": use.extractor.assets(),
@@ -223,6 +224,14 @@ class ExtractTransform:
             kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
             fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,
         )  # fmt: skip
+
+
+def _spec_and_places(use: Use) -> dict[str, Any]:
+    """Return the spec as typed, and apart from it the options that only say where a file lies."""
+    assets = use.extractor.assets()
+    places = {name: value for name, value in use.spec.options.items() if name in assets}
+    rest = {name: value for name, value in use.spec.options.items() if name not in assets}
+    return {"spec": str(Spec(use.spec.name, use.spec.argument, rest)), "places": places}
 
 
 def _options(extractor: Extractor) -> dict[str, Any]:
