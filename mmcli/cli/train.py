@@ -30,11 +30,17 @@ def command(
     ] = None,
     projection: Annotated[
         int,
-        typer.Option(min=1, help="Width of each modality before a learnt fusion.", rich_help_panel=NETWORK),
+        typer.Option(
+            min=1, help="Width of each modality before a fusion that needs equal ones.", rich_help_panel=NETWORK
+        ),
     ] = 128,
     hidden: Annotated[
-        str, typer.Option(help="Widths of the head's hidden layers, or none.", rich_help_panel=NETWORK)
-    ] = "256",
+        str,
+        typer.Option(
+            help="Widths of the head's hidden layers, as 512,128, or none; auto is 256 after a static fusion.",
+            rich_help_panel=NETWORK,
+        ),
+    ] = "auto",
     dropout: Annotated[
         float, typer.Option(min=0, max=1, rich_help_panel=NETWORK, help="Share dropped in training.")
     ] = 0.5,
@@ -46,7 +52,7 @@ def command(
         Literal["none", "balanced"],
         typer.Option(help="balanced: every class counts alike.", rich_help_panel=LEARNING),
     ] = "none",
-    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=LEARNING)] = 60,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=LEARNING)] = 40,
     lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=LEARNING)] = 1e-3,
     weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's decay.", rich_help_panel=LEARNING)] = 0.01,
     l1: Annotated[
@@ -63,7 +69,7 @@ def command(
     patience: Annotated[
         int,
         typer.Option(min=0, help="Epochs without a better val value; 0 waits for ever.", rich_help_panel=LEARNING),
-    ] = 15,
+    ] = 8,
     monitor: Annotated[
         str | None,
         typer.Option(help="Val metric that says which epoch is best.", rich_help_panel=LEARNING, show_default=False),

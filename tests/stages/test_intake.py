@@ -147,10 +147,13 @@ class TestRows:
     def test_raw_columns_are_untouched_and_in_order(self, intake):
         rows = [
             {"text": " Spaced  é\u2028", "id": "a", "n": 1.50, "label": 0, "list": [1, None], "split": "train"},
-            {"id": "b", "label": 1, "other": "new", "split": "val"},
+            {"id": 7, "label": 1, "other": "new", "split": "val"},
+            {"split": "test", "id": " c "},
         ]
         found = intake(rows)
-        assert list(found.rows) == rows
+        assert [list(row.items()) for row in found.rows] == [
+            sorted(row.items(), key=lambda item: item[0] != "id") for row in rows
+        ]
         assert found.columns == ["text", "id", "n", "label", "list", "split", "other"]
         assert found.head == rows
 
