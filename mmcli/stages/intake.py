@@ -14,9 +14,9 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
-from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
+from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, SPLITS, Splitter, is_set_aside, known_split, parse_ratio
 from mmcli.store.artifact import Roles
-from mmcli.store.columns import Row
+from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile
 from mmcli.store.samples import OWN_COLUMNS, SpooledRows
 from mmcli.store.sources import Table, open_table
@@ -38,14 +38,19 @@ class IntakeOptions:
 
 @dataclass(frozen=True)
 class Intake:
-    """A raw table, checked: its rows with id and split, and what each column is for."""
+    """A raw table, checked: its rows with id and split, the split of each, (N,), and what each column is for."""
 
     table: Table
     rows: RowFile
     roles: Roles
     columns: list[str]
     head: list[Row]
-    splits: Counter[str]
+    split_of: Array
+
+    @property
+    def splits(self) -> Counter[str]:
+        """How many samples each split has."""
+        return Counter(self.split_of.tolist())
 
 
 def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
@@ -62,14 +67,16 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
         raise MmcliError(f"{table.name}: no rows below the header")
     columns = list(dict.fromkeys(column for _, row in head for column in row))
     roles = _find_roles(table.name, columns, options, reporter)
-    rows, splits = _write_rows(itertools.chain(head, stream), roles, columns, options)
-    _check_ids(rows, roles, table.name)
-    if not splits["train"]:
-        raise MmcliError(f"{table.name}: no train rows (found {_tell(splits)}); nothing can be learnt from it")
-    if not splits["val"]:
-        rows, splits = _set_val_aside(rows, roles, options.seed)
-        reporter.note(f"no val rows: {splits['val']} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
-    return Intake(table, rows, roles, columns, [row for _, row in head], splits)
+    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options)
+    _check_ids(rows, hashes, roles, table.name)
+    if not (split_of == "train").any():
+        found = _tell(Counter(split_of.tolist()))
+        raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
+    if not (split_of == "val").any():
+        rows, split_of = _set_val_aside(rows, roles, options.seed)
+        count = int((split_of == "val").sum())
+        reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
+    return Intake(table, rows, roles, columns, [row for _, row in head], split_of)
 
 
 def _without_own_columns(row: Row, where: str) -> Row:
@@ -124,11 +131,15 @@ def _free_name(name: str, columns: Sequence[str]) -> str:
 
 def _write_rows(
     stream: Iterator[tuple[str, Row]], roles: Roles, columns: list[str], options: IntakeOptions
-) -> tuple[RowFile, Counter[str]]:
+) -> tuple[RowFile, Array, Array]:
+    """Write the rows with id and split; return them, a hash of each id, and the split of each.
+
+    Ids are compared by hashes of 8 bytes, so that a million of them take 8 MB.
+    """
     made = roles.split not in columns or options.split_ratio is not None
     ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
     splitter = Splitter(ratio, options.seed)
-    splits: Counter[str] = Counter()
+    hashes, codes = array("Q"), array("B")
     rows = SpooledRows()
     for number, (where, row) in enumerate(stream):
         identity = str(number) if roles.id not in columns else _cell(row, roles.id)
@@ -145,9 +156,10 @@ def _write_rows(
                 f"{where}: sample {identity!r} is in {split} and its target (column {roles.target!r}) is empty; "
                 "fill it, or move the sample to test"
             )
-        splits[split] += 1
+        hashes.append(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
+        codes.append(SPLITS.index(split))
         rows.append({roles.id: identity, **row, roles.split: split})
-    return rows.close(), splits
+    return rows.close(), np.frombuffer(hashes, np.uint64), np.array(SPLITS)[np.frombuffer(codes, np.uint8)]
 
 
 def _cell(row: Row, column: str) -> str:
@@ -159,17 +171,12 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _check_ids(rows: RowFile, roles: Roles, name: str) -> None:
-    """Ids are compared by 8-byte hashes, so that a million of them take 8 MB."""
-    hashes = array("Q")
-    for row in rows:
-        hashes.append(int.from_bytes(hashlib.blake2b(str(row[roles.id]).encode(), digest_size=8).digest(), "big"))
-    values, counts = np.unique(np.frombuffer(hashes, np.uint64), return_counts=True)
+def _check_ids(rows: RowFile, hashes: Array, roles: Roles, name: str) -> None:
+    values, counts = np.unique(hashes, return_counts=True)
     if (counts > 1).any():
-        twice = np.isin(np.frombuffer(hashes, np.uint64), values[counts > 1])
         seen: dict[str, int] = {}
-        for number in np.flatnonzero(twice):
-            identity = str(rows.rows(int(number), int(number) + 1)[0][roles.id])
+        for number in np.flatnonzero(np.isin(hashes, values[counts > 1])):
+            identity = _cell(rows.rows(int(number), int(number) + 1)[0], roles.id)
             if identity in seen:
                 raise MmcliError(
                     f"{name}: the id {identity!r} stands twice, in samples {seen[identity] + 1} and {number + 1}; "
@@ -178,22 +185,22 @@ def _check_ids(rows: RowFile, roles: Roles, name: str) -> None:
             seen[identity] = int(number)
 
 
-def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Counter[str]]:
+def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Array]:
     """Move train rows to val; where the hash would take them all, none."""
     units = [_cell(row, roles.group) if roles.group else str(row[roles.id]) for row in rows if _is_train(row, roles)]
     if all(is_set_aside(unit, seed) for unit in units):
         raise MmcliError(
             f"too few train rows ({len(units)}) to set some aside for val; give val rows in the split column"
         )
-    splits: Counter[str] = Counter()
+    split_of = []
     changed = SpooledRows()
     for row in rows:
         unit = _cell(row, roles.group) if roles.group else str(row[roles.id])
         if _is_train(row, roles) and is_set_aside(unit, seed):
             row[roles.split] = "val"
-        splits[row[roles.split]] += 1
+        split_of.append(row[roles.split])
         changed.append(row)
-    return changed.close(), splits
+    return changed.close(), np.array(split_of)
 
 
 def _is_train(row: Row, roles: Roles) -> bool:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from mmcli.errors import UsageError
 from mmcli.modalities import Preprocessor
 from mmcli.modalities.files import MediaFolder
@@ -114,9 +112,8 @@ def preprocess(
 
         def finish(folder: Path) -> None:
             bad.check()
-            splits = np.array([row[intake.roles.split] for row in intake.rows])
             files = [name for name, part in transform.preprocessors.items() if part.threaded]
-            check_leaks(folder, files, splits, on_leak, reporter)
+            check_leaks(folder, files, intake.split_of, on_leak, reporter)
 
         work = Work(
             transform=transform,

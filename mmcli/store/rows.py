@@ -13,12 +13,14 @@ from mmcli.errors import MmcliError
 from mmcli.store.columns import Array, Row
 
 _CHUNK = 16 * 2**20
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_DECODE = json.JSONDecoder().decode
 
 
 def dump_row(row: Row) -> bytes:
     """Return the one line that stands for a row, with its line feed."""
     try:
-        text = json.dumps(row, ensure_ascii=False, allow_nan=False)
+        text = _ENCODE(row)
     except ValueError:
         text = json.dumps(_without_nan(row), ensure_ascii=False)
     try:
@@ -47,7 +49,7 @@ def parse_row(line: bytes | str, where: str) -> Row:
         MmcliError: It is not a JSON object; the message begins with ``where``.
     """
     try:
-        row = json.loads(line)
+        row = _DECODE(line if isinstance(line, str) else line.decode())
     except (ValueError, RecursionError) as error:
         raise MmcliError(f"{where}: not JSON ({error})") from None
     if not isinstance(row, dict):
