@@ -42,24 +42,25 @@ def parse_spec(text: str) -> Spec:
     Raises:
         UsageError: The text does not follow the grammar.
     """
-    name, _, rest = text.strip().partition(":")
+    name, _, rest = (part.strip() for part in text.partition(":"))
     if not name:
         raise UsageError(f"{text!r}: expected name:key=value,key=value")
     argument: str | None = None
     pairs = rest
     head, colon, tail = rest.rpartition(":")
     if colon and _is_pairs(tail):
-        argument, pairs = head, tail
+        argument, pairs = head.strip() or None, tail
     elif rest and not _is_pairs(rest):
-        argument, pairs = rest, ""
+        argument, pairs = rest.strip() or None, ""
     options: dict[str, str] = {}
     for pair in filter(None, pairs.split(",")):
-        key, equals, value = pair.partition("=")
+        left, equals, value = pair.partition("=")
+        key = left.strip()
         if not equals or not key:
             raise UsageError(f"{text!r}: {pair!r} should be key=value")
         if key in options:
             raise UsageError(f"{text!r}: {key!r} is given twice")
-        options[key.strip()] = value.strip()
+        options[key] = value.strip()
     return Spec(name, argument, options)
 
 
@@ -209,7 +210,8 @@ def coerce(where: str, text: str, hint: Any) -> Any:
         return text
     if origin is tuple:
         low, dash, high = text.partition("-")
-        if low.isdigit() and (high.isdigit() or not dash) and (not dash or int(low) <= int(high)):
+        plain = all(part.isascii() and part.isdigit() for part in ((low, high) if dash else (low,)))
+        if plain and (not dash or int(low) <= int(high)):
             return (int(low), int(high or low))
         raise UsageError(f"{where}={text}: expected a range such as 1-2")
     if hint is bool:

@@ -119,7 +119,7 @@ class TestFloors:
 class TestForbidden:
     def test_rich_is_for_the_console_alone(self):
         users = {place(path) for path in FILES if any(name.split(".")[0] == "rich" for name, _ in imports_of(path))}
-        assert users == {"mmcli/console.py"}
+        assert {user.rpartition("/")[0] for user in users} == {"mmcli/console"}
 
     @pytest.mark.parametrize("module", ["click", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"])
     def test_nobody_imports(self, module):
@@ -227,11 +227,10 @@ class TestLateImports:
         assert {call: loaded for call, (_, loaded, _) in found.items() if loaded} == {}
 
     def test_help_names_every_option_of_the_stage(self, found):
-        for call, (_, _, text) in found.items():
-            if call.endswith("--help") and call not in ("--help", "run --help", "list --help", "inspect --help"):
-                assert [
-                    option for option in ("--debug", "--config", "--limit", "--seed") if option not in text
-                ] == [], call
+        for stage in ("preprocess", "extract-features", "fuse", "train", "evaluate", "predict"):
+            text = found[f"{stage} --help"][2]
+            shared = ("--debug", "--config", "--limit", "--seed")
+            assert [option for option in shared if option not in text] == [], stage
 
     def test_list_names_what_is_registered(self, found):
         from mmcli.registry import FUSIONS, TASKS

@@ -10,7 +10,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from mmcli.cli import evaluate, extract_features, fuse, inspect, list_names, predict, preprocess, run, train
+from mmcli.cli import (
+    clean,
+    evaluate,
+    extract_features,
+    fuse,
+    inspect,
+    ledger,
+    list_names,
+    predict,
+    preprocess,
+    run,
+    train,
+    verify,
+)
 from mmcli.errors import MmcliError
 
 _FAILED, _INTERRUPTED = 1, 130
@@ -30,7 +43,7 @@ app = typer.Typer(
 )
 for module in (preprocess, extract_features, fuse, train, evaluate, predict):
     app.command(module.NAME, rich_help_panel="Stages, in order")(module.command)
-for module in (run, list_names, inspect):
+for module in (run, list_names, inspect, ledger, verify, clean):
     app.command(module.NAME, rich_help_panel="Beside them")(module.command)
 
 

@@ -33,7 +33,8 @@ def command(
 ) -> None:
     """Measure a model on rows whose targets are known: metrics with intervals, a baseline, and fewer modalities."""
     del config, debug
-    from mmcli.console import Console, show_report
+    from mmcli.console import Console
+    from mmcli.console.results import show_report
     from mmcli.stages.evaluate import evaluate
 
     report = evaluate(

@@ -41,7 +41,8 @@ def command(
     as the terms of TF-IDF, it learns from the train rows.
     """
     del config, debug
-    from mmcli.console import Console, show_stage
+    from mmcli.console import Console
+    from mmcli.console.results import show_stage
     from mmcli.stages.extract_features import extract_features
 
     summary = extract_features(

@@ -33,7 +33,8 @@ def command(
     train as its first layer. Which modalities a sample has is kept, and every method honours it.
     """
     del config, debug
-    from mmcli.console import Console, show_stage
+    from mmcli.console import Console
+    from mmcli.console.results import show_stage
     from mmcli.stages.fuse import fuse
 
     summary = fuse(

@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Show what an artifact holds: modalities, shapes, counts, ledger, and the command that made it."""
     del debug
-    from mmcli.console import show_artifact
+    from mmcli.console.records import show_artifact
     from mmcli.stages.inspect import inspect
 
     show_artifact(inspect(artifact, problems), json)

@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """List the names that options take: extractors by kind, fusion methods, encoders, tasks."""
     del debug
-    from mmcli.console import show_names
+    from mmcli.console.records import show_names
     from mmcli.stages.names import registered_names
 
     show_names(registered_names(what), json)

@@ -110,7 +110,8 @@ def command(
     reason in the ledger. Run again, it redoes only what changed.
     """
     del config, debug
-    from mmcli.console import Console, show_stage
+    from mmcli.console import Console
+    from mmcli.console.results import show_stage
     from mmcli.stages.preprocess import preprocess
 
     summary = preprocess(

@@ -34,7 +34,8 @@ def command(
     The file has a source, an output folder, and stages with the options of their commands.
     """
     del debug
-    from mmcli.console import Console, show_result
+    from mmcli.console import Console
+    from mmcli.console.results import show_result
     from mmcli.stages.pipeline import run_pipeline
 
     for result in run_pipeline(pipeline, output, jobs=jobs, fresh=fresh, reporter=Console(quiet)):

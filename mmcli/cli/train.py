@@ -89,7 +89,8 @@ def command(
     Ctrl-C keeps the best epoch so far; the same command goes on from there. The test split is not looked at.
     """
     del config, debug
-    from mmcli.console import Console, show_model
+    from mmcli.console import Console
+    from mmcli.console.results import show_model
     from mmcli.stages.train import train
 
     summary = train(

@@ -157,36 +157,36 @@ def _from_pipe(
     name = "standard input"
     if sys.stdin.isatty():
         raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact's folder")
-    groups = ([line for line in group if line.strip()] for group in lines_as_they_come(sys.stdin.fileno()))
-    first = next((group for group in groups if group), None)
-    if first is None:
+    groups = lines_as_they_come(sys.stdin.fileno())
+    seen: list[list[bytes]] = []
+    first = b""
+    for group in groups:
+        seen.append(group)
+        first = next((line for line in group if line.strip()), b"").removeprefix(b"\xef\xbb\xbf").strip()
+        if first:
+            break
+    else:
         raise MmcliError(f"{name} brought no rows: did the command before it fail?")
-    whole = itertools.chain([first], groups)
-    if not first[0].lstrip(b"\xef\xbb\xbf \t").startswith(b"{"):
-        table = open_table("-", itertools.chain.from_iterable([line + b"\n" for line in group] for group in whole))
-        yield from _from_rows(
-            model,
-            name,
-            _chunks(itertools.islice((row for _, row in table.rows), limit)),
-            root or ".",
-            runtime,
-            reporter,
-        )
-        return
-    if {ARTIFACT, ROW} <= parse_row(first[0].removeprefix(b"\xef\xbb\xbf"), f"{name}, line 1").keys():
+    whole = itertools.chain(seen, groups)
+    if not first.startswith(b"{"):
+        table = open_table("-", (line + b"\n" for group in whole for line in group))
+        rows = itertools.islice((row for _, row in table.rows), limit)
+        yield from _from_rows(model, name, _chunks(rows), root or ".", runtime, reporter)
+    elif {ARTIFACT, ROW} <= parse_row(first, f"{name}, line 1").keys():
         lines = (line for group in whole for line in group)
         yield from _from_samples(model, samples_of_rows(lines, limit), runtime)
-        return
-    yield from _from_rows(model, name, _parsed(whole, name, limit), root or ".", runtime, reporter)
+    else:
+        yield from _from_rows(model, name, _parsed(whole, name, limit), root or ".", runtime, reporter)
 
 
 def _parsed(groups: Iterator[list[bytes]], name: str, limit: int | None) -> Iterator[list[Row]]:
-    number = 0
+    number = taken = 0
     for group in groups:
         rows = []
         for line in group:
             number += 1
-            if limit is None or number <= limit:
+            if line.strip() and (limit is None or taken < limit):
+                taken += 1
                 rows.append(parse_row(line.removeprefix(b"\xef\xbb\xbf"), f"{name}, line {number}"))
         for start in range(0, len(rows), _ROWS):
             yield rows[start : start + _ROWS]

@@ -321,10 +321,8 @@ def _checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request:
             state = State.read(folder / CHECKPOINT)
             if state.values.pop("request") == request:
                 found.append(Checkpoint.from_state(state))
-        except (OSError, ValueError, KeyError):
+        except (MmcliError, KeyError):
             continue  # none, or cut off by the kill: training begins at the start
-        except MmcliError:
-            continue
     return max(found, key=lambda checkpoint: len(checkpoint.history), default=None)
 
 

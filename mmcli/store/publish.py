@@ -72,6 +72,17 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether a process is writing this folder."""
+    if not path.is_dir():
+        return False
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return not _lock(handle)
+    finally:
+        os.close(handle)
+
+
 def _same_folder(handle: int, folder: Path) -> bool:
     try:
         there = os.stat(folder)

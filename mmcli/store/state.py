@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from mmcli.errors import MmcliError
 from mmcli.store.columns import Array
+from mmcli.store.tensors import map_safetensors
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,18 @@ class State:
 
     @classmethod
     def read(cls, stem: Path) -> State:
-        """Read what ``write`` wrote."""
-        from safetensors.numpy import load_file
+        """Read what ``write`` wrote.
 
-        values = json.loads(stem.with_name(stem.name + ".json").read_bytes())
-        tensors = stem.with_name(stem.name + ".safetensors")
-        return cls(values, load_file(tensors) if tensors.exists() else {})
+        Raises:
+            MmcliError: It is not there, or damaged.
+        """
+        file, tensors = (stem.with_name(stem.name + suffix) for suffix in (".json", ".safetensors"))
+        try:
+            values = json.loads(file.read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise MmcliError(f"{file}: cannot be read ({error}); make the artifact again") from None
+        mapped = map_safetensors(tensors) if tensors.exists() else {}
+        return cls(values, {name: np.array(array) for name, array in mapped.items()})
 
 
 def dump_json(value: Any) -> bytes:

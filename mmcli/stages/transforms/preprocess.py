@@ -136,12 +136,23 @@ class PreprocessTransform:
             ledger += self._entries(name, part, batch.rows, items)
         return Batch(batch.rows, columns, ledger)
 
+    def key(self, name: str, row: Row) -> bytes:
+        """Return the key that the content of a modality has now in a row; zeros where there is none."""
+        try:
+            content = self._content(name, row)
+        except UnusableError:
+            return ABSENT_KEY
+        return ABSENT_KEY if content is None else content_key(self._fingerprint(name), content)
+
+    def _content(self, name: str, row: Row) -> bytes | None:
+        if name in self.lacking:
+            raise UnusableError("missing", "no such column")
+        return self.preprocessors[name].content(row, self.media)
+
     def _item(self, name: str, part: Preprocessor, earlier: Lookup, row: Row) -> Item:
         """Read, look up or decode one input; its problem, if it has one, is returned and not raised."""
-        if name in self.lacking:
-            return ABSENT_KEY, UnusableError("missing", "no such column")
         try:
-            content = part.content(row, self.media)
+            content = self._content(name, row)
         except UnusableError as problem:
             return ABSENT_KEY, problem
         if content is None:

@@ -1,0 +1,93 @@
+"""What people see: notes and progress on standard error, results on standard output. The only user of rich."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from mmcli.reporting import Progress
+
+STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
+
+
+class _Shown:
+    def __init__(self, progress: RichProgress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._progress.update(self._task, advance=steps, note=note)
+
+
+class Console:
+    """A Reporter that writes to standard error; the progress bar only where that is a terminal."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """Say one line of information."""
+        if not self.quiet:
+            self._rich.print(f"[dim]{escape(text)}[/dim]")
+
+    def warn(self, text: str) -> None:
+        """Say one line that the person should act on or know about."""
+        self._rich.print(f"[yellow]warning:[/yellow] {escape(text)}")
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Progress]:
+        """Show a bar with count, time left and note."""
+        columns = (
+            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+        )  # fmt: skip
+        shown = not self.quiet and self._rich.is_terminal
+        with RichProgress(*columns, console=self._rich, disable=not shown, transient=True) as progress:
+            yield _Shown(progress, progress.add_task(label, total=total, note=""))
+
+
+def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows as JSON lines, at once."""
+    with reader_may_leave():
+        for row in rows:
+            sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+
+def coloured(status: str, shown: int | str) -> str:
+    """Return a count or word in the colour of a status; zero is dim."""
+    return f"[{STATUS_STYLE[status]}]{shown}[/]" if shown else "[dim]0[/]"
+
+
+def make_table(title: str, *columns: str) -> Table:
+    """Return a table with these columns, without lines."""
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "default", no_wrap=True)
+    return table
+
+
+def standard_output() -> RichConsole:
+    """Return what prints to standard output."""
+    return RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """End quietly where whoever reads our rows has had enough: what we made is whole."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to flush at the end
+        raise SystemExit(0) from None

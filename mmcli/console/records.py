@@ -1,0 +1,118 @@
+"""How what is kept on disk, and the names that exist, are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from mmcli.console import STATUS_STYLE, coloured, make_table, print_lines, standard_output
+
+if TYPE_CHECKING:
+    from mmcli.stages.clean import Leftover
+    from mmcli.stages.ledger import Ledger
+    from mmcli.stages.names import Name
+    from mmcli.stages.verify import Difference
+
+
+def show_names(names: Sequence[Name], as_json: bool) -> None:
+    """Print registered names."""
+    if as_json:
+        print(json.dumps([name.__dict__ for name in names], ensure_ascii=False))
+        return
+    out = standard_output()
+    for what in dict.fromkeys(name.what for name in names):
+        table = make_table(what, "name", "kind", "what it is")
+        for name in names:
+            if name.what == what:
+                table.add_row(name.name, name.kind, escape(name.summary))
+        out.print(table)
+
+
+def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
+    """Print what inspect found."""
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    out = standard_output()
+    out.print(
+        f"[bold]{escape(found['path'])}[/bold]: {found['stage']}, {found['rows']} rows, {found['bytes'] / 1e6:.1f} MB"
+    )
+    out.print(f"made by: {escape(found['command'] or 'unknown')}  ({found['made']})")
+    chain = " → ".join(f"{record['stage']} {record['fingerprint'][:8]}" for record in found["chain"])
+    out.print(f"chain: {chain or 'none'}   digest {found['digest'][:16]}")
+    if found.get("splits"):
+        out.print("splits: " + ", ".join(f"{count} {split}" for split, count in found["splits"].items()))
+    table = make_table("", "modality", "kind", "extractor", "shape", "dtype", *STATUS_STYLE)
+    for name, spec in found["modalities"].items():
+        counts = found["counts"].get(name)
+        form = spec["fields"][""]
+        shown = [str(counts[status]) if counts else "" for status in STATUS_STYLE]
+        table.add_row(
+            escape(name), spec["kind"], escape(spec["extractor"] or ""), shape_of(form), form["dtype"], *shown
+        )
+    if found["modalities"]:
+        out.print(table)
+    for entry in found["problems"]:
+        path = f" ({entry['path']})" if entry["path"] else ""
+        status = f"[{STATUS_STYLE[entry['status']]}]{entry['status']}[/]"
+        out.print(f"{status} {escape(entry['id'])} {escape(entry['modality'])}: {escape(entry['reason'] + path)}")
+    if found["more_problems"]:
+        out.print(f"… and {found['more_problems']} more in ledger.jsonl (--problems N shows more)")
+
+
+def show_ledger(ledger: Ledger, count: bool, as_json: bool) -> None:
+    """Print entries of a ledger, or how many there are of each reason."""
+    names = ("modality", "status", "reason", "inputs")
+    if as_json:
+        print_lines([dict(zip(names, row, strict=True)) for row in ledger.counts] if count else ledger.to_json())
+        return
+    out = standard_output()
+    if count:
+        table = make_table("", *names)
+        for modality, status, reason, number in ledger.counts:
+            table.add_row(escape(modality), coloured(status, status), escape(reason), str(number))
+    else:
+        table = make_table("", "id", "modality", "status", "reason", "path")
+        for entry in ledger.entries:
+            status = coloured(entry.status, entry.status)
+            table.add_row(
+                *map(escape, (entry.id, entry.modality)), status, escape(entry.reason), escape(entry.path or "")
+            )
+    out.print(table)
+
+
+def show_differences(found: Sequence[Difference], as_json: bool) -> None:
+    """Print what verify found."""
+    if as_json:
+        print(json.dumps([difference.__dict__ for difference in found], ensure_ascii=False))
+        return
+    out = standard_output()
+    for difference in found:
+        out.print(f"[red]{escape(difference.where)}[/]: {escape(difference.what)}")
+    if not found:
+        out.print("[green]every hash is as recorded[/]")
+
+
+def show_leftovers(found: Sequence[Leftover], removed: Sequence[Leftover], as_json: bool) -> None:
+    """Print what interrupted runs left, and what of it has been removed."""
+    if as_json:
+        rows = [{**left.__dict__, "path": str(left.path), "removed": left in removed} for left in found]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    out = standard_output()
+    for left in found:
+        what = "removed" if left in removed else "being written, kept" if left.in_use else "--yes removes it"
+        out.print(f"{escape(str(left.path))}: {left.bytes / 1e6:.1f} MB, {what}")
+    if not found:
+        out.print("interrupted runs have left nothing")
+
+
+def shape_of(form: Mapping[str, Any]) -> str:
+    """Return a form as people write it: ``T × 20``, ``3 × 224 × 224``."""
+    sizes = [str(size) for size in form["dims"]]
+    if form["layout"] == "ragged":
+        sizes.insert(0, form["axes"][0])
+    return " × ".join(sizes) or "1"

@@ -1,0 +1,135 @@
+"""How the results of stages are shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console as RichConsole
+from rich.markup import escape
+
+from mmcli.console import STATUS_STYLE, coloured, make_table, reader_may_leave, standard_output
+
+if TYPE_CHECKING:
+    from mmcli.stages.driver import Summary
+    from mmcli.stages.evaluate import Report
+
+_HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+
+
+def show_stage(summary: Summary, as_json: bool) -> None:
+    """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
+    if as_json:
+        print(json.dumps(summary.to_json(), ensure_ascii=False))
+    elif _is_pipe_or_file():
+        _write_rows(Path(summary.output))
+    else:
+        _print_summary(summary)
+
+
+def show_model(summary: Summary, as_json: bool) -> None:
+    """Print what train made."""
+    if as_json:
+        print(json.dumps(summary.to_json(), ensure_ascii=False))
+        return
+    details = summary.details
+    out = standard_output()
+    out.print(
+        f"[bold]{escape(summary.output)}[/bold]: {details['task']} by {details['method']}, "
+        f"{details['parameters']:,} parameters, best epoch {details['best_epoch']}, {summary.seconds:.1f} s"
+    )
+    shown = {name: value for name, value in details["val"].items() if name in ("accuracy", "macro_f1", "log_loss")}
+    out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items()))
+
+
+def show_report(report: Report, as_json: bool) -> None:
+    """Print an evaluation: metrics with intervals beside the baseline, subsets of modalities, confusions."""
+    if as_json:
+        print(json.dumps(report.metrics, ensure_ascii=False))
+        return
+    found = report.metrics
+    out = standard_output()
+    title = f"{found['task']}, {found['n']} rows of {found['split']}"
+    baseline_name, baseline = next(iter(found["baselines"].items()))
+    table = make_table(title, "metric", "value", "95 % interval", baseline_name)
+    for name, value in found["metrics"].items():
+        low, high = found["intervals"].get(name, (None, None))
+        shown = "" if low is None else f"{low:.4f} … {high:.4f}"
+        table.add_row(name, f"{value:.4f}", shown, f"{baseline[name]:.4f}" if name in baseline else "")
+    out.print(table)
+    if found["subsets"]:
+        headline = [name for name in _HEADLINE if name in found["metrics"]]
+        table = make_table("with these modalities alone, the others masked", "modalities", *headline)
+        for name, values in {**found["subsets"], "all": found["metrics"]}.items():
+            table.add_row(escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in headline))
+        out.print(table)
+    _print_confusion(out, report.confusion)
+    if report.output:
+        out.print(f"report in [bold]{escape(report.output)}[/bold]")
+
+
+def show_result(result: Any, as_json: bool) -> None:
+    """Print what one stage of a pipeline returned."""
+    if isinstance(result, dict):
+        print(json.dumps(result) if as_json else f"{result['predictions']} predictions in {result['output']}")
+    elif hasattr(result, "confusion"):
+        show_report(result, as_json)
+    elif result.stage == "train":
+        show_model(result, as_json)
+    elif as_json:
+        print(json.dumps(result.to_json(), ensure_ascii=False))
+    else:
+        _print_summary(result)
+
+
+def _print_summary(summary: Summary) -> None:
+    out = standard_output()
+    reused = f", {summary.reused} reused" if summary.reused else ""
+    out.print(
+        f"[bold]{escape(summary.output)}[/bold]: {summary.rows} rows in {summary.seconds:.1f} s "
+        f"({summary.computed} items computed{reused})"
+    )
+    table = make_table("", "modality", *STATUS_STYLE)
+    for name, counts in summary.counts.items():
+        table.add_row(escape(name), *(coloured(status, counts[status]) for status in STATUS_STYLE))
+    out.print(table)
+
+
+def _print_confusion(out: RichConsole, confusion: Mapping[str, Any]) -> None:
+    """Print the matrix where it fits, and the commonest confusions where it does not."""
+    classes, counts = confusion["classes"], confusion["counts"]
+    if len(classes) <= 12:
+        table = make_table("confusion: true classes in rows", "", *(escape(name[:12]) for name in classes))
+        for name, row in zip(classes, counts, strict=True):
+            table.add_row(escape(name), *(str(count) if count else "[dim]·[/]" for count in row))
+        out.print(table)
+        return
+    wrong = [
+        (count, classes[true], classes[predicted])
+        for true, row in enumerate(counts)
+        for predicted, count in enumerate(row)
+        if count and true != predicted
+    ]
+    table = make_table("commonest confusions", "true", "predicted", "rows")
+    for count, true, predicted in sorted(wrong, reverse=True)[:10]:
+        table.add_row(escape(true), escape(predicted), str(count))
+    out.print(table)
+
+
+def _is_pipe_or_file() -> bool:
+    mode = os.fstat(sys.stdout.fileno()).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
+
+
+def _write_rows(artifact: Path) -> None:
+    """Write the manifest's lines, each with the artifact's path before its own columns."""
+    start = ('{"artifact": ' + json.dumps(str(artifact), ensure_ascii=False) + ", ").encode()
+    with (artifact / "manifest.jsonl").open("rb") as manifest, reader_may_leave():
+        for line in manifest:
+            sys.stdout.buffer.write(start + line[1:])
+        sys.stdout.buffer.flush()

@@ -1,0 +1,54 @@
+"""ledger: the inputs of an artifact that are not ok, chosen and counted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmcli.errors import unknown_name
+from mmcli.store.artifact import Artifact
+from mmcli.store.columns import LedgerEntry
+
+STATUSES = ("missing", "corrupt", "skipped")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Entries of a ledger.
+
+    Args:
+        entries: Those that were asked for, in the order of the rows.
+        counts: How many of them have each (modality, status, reason), most first.
+    """
+
+    entries: list[LedgerEntry]
+    counts: list[tuple[str, str, str, int]]
+
+    def to_json(self) -> list[dict[str, object]]:
+        """Return the entries as JSON values."""
+        return [dataclasses.asdict(entry) for entry in self.entries]
+
+
+def read_ledger(path: Path, status: Sequence[str] = (), modality: Sequence[str] = ()) -> Ledger:
+    """Return the entries with one of these statuses and modalities; with none given, all.
+
+    Raises:
+        MmcliError: The folder is not an artifact, or it has no such modality.
+    """
+    artifact = Artifact(path)
+    for name in modality:
+        if name not in artifact.modalities:
+            raise unknown_name("modality", name, artifact.modalities)
+    for name in status:
+        if name not in STATUSES:
+            raise unknown_name("status", name, STATUSES)
+    entries = [
+        entry
+        for entry in artifact.ledger()
+        if (not status or entry.status in status) and (not modality or entry.modality in modality)
+    ]
+    counts = Counter((entry.modality, entry.status, entry.reason) for entry in entries)
+    return Ledger(entries, [(*key, count) for key, count in counts.most_common()])

@@ -1,0 +1,109 @@
+"""verify: whether an artifact is, to the last byte, what it was when it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.modalities.files import MediaFolder
+from mmcli.reporting import Reporter, Silent
+from mmcli.stages.chain import Chain
+from mmcli.stages.transforms.preprocess import PreprocessTransform
+from mmcli.store.artifact import HEADER, RUN, Artifact, header_digest
+from mmcli.store.columns import Row
+from mmcli.store.keys import file_digest
+
+_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that is not as it was: where, and how."""
+
+    where: str
+    what: str
+
+
+def verify(
+    path: Path, *, media: bool = False, root: str | None = None, reporter: Reporter | None = None
+) -> list[Difference]:
+    """Recompute every hash of an artifact and of its chain; return what differs.
+
+    Args:
+        path: The artifact's folder.
+        media: Also read the files that the rows name and compare their content with what was decoded.
+        root: The folder that media paths are relative to; None is the one recorded.
+        reporter: Is shown the progress.
+
+    Raises:
+        MmcliError: The folder is not an artifact.
+    """
+    reporter = reporter if reporter is not None else Silent()
+    artifact = Artifact(path)
+    found = [*_header(artifact), *_files(artifact, reporter), *_chain(artifact)]
+    if media and not found:
+        found += _media(artifact, root, reporter)
+    return found
+
+
+def _header(artifact: Artifact) -> Iterator[Difference]:
+    if header_digest(artifact.header) != artifact.digest:
+        yield Difference(HEADER, "its own hash is not that of its content")
+
+
+def _files(artifact: Artifact, reporter: Reporter) -> Iterator[Difference]:
+    recorded: dict[str, str] = artifact.header["files"]
+    with reporter.progress("verify", len(recorded)) as progress:
+        for name, digest in recorded.items():
+            file = artifact.path / name
+            if not file.is_file():
+                yield Difference(name, "is not there")
+            elif file_digest(file) != digest:
+                yield Difference(name, "its content has changed")
+            progress.advance()
+    there = {file.relative_to(artifact.path).as_posix() for file in artifact.path.rglob("*") if file.is_file()}
+    for name in sorted(there - recorded.keys() - {HEADER, RUN}):
+        yield Difference(name, "was not there when the artifact was made")
+
+
+def _chain(artifact: Artifact) -> Iterator[Difference]:
+    """The state that is kept is the state whose hash is part of each fingerprint."""
+    for record, written in zip(artifact.chain, artifact.header["chain"], strict=True):
+        if record.fingerprint != written["fingerprint"]:
+            yield Difference(f"{HEADER}, chain, {record.stage}", "its fingerprint is not that of its configuration")
+        try:
+            states = artifact.states(record)
+        except MmcliError:
+            continue  # its files are named already
+        for part, state in states.items():
+            if state.digest() != record.states[part]:
+                yield Difference(f"state/{record.folder}/{part}", "is not what the fingerprint was made from")
+
+
+def _media(artifact: Artifact, root: str | None, reporter: Reporter) -> Iterator[Difference]:
+    if artifact.stage != PreprocessTransform.stage:
+        yield Difference(str(artifact.path), f"--media compares with decoded files, and this is of {artifact.stage}")
+        return
+    media = MediaFolder(artifact.header["media_root"] if root is None else root)
+    transform = Chain(artifact, media, artifact.roles.id).transforms[0]
+    assert isinstance(transform, PreprocessTransform)
+    with reporter.progress("media", len(artifact)) as progress:
+        for start in range(0, len(artifact), _ROWS):
+            rows = artifact.rows.rows(start, min(start + _ROWS, len(artifact)))
+            for name in transform.preprocessors:
+                column = artifact.take(name, np.arange(start, start + len(rows)))
+                for number, row in enumerate(rows):
+                    if transform.key(name, row) != bytes(column.key[number]):
+                        yield Difference(
+                            f"{row[artifact.roles.id]}, {name}", _changed(row, transform.preprocessors[name].columns)
+                        )
+            progress.advance(len(rows))
+
+
+def _changed(row: Row, columns: tuple[str, ...]) -> str:
+    named = ", ".join(str(row.get(column)) for column in columns)
+    return f"the input is not what was decoded ({named})"
