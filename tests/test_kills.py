@@ -20,8 +20,8 @@ import mmcli.store.tensors as tensors
 tensors.SHARD_ROWS = 4
 import sys
 if "train" in sys.argv:
-    import mmcli.stages.train as train
-    train._CHECKPOINT_SECONDS = 0
+    import mmcli.stages.training_run as run
+    run._CHECKPOINT_SECONDS = 0
 from mmcli.cli import main
 main()
 """

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
+from mmcli.errors import StoppedError, UsageError, unknown_name
 from mmcli.registry import FUSIONS, TASKS, parse_spec
-from mmcli.reporting import Progress, Reporter, Silent
+from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import Runtime, detect
 from mmcli.stages.driver import Summary, run_record
 from mmcli.stages.model import STAGE, TASK_STATE, WEIGHTS, NetworkPlan
 from mmcli.stages.train_data import TrainingData, load_training_data
 from mmcli.stages.training_rows import train_columns
+from mmcli.stages.training_run import TrainingRun, checkpoint_before
 from mmcli.stages.transforms import record_of
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
@@ -29,12 +30,10 @@ from mmcli.store.writer import ArtifactWriter, check_output
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
-    from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
+    from mmcli.training import TrainingOptions
 
 DEFAULT_METHOD = "concat"
 STATIC_HIDDEN = (256,)
-CHECKPOINT = "last"
-_CHECKPOINT_SECONDS = 5.0
 
 
 def train(
@@ -93,8 +92,8 @@ def train(
             return _summary(before, began)
         data, modalities = _load(samples, fusing, parameters["target"], task, reporter)
         options = _training_options(parameters, data.task, seed)
-        checkpoint = _checkpoint_before(writer, before, fingerprint(request))
-        run = _Run(writer, fingerprint(request), data.task, reporter)
+        checkpoint = checkpoint_before(writer, before, fingerprint(request))
+        run = TrainingRun(writer, fingerprint(request), data.task, reporter)
         outcome, network = run.fit(plan, modalities, data, options, checkpoint, runtime, class_weights)
         chain = [(record, samples.states(record)) for record in samples.chain]
         if fusing is not None:
@@ -167,100 +166,10 @@ def _training_options(parameters: Mapping[str, Any], task: Task, seed: int) -> T
     )  # fmt: skip
 
 
-class _Run:
-    """One training run: shows its epochs and keeps checkpoints, so that it can be interrupted at any moment."""
-
-    def __init__(self, writer: ArtifactWriter, request: str, task: Task, reporter: Reporter) -> None:
-        self.writer = writer
-        self.request = request
-        self.task = task
-        self.reporter = reporter
-        self.last: Checkpoint | None = None
-        self._saved = time.monotonic()
-
-    @property
-    def history(self) -> tuple[Epoch, ...]:
-        """The epochs done."""
-        return self.last.history if self.last is not None else ()
-
-    @property
-    def best(self) -> Epoch:
-        """The best of them."""
-        return [epoch for epoch in self.history if epoch.improved][-1]
-
-    def fit(
-        self,
-        plan: NetworkPlan,
-        modalities: Mapping[str, ModalitySpec],
-        data: TrainingData,
-        options: TrainingOptions,
-        checkpoint: Checkpoint | None,
-        runtime: Runtime,
-        class_weights: Literal["none", "balanced"],
-    ) -> tuple[Outcome | None, Any]:
-        """Train; return how it went (None: stopped by Ctrl-C) and the network with its best weights.
-
-        Raises:
-            KeyboardInterrupt: Before the first epoch was done.
-        """
-        import torch
-
-        from mmcli.training import fit
-
-        torch.manual_seed(options.seed)
-        device = runtime.torch_device()
-        network = plan.build(modalities, self.task.out_dim).to(device)
-        data = data.to(device)
-        weight = self.task.class_weights(data.train_targets.cpu().numpy(), class_weights)
-        weight = None if weight is None else weight.to(device)
-        self.last = checkpoint
-        outcome: Outcome | None
-        with self.reporter.progress("train", options.epochs) as progress:
-            progress.advance(len(self.history))
-            try:
-                outcome = fit(
-                    network,
-                    lambda generator: data.batches(runtime.batch_size, generator),
-                    lambda model, batch: self.task.loss(model(batch.features, batch.present), batch.targets, weight),
-                    lambda model: data.validate(model, self.task),
-                    options,
-                    on_epoch=lambda epoch, now: self._after_epoch(epoch, now, options, progress),
-                    checkpoint=checkpoint,
-                )
-            except KeyboardInterrupt:
-                if self.last is None:
-                    raise
-                outcome = None
-                network.load_state_dict(self.last.best)
-        return outcome, network.cpu()
-
-    def _after_epoch(self, epoch: Epoch, now: Checkpoint, options: TrainingOptions, progress: Progress) -> None:
-        self.last = now
-        shown = {
-            options.monitor: epoch.values[options.monitor],
-            **{k: v for k, v in epoch.values.items() if k == "accuracy"},
-        }
-        values = "  ".join(f"val {name} {value:.4f}" for name, value in shown.items())
-        progress.advance(1, f"loss {epoch.loss:.4f}  {values}  best {self.best.number}")
-        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
-            self.save()
-
-    def save(self) -> None:
-        """Write the last checkpoint, whole or not at all."""
-        if self.last is None:
-            return
-        state = self.last.to_state()
-        folder = self.writer.folder / "checkpoint"
-        State({**state.values, "request": self.request}, state.tensors).write(folder / f"{CHECKPOINT}.writing")
-        for path in list(folder.glob(f"{CHECKPOINT}.writing.*")):
-            os.replace(path, folder / path.name.replace(".writing", ""))
-        self._saved = time.monotonic()
-
-
 def _publish(
     writer: ArtifactWriter, request: Mapping[str, Any], samples: Samples,
     chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec], task: Task,
-    network: Any, run: _Run, stopped: bool, began: float, runtime: Runtime,
+    network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime,
 ) -> Artifact:  # fmt: skip
     import shutil
 
@@ -308,22 +217,6 @@ def _model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifac
     artifact = Artifact(writer.output)
     same = all(json.loads(json.dumps(value)) == artifact.header.get(key) for key, value in request.items())
     return artifact if same else None
-
-
-def _checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: str) -> Checkpoint | None:
-    """Return where a killed or stopped run of the same request was, if there was one; the later of both."""
-    from mmcli.training import Checkpoint
-
-    found: list[Checkpoint] = []
-    folders = [writer.resumed / "checkpoint"] + ([before.path / "checkpoint"] if before else [])
-    for folder in folders:
-        try:
-            state = State.read(folder / CHECKPOINT)
-            if state.values.pop("request") == request:
-                found.append(Checkpoint.from_state(state))
-        except (MmcliError, KeyError):
-            continue  # none, or cut off by the kill: training begins at the start
-    return max(found, key=lambda checkpoint: len(checkpoint.history), default=None)
 
 
 def _summary(model: Artifact, began: float) -> Summary:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmcli.errors import MmcliError, StoppedError, UsageError
-from mmcli.stages import train as train_stage
+from mmcli.stages import training_run
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 
@@ -107,7 +107,7 @@ def test_what_cannot_be_trained_says_why(chain, tmp_path, options, error, messag
 
 
 def test_a_checkpoint_of_another_request_is_not_taken_up(chain, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_stage, "_CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(training_run, "_CHECKPOINT_SECONDS", 0)
     with pytest.raises(StoppedError):
         train(str(chain / "fused"), tmp_path / "model", epochs=12, patience=0, reporter=CtrlC(4))
     train(str(chain / "fused"), tmp_path / "model", epochs=6, patience=0)

@@ -1,0 +1,134 @@
+"""One training run: its epochs shown, its checkpoints kept, so that it can be interrupted at any moment."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmcli.errors import MmcliError
+from mmcli.reporting import Progress, Reporter
+from mmcli.runtime import Runtime
+from mmcli.stages.model import NetworkPlan
+from mmcli.stages.train_data import TrainingData
+from mmcli.store.artifact import Artifact
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.state import State
+from mmcli.store.writer import ArtifactWriter
+
+if TYPE_CHECKING:
+    from mmcli.tasks import Task
+    from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
+
+_CHECKPOINT_SECONDS = 5.0
+
+
+class TrainingRun:
+    """One training run: shows its epochs and keeps checkpoints."""
+
+    def __init__(self, writer: ArtifactWriter, request: str, task: Task, reporter: Reporter) -> None:
+        self.writer = writer
+        self.request = request
+        self.task = task
+        self.reporter = reporter
+        self.last: Checkpoint | None = None
+        self._saved = time.monotonic()
+
+    @property
+    def history(self) -> tuple[Epoch, ...]:
+        """The epochs done."""
+        return self.last.history if self.last is not None else ()
+
+    @property
+    def best(self) -> Epoch:
+        """The best of them."""
+        return [epoch for epoch in self.history if epoch.improved][-1]
+
+    def fit(
+        self,
+        plan: NetworkPlan,
+        modalities: Mapping[str, ModalitySpec],
+        data: TrainingData,
+        options: TrainingOptions,
+        checkpoint: Checkpoint | None,
+        runtime: Runtime,
+        class_weights: Literal["none", "balanced"],
+    ) -> tuple[Outcome | None, Any]:
+        """Train; return how it went (None: stopped by Ctrl-C) and the network with its best weights.
+
+        Raises:
+            KeyboardInterrupt: Before the first epoch was done.
+        """
+        import torch
+
+        from mmcli.training import fit
+
+        torch.manual_seed(options.seed)
+        device = runtime.torch_device()
+        network = plan.build(modalities, self.task.out_dim).to(device)
+        data = data.to(device)
+        weight = self.task.class_weights(data.train_targets.cpu().numpy(), class_weights)
+        weight = None if weight is None else weight.to(device)
+        self.last = checkpoint
+        outcome: Outcome | None
+        with self.reporter.progress("train", options.epochs) as progress:
+            progress.advance(len(self.history))
+            try:
+                outcome = fit(
+                    network,
+                    lambda generator: data.batches(runtime.batch_size, generator),
+                    lambda model, batch: self.task.loss(model(batch.features, batch.present), batch.targets, weight),
+                    lambda model: data.validate(model, self.task),
+                    options,
+                    on_epoch=lambda epoch, now: self._after_epoch(epoch, now, options, progress),
+                    checkpoint=checkpoint,
+                )
+            except KeyboardInterrupt:
+                if self.last is None:
+                    raise
+                outcome = None
+                network.load_state_dict(self.last.best)
+        return outcome, network.cpu()
+
+    def _after_epoch(self, epoch: Epoch, now: Checkpoint, options: TrainingOptions, progress: Progress) -> None:
+        self.last = now
+        shown = {
+            options.monitor: epoch.values[options.monitor],
+            **{k: v for k, v in epoch.values.items() if k == "accuracy"},
+        }
+        values = "  ".join(f"val {name} {value:.4f}" for name, value in shown.items())
+        progress.advance(1, f"loss {epoch.loss:.4f}  {values}  best {self.best.number}")
+        if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Write the last checkpoint beside the one before, and then remove that: one is whole at every moment."""
+        if self.last is None:
+            return
+        state = self.last.to_state()
+        folder = self.writer.folder / "checkpoint"
+        name = f"{len(self.last.history):05d}"
+        State({**state.values, "request": self.request}, state.tensors).write(folder / f"{name}.writing")
+        for suffix in (".safetensors", ".json"):  # the one with the values last: it makes the checkpoint one
+            os.replace(folder / f"{name}.writing{suffix}", folder / f"{name}{suffix}")
+        for path in folder.iterdir():
+            if path.stem != name:
+                path.unlink()
+        self._saved = time.monotonic()
+
+
+def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: str) -> Checkpoint | None:
+    """Return where killed or stopped runs of the same request were, if there were any; the latest."""
+    from mmcli.training import Checkpoint
+
+    found: list[Checkpoint] = []
+    folders = [writer.resumed / "checkpoint"] + ([before.path / "checkpoint"] if before else [])
+    for file in [file for folder in folders for file in folder.glob("*.json")]:
+        try:
+            state = State.read(file.with_suffix(""))
+            if state.values.pop("request") == request:
+                found.append(Checkpoint.from_state(state))
+        except (MmcliError, KeyError):
+            continue  # none, or cut off by the kill: training begins at the start
+    return max(found, key=lambda checkpoint: len(checkpoint.history), default=None)
