@@ -16,7 +16,7 @@ from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of,
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, ExtractTransform, Use, make_extractor
 from mmcli.store.columns import ModalitySpec
-from mmcli.store.samples import open_samples
+from mmcli.store.opening import open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "extract-features"

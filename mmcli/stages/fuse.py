@@ -13,7 +13,7 @@ from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.fuse import FuseTransform
-from mmcli.store.samples import join_by_id, open_samples
+from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "fuse"

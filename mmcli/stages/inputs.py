@@ -19,8 +19,9 @@ from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.preprocess import PreprocessTransform
 from mmcli.store.artifact import is_artifact
 from mmcli.store.columns import Batch, LedgerEntry, Row
+from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
-from mmcli.store.samples import ARTIFACT, ROW, Samples, open_samples, samples_of_rows
+from mmcli.store.samples import ARTIFACT, ROW, Samples
 from mmcli.store.sources import lines_as_they_come, open_table
 
 _ROWS = 256

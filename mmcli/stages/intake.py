@@ -17,8 +17,8 @@ from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
 from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, SPLITS, Splitter, is_set_aside, known_split, parse_ratio
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
-from mmcli.store.rows import RowFile
-from mmcli.store.samples import OWN_COLUMNS, SpooledRows
+from mmcli.store.rows import RowFile, SpooledRows
+from mmcli.store.samples import OWN_COLUMNS
 from mmcli.store.sources import Table, open_table
 
 

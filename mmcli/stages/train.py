@@ -24,7 +24,8 @@ from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.keys import fingerprint
-from mmcli.store.samples import Samples, open_samples
+from mmcli.store.opening import open_samples
+from mmcli.store.samples import Samples
 from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter, check_output
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,20 @@ class RowFile:
             offsets = np.concatenate(found)
             self._offsets = offsets if offsets[-1] == read else np.append(offsets, read)  # no line feed at the end
         return self._offsets
+
+
+class SpooledRows(RowFile):
+    """Rows kept in a temporary file that goes with the process."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=".jsonl")  # noqa: SIM115 - lives as long as we
+        super().__init__(Path(self._file.name))
+
+    def append(self, row: Row) -> None:
+        """Add a row at the end."""
+        self._file.write(dump_row(row))
+
+    def close(self) -> SpooledRows:
+        """Finish writing."""
+        self._file.flush()
+        return self

@@ -11,7 +11,7 @@ import pytest
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import LedgerEntry
-from mmcli.store.samples import join_by_id, open_samples, samples_of_rows
+from mmcli.store.opening import join_by_id, open_samples, samples_of_rows
 
 STAGES = ("preprocess",)
 
