@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import traceback
@@ -66,6 +67,8 @@ def _root(
 
 def main() -> NoReturn:
     """Run the command line: the one place where errors become a line and an exit code."""
+    # Threads that wait for each other sleep: on a machine that others use too, spinning makes training twice as slow.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         app()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -117,7 +118,7 @@ class FuseTransform:
         seed: For methods that draw at random.
 
     Raises:
-        MmcliError: There is no such method, or it does not suit these features.
+        MmcliError: There is no such method, or a feature bears the name of its result.
     """
 
     stage: ClassVar[str] = "fuse"
@@ -130,7 +131,11 @@ class FuseTransform:
         self.method = method
         self.seed = seed
         self.static = FUSIONS.constant(method.name, "kind") == "static"
-        self._fusion = build_fusion(method, self.in_dims, seed) if self.static else None
+
+    @cached_property
+    def _fusion(self) -> nn.Module | None:
+        """The static method; made when it is first needed, since that loads torch."""
+        return build_fusion(self.method, self.in_dims, self.seed) if self.static else None
 
     @property
     def in_dims(self) -> dict[str, int]:
