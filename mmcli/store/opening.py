@@ -26,7 +26,10 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
     samples = samples_of_rows(sys.stdin.buffer, limit) if source == "-" else _from_folder(Path(source), limit)
     accepted = list(stages)
     if samples.stage not in accepted:
-        raise MmcliError(f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}")
+        raise MmcliError(
+            f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}; "
+            f"run mmcli {accepted[-1]} first"
+        )
     return samples
 
 

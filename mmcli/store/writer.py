@@ -106,8 +106,11 @@ def check_output(output: Path, stage: str) -> None:
     """Refuse an output folder that holds anything but an artifact of this stage.
 
     Raises:
-        MmcliError: It does.
+        MmcliError: It does, or lies inside an artifact, with which it would one day be replaced.
     """
+    around = next((folder for folder in output.parents if is_artifact(folder)), None)
+    if around is not None:
+        raise MmcliError(f"{output}: lies inside the artifact {around}; choose an -o beside it")
     if not output.exists():
         return
     if output.is_dir():
