@@ -17,6 +17,8 @@ from rich.table import Table
 
 from mmcli.reporting import Progress
 
+_WIDTH = 400
+"""Wider than any table: a terminal folds a long line, where rich would cut cells off."""
 STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
 
 
@@ -80,7 +82,7 @@ def make_table(title: str, *columns: str) -> Table:
 
 def standard_output() -> RichConsole:
     """Return what prints to standard output."""
-    return RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    return RichConsole(highlight=False, soft_wrap=True, width=_WIDTH)
 
 
 @contextmanager

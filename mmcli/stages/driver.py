@@ -139,6 +139,9 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
                 for name, status in row[STATUS].items():
                     counts[name][status] += 1
             progress.advance(len(batch))
+    for name, found_of in counts.items():
+        if work.count and not found_of["ok"]:
+            reporter.warn(f"{name}: there is none in all {work.count} rows (mmcli ledger tells why of each)")
     work.finish(writer.folder)
     count, dropped = work.count, work.leave_out()
     if dropped:

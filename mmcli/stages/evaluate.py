@@ -52,6 +52,7 @@ class _Collected:
     whole: list[Array]
     parts: dict[str, list[Array]]
     predictions: list[Row]
+    unknown_targets: int = 0
 
 
 def evaluate(
@@ -88,6 +89,10 @@ def evaluate(
             _collect(collected, chosen, trained, reporter)
     if not collected.targets:
         raise MmcliError(f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)")
+    if collected.unknown_targets:
+        reporter.warn(
+            f"{collected.unknown_targets} rows have a target that the model was not trained on: they are not measured"
+        )
     metrics, confusion = _measure(collected, trained, split, seed)
     if output is not None:
         _write(output, fresh, trained, metrics, confusion, collected.predictions, seed, began, runtime)
@@ -114,9 +119,13 @@ def _collect(collected: _Collected, asked: Asked, model: TrainedModel, reporter:
         value = row.get(str(column))
         if value is None or str(value).strip() == "":
             raise MmcliError(f"sample {identity!r}: no target (column {column!r}) to compare the prediction with")
-        if not model.task.known(value):
-            raise MmcliError(f"sample {identity!r}: the target {value!r} is none of those the model was trained on")
         targets.append(value)
+    known_rows = [number for number, value in enumerate(targets) if model.task.known(value)]
+    collected.unknown_targets += len(targets) - len(known_rows)
+    if len(known_rows) < len(targets):
+        asked, targets = asked.take(known_rows), [targets[number] for number in known_rows]
+    if not targets:
+        return
     whole, known = model.outputs(asked.batch.columns)
     collected.targets += targets
     collected.whole.append(whole)
@@ -140,6 +149,7 @@ def _measure(
         "task": model.artifact.header["task"],
         "split": split,
         "n": len(encoded),
+        "unknown_targets": collected.unknown_targets,
         "without_modalities": int((~np.concatenate(collected.known)).sum()),
         "metrics": model.task.metrics(whole, encoded),
         "intervals": intervals(whole, encoded, seed=seed),

@@ -138,11 +138,32 @@ def load_training_data(
         reporter.note(f"task: {name} of {target!r} (--task chooses)")
     made: Task = TASKS.load(name)()
     made.fit(found["train"])
+    _leave_out_unknown(made, parts["val"], found["val"], target, reporter)
     train, val = (_join(parts[split], torch.from_numpy(made.encode(found[split]))) for split in ("train", "val"))
     size = sum(value.nbytes for examples in (train, val) for value in examples.features.values())
     if size > _LARGE:
         reporter.note(f"features of the train and val rows are held in memory: {size / 2**30:.1f} GiB")
     return TrainingData(made, train, val)
+
+
+def _leave_out_unknown(
+    task: Task, parts: list[Examples], targets: list[object], target: str, reporter: Reporter
+) -> None:
+    """Take val rows whose target no train row has out of ``parts`` and ``targets``: nothing can predict them."""
+    known = [task.known(value) for value in targets]
+    if all(known):
+        return
+    unknown = sorted({str(value) for value, there in zip(targets, known, strict=True) if not there})
+    if not any(known):
+        raise MmcliError(f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])})")
+    shown = f"{', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}"
+    reporter.warn(f"{known.count(False)} val rows have a {target!r} that no train row has ({shown}): left out")
+    start = 0
+    for number, part in enumerate(parts):
+        stop = start + len(part.targets)
+        parts[number] = part.take(torch.from_numpy(np.flatnonzero(known[start:stop])))
+        start = stop
+    targets[:] = [value for value, there in zip(targets, known, strict=True) if there]
 
 
 def _target(row: Mapping[str, object], target: str, samples: Samples) -> object:

@@ -19,6 +19,7 @@ except ImportError:  # pragma: no cover - Windows has no flock; one writer at a 
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_TRIES = 1000
 
 
 def partial_folder(output: Path) -> Path:
@@ -39,7 +40,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, output: Path) -> None:
-        while True:
+        for _ in range(_TRIES):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
                 self._handle = os.open(folder, os.O_RDONLY)
@@ -53,6 +54,7 @@ class FolderLock:
             if _same_folder(self._handle, folder):
                 return
             os.close(self._handle)  # it was published between our opening and our lock: begin anew
+        raise MmcliError(f"{output}: cannot be written: no folder can be made beside it")
 
     def close(self) -> None:
         """Let the folder go."""

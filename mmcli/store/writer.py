@@ -108,6 +108,11 @@ def check_output(output: Path, stage: str) -> None:
     Raises:
         MmcliError: It does, or lies inside an artifact, with which it would one day be replaced.
     """
+    if output.is_symlink() and not output.exists():
+        raise MmcliError(f"{output}: a link to a place that is not there ({os.readlink(output)})")
+    file = next((folder for folder in output.parents if folder.is_file()), None)
+    if file is not None:
+        raise MmcliError(f"{output}: {file} is a file, not a folder")
     around = next((folder for folder in output.parents if is_artifact(folder)), None)
     if around is not None:
         raise MmcliError(f"{output}: lies inside the artifact {around}; choose an -o beside it")

@@ -183,7 +183,8 @@ class PreprocessTransform:
             if found is None:
                 yield LedgerEntry(number, identity, name, "missing", "empty cell")
             elif isinstance(found, UnusableError):
-                path = str(row.get(part.columns[0])) if len(part.columns) == 1 else None
+                cell = row.get(part.columns[0]) if len(part.columns) == 1 else None
+                path = None if cell is None else str(cell)
                 yield LedgerEntry(number, identity, name, found.status, found.reason, path)
 
     def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Row]]) -> Iterator[bytes]:
