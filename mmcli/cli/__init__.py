@@ -40,6 +40,7 @@ app = typer.Typer(
     help="Multimodal learning from the command line: six stages, each reads and writes artifacts on disk.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: importing rich for it would take it past 0.3 s
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (preprocess, extract_features, fuse, train, evaluate, predict):
