@@ -112,7 +112,7 @@ def check_output(output: Path, stage: str) -> None:
         raise MmcliError(f"{output}: a link to a place that is not there ({os.readlink(output)})")
     file = next((folder for folder in output.parents if folder.is_file()), None)
     if file is not None:
-        raise MmcliError(f"{output}: {file} is a file, not a folder")
+        raise MmcliError(f"{output}: cannot be written: {file} is a file, not a folder")
     around = next((folder for folder in output.parents if is_artifact(folder)), None)
     if around is not None:
         raise MmcliError(f"{output}: lies inside the artifact {around}; choose an -o beside it")
