@@ -95,6 +95,12 @@ def command(
     on_leak: Annotated[
         Literal["warn", "error"], typer.Option(help="The same content in two splits.", rich_help_panel=BAD)
     ] = "warn",
+    only_failed: Annotated[
+        bool,
+        typer.Option(
+            "--only-failed", help="Try again only what -o has as not ok; other files are not read.", rich_help_panel=BAD
+        ),
+    ] = False,
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
@@ -121,7 +127,7 @@ def command(
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
         image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,
         max_seconds=max_seconds, trim=trim, high_pass=high_pass, low_pass=low_pass, normalize=normalize,
-        on_error=on_error, max_errors=max_errors, on_leak=on_leak, limit=limit, jobs=jobs, seed=seed, fresh=fresh,
-        reporter=Console(quiet),
+        on_error=on_error, max_errors=max_errors, on_leak=on_leak, only_failed=only_failed, limit=limit,
+        jobs=jobs, seed=seed, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

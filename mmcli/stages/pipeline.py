@@ -90,17 +90,14 @@ def _read_step(path: Path, entry: Any, folder: Path, for_all: Mapping[str, Any])
     if not isinstance(values, dict | None):
         raise MmcliError(f"{path}, {stage}: expected options with values, found {values!r}")
     function = getattr(import_module(f"mmcli.stages.{stage.replace('-', '_')}"), stage.replace("-", "_"))
-    hints = typing.get_type_hints(function)
-    accepted = [
-        name
-        for name, parameter in inspect.signature(function).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in _GIVEN
-    ]
+    accepted = _options_of(function)
     values = dict(values or {})
     place = folder / str(values.pop("output", _OUTPUTS[stage]))
     source = values.pop("source", None)
     options = {
-        key: _typed(f"{path}, {stage}: {key}", value, hints[key]) for key, value in for_all.items() if key in accepted
+        key: _typed(f"{path}, {stage}: {key}", value, accepted[key])
+        for key, value in for_all.items()
+        if key in accepted
     }
     for key, value in values.items():
         name = str(key).replace("-", "_")
@@ -108,8 +105,20 @@ def _read_step(path: Path, entry: Any, folder: Path, for_all: Mapping[str, Any])
             raise unknown_name(
                 f"option of {stage} in {path}", str(key), [known.replace("_", "-") for known in accepted]
             )
-        options[name] = _typed(f"{path}, {stage}: {key}", value, hints[name])
+        options[name] = _typed(f"{path}, {stage}: {key}", value, accepted[name])
     return _Step(stage, function, place, None if source is None else _beside(path, str(source)), options)
+
+
+def _options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the keyword options of a stage with their types, those of a TypedDict it unpacks among them."""
+    hints = typing.get_type_hints(function)
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found |= typing.get_type_hints(typing.get_args(hints[name])[0])
+        elif parameter.kind is parameter.KEYWORD_ONLY and name not in _GIVEN:
+            found[name] = hints[name]
+    return found
 
 
 def _beside(path: Path, source: str) -> str:

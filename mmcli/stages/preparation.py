@@ -1,0 +1,139 @@
+"""What preprocess does before its first shard: a table taken in, its modalities planned, their Preprocessors made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypedDict, Unpack
+
+from mmcli.errors import UsageError
+from mmcli.modalities import Preprocessor
+from mmcli.modalities.files import MediaFolder
+from mmcli.reporting import Reporter
+from mmcli.stages.intake import Intake, IntakeOptions, take_in
+from mmcli.stages.modality_flags import plan_modalities
+from mmcli.stages.transforms.preprocess import PreprocessTransform, make_preprocessor
+from mmcli.store.artifact import Artifact
+from mmcli.store.columns import Row
+
+STAGE = "preprocess"
+_FLAGS = ("text", "image", "audio", "numeric", "categorical", "tensor")
+_OPTIONS: dict[str, dict[str, str]] = {
+    "text": {
+        name: name
+        for name in (
+            "max_tokens", "language", "spacy_model", "lower", "remove_stop_words", "lemmatize", "pos", "min_count",
+        )
+    },
+    "image": {"image_size": "size", **{name: name for name in ("resize", "background", "max_pixels")}},
+    "audio": {
+        name: name for name in ("sample_rate", "max_seconds", "trim", "high_pass", "low_pass", "normalize")
+    },
+}  # fmt: skip
+"""What the Preprocessor of a kind calls the options that are its own."""
+
+
+class PreparationOptions(TypedDict, total=False):
+    """The command's options that say what the table is and how to read it; their defaults stand where they are used."""
+
+    text: Sequence[str]
+    image: Sequence[str]
+    audio: Sequence[str]
+    numeric: Sequence[str]
+    categorical: Sequence[str]
+    tensor: Sequence[str]
+    target: str | None
+    id: str | None
+    split: str | None
+    split_ratio: str | None
+    stratify: str | None
+    group_by: str | None
+    limit: int | None
+    seed: int
+    root: str | None
+    confine: bool
+    like: Path | None
+    image_size: int
+    resize: Literal["crop", "pad", "stretch"]
+    background: str
+    max_pixels: int
+    sample_rate: int
+    max_seconds: float
+    trim: bool
+    high_pass: float | None
+    low_pass: float | None
+    normalize: Literal["none", "peak", "rms"]
+    max_tokens: int
+    language: str
+    spacy_model: str | None
+    lower: bool
+    remove_stop_words: bool
+    lemmatize: bool
+    pos: bool
+    min_count: int
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A table taken in, and the transform for it; not fitted yet where ``fitted`` is false.
+
+    Args:
+        intake: The rows, checked and split.
+        transform: Makes the modalities.
+        media: Reads the files that cells name.
+        fitted: Whether the transform came from a model, with what it learnt.
+    """
+
+    intake: Intake
+    transform: PreprocessTransform
+    media: MediaFolder
+    fitted: bool
+
+
+def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOptions]) -> Preparation:
+    """Take a table in and make the transform for it.
+
+    Raises:
+        MmcliError: The table or an option is not as it must be.
+    """
+    flags: dict[str, Sequence[str]] = {name: options.get(name, ()) for name in _FLAGS}  # type: ignore[misc]
+    like = options.get("like")
+    if like is not None and any(flags.values()):
+        raise UsageError("--like takes modalities and options from the model; leave --text, --image … out")
+    intake = take_in(
+        source, IntakeOptions(**_named(options, {f.name: f.name for f in fields(IntakeOptions)})), reporter
+    )
+    root = options.get("root")
+    media = MediaFolder(intake.table.root if root is None else root, confine=options.get("confine", False))
+    if like is not None:
+        return Preparation(intake, like_model(like, media, intake.roles.id), media, True)
+    plans = plan_modalities(flags, intake, reporter)
+    preprocessors: dict[str, Preprocessor] = {
+        name: make_preprocessor(
+            plan.kind, {"columns": plan.columns, **plan.extra, **_named(options, _OPTIONS.get(plan.kind, {}))}
+        )
+        for name, plan in plans.items()
+    }
+    kinds = {name: plan.kind for name, plan in plans.items()}
+    transform = PreprocessTransform(kinds, preprocessors, media, intake.roles.id)
+    return Preparation(intake, transform, media, False)
+
+
+def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTransform:
+    """Return the preprocess transform of a model, fitted as it was when the model was trained."""
+    artifact = Artifact(model)
+    records = [record for record in artifact.chain if record.stage == STAGE]
+    if len(records) != 1:
+        raise UsageError(f"--like {model}: its chain has {len(records)} preprocess stages, expected one")
+    return PreprocessTransform.load(records[0].config, artifact.states(records[0]), media, id_column)
+
+
+def train_rows(intake: Intake) -> Iterator[Row]:
+    """Return the train rows, each with its number."""
+    return ({**row, "row": number} for number, row in enumerate(intake.rows) if row[intake.roles.split] == "train")
+
+
+def _named(options: PreparationOptions, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return those options that were given, under the names that another has for them."""
+    return {own: options[name] for name, own in names.items() if name in options}  # type: ignore[literal-required]
