@@ -12,6 +12,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from mmcli.cli import (
+    check,
     clean,
     evaluate,
     extract_features,
@@ -45,7 +46,7 @@ app = typer.Typer(
 )
 for module in (preprocess, extract_features, fuse, train, evaluate, predict):
     app.command(module.NAME, rich_help_panel="Stages, in order")(module.command)
-for module in (run, list_names, inspect, ledger, verify, clean):
+for module in (run, check, list_names, inspect, ledger, verify, clean):
     app.command(module.NAME, rich_help_panel="Beside them")(module.command)
 
 

@@ -44,7 +44,7 @@ class BadInputs:
         Raises:
             MmcliError: ``on_error`` is ``fail``.
         """
-        if entry.path is None and entry.status == "missing":
+        if not is_bad(entry):
             return
         if self.on_error == "fail":
             raise MmcliError(f"sample {entry.id!r}, {entry.modality}: {describe(entry)} (--on-error keep goes on)")
@@ -65,6 +65,11 @@ class BadInputs:
                 f"{self.count} of {self.pairs} inputs are bad, --max-errors allows {self.max_errors}: {shown}"
                 f"{' …' if self.count > len(self.first) else ''}"
             )
+
+
+def is_bad(entry: LedgerEntry) -> bool:
+    """Tell whether an input is bad: corrupt, skipped or not found; an empty cell is not."""
+    return entry.path is not None or entry.status != "missing"
 
 
 def describe(entry: LedgerEntry) -> str:

@@ -1,0 +1,214 @@
+"""check: what preprocess would make of a table, found out on a sample of its rows; nothing is written."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Unpack
+
+import numpy as np
+
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import detect
+from mmcli.stages.bad_inputs import BadInputs, is_bad
+from mmcli.stages.preparation import Preparation, PreparationOptions, prepare
+from mmcli.stages.trial import Trial, try_out
+from mmcli.store.columns import LedgerEntry, Row
+from mmcli.store.rows import dump_row
+
+SAMPLE = 500
+_LONGEST = 40  # characters of a cell that are shown
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """One column of the table, of the rows looked at.
+
+    Args:
+        name: Of the column.
+        used: As what: id, split, target, group, the modalities made of it with their kind, or "not used".
+        empty: Cells without anything.
+        distinct: Different cells.
+        example: The first cell that holds something, as it stands.
+    """
+
+    name: str
+    used: str
+    empty: int
+    distinct: int
+    example: str
+
+
+@dataclass(frozen=True)
+class ModalityReport:
+    """One modality as preprocess would make it, of the rows looked at.
+
+    Args:
+        name: Of the modality.
+        kind: Of it.
+        counts: Rows that are ok, missing, corrupt and skipped.
+        reasons: Rows of each reason that is not an empty cell, most first.
+        sizes: What is known of its items: ``bytes`` of files, ``seconds`` of sound, ``tokens`` of text; the median
+            and the largest of each.
+    """
+
+    name: str
+    kind: str
+    counts: dict[str, int]
+    reasons: dict[str, int]
+    sizes: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What check found.
+
+    Args:
+        source: The table.
+        rows: How many it has.
+        looked_at: How many were decoded.
+        splits: Rows of each split, of all.
+        labels: Rows of each label, most first, of the rows looked at; empty where there is no target.
+        columns: Each column.
+        modalities: Each modality.
+        bad: The inputs looked at that are not ok, but for empty cells.
+        read_bytes: About how much preprocess would read of files.
+        disk_bytes: About how much it would write.
+        free_bytes: How much is free on the disk of the working directory.
+        work_seconds: About how long it would take with as many workers, once started.
+    """
+
+    source: str
+    rows: int
+    looked_at: int
+    splits: dict[str, int]
+    labels: dict[str, int]
+    columns: list[ColumnReport]
+    modalities: list[ModalityReport]
+    bad: list[LedgerEntry]
+    read_bytes: int
+    disk_bytes: int
+    free_bytes: int
+    work_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def check(
+    source: str,
+    *,
+    sample: int | None = SAMPLE,
+    jobs: int | None = None,
+    reporter: Reporter | None = None,
+    **options: Unpack[PreparationOptions],
+) -> CheckReport:
+    """Take a table in as preprocess would, decode a sample of its rows, and tell what was found.
+
+    Args:
+        source: As for preprocess.
+        sample: Rows to decode, drawn by the seed; None is all.
+        jobs: Workers.
+        reporter: Is told what was inferred.
+        options: As for preprocess.
+
+    Raises:
+        MmcliError: The table or an option is not as it must be.
+    """
+    reporter = reporter if reporter is not None else Silent()
+    seed = options.get("seed", 0)
+    prepared = prepare(source, reporter, **options)
+    count = len(prepared.intake.rows)
+    chosen = _choose(count, sample, seed)
+    rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
+    trial = try_out(prepared, rows, detect(jobs, "cpu", "auto", None, seed), reporter)
+    share = count / len(rows)
+    return CheckReport(
+        source=prepared.intake.table.name,
+        rows=count,
+        looked_at=len(rows),
+        splits=dict(sorted(prepared.intake.splits.items())),
+        labels=_labels(prepared, rows),
+        columns=_columns(prepared, rows),
+        modalities=[_modality(prepared, name, rows, trial) for name in prepared.transform.preprocessors],
+        bad=[entry for entry in trial.ledger if is_bad(entry)],
+        read_bytes=round(sum(trial.file_bytes.values()) * share),
+        disk_bytes=round((trial.stored_bytes + sum(len(dump_row(row)) for row in rows)) * share),
+        free_bytes=shutil.disk_usage(".").free,
+        work_seconds=round(trial.seconds * share, 1),
+    )
+
+
+def refuse_too_many(report: CheckReport, max_errors: str | None) -> None:
+    """Refuse a table more of whose inputs are bad, of those looked at, than allowed.
+
+    Raises:
+        TooManyBadError: There are.
+    """
+    bad = BadInputs(report.looked_at * len(report.modalities), "keep", max_errors)
+    for entry in report.bad:
+        bad.accept(entry)
+    bad.check()
+
+
+def _choose(count: int, sample: int | None, seed: int) -> Sequence[int]:
+    if sample is None or sample >= count:
+        return range(count)
+    return sorted(np.random.default_rng(seed).choice(count, sample, replace=False).tolist())
+
+
+def _labels(prepared: Preparation, rows: Sequence[Row]) -> dict[str, int]:
+    target = prepared.intake.roles.target
+    cells = [] if target is None else [_text(row.get(target)) for row in rows]
+    return dict(Counter(cell for cell in cells if cell).most_common())
+
+
+def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:
+    roles, transform = prepared.intake.roles, prepared.transform
+    uses: dict[str, list[str]] = {}
+    for role, column in (("id", roles.id), ("split", roles.split), ("target", roles.target), ("group", roles.group)):
+        if column is not None:
+            uses.setdefault(column, []).append(role)
+    for name, part in transform.preprocessors.items():
+        for column in part.columns:
+            kind = transform.kinds[name]
+            uses.setdefault(column, []).append(kind if name in (kind, column) else f"{name} ({kind})")
+    reports = []
+    for column in prepared.intake.columns:
+        cells = [_text(row.get(column)) for row in rows]
+        full = [cell for cell in cells if cell]
+        reports.append(
+            ColumnReport(
+                column, ", ".join(uses.get(column, ["not used"])), len(cells) - len(full), len(set(full)),
+                full[0][:_LONGEST] if full else "",
+            )
+        )  # fmt: skip
+    return reports
+
+
+def _modality(prepared: Preparation, name: str, rows: Sequence[Row], trial: Trial) -> ModalityReport:
+    entries = [entry for entry in trial.ledger if entry.modality == name]
+    counts = {"ok": len(rows) - len(entries), "missing": 0, "corrupt": 0, "skipped": 0}
+    counts |= Counter(entry.status for entry in entries)
+    reasons = Counter(entry.reason for entry in entries if is_bad(entry))
+    part, kind = prepared.transform.preprocessors[name], prepared.transform.kinds[name]
+    sizes: dict[str, Sequence[float]] = {}
+    if len(part.columns) == 1:
+        sizes["bytes"] = [
+            trial.file_bytes[path] for row in rows if (path := str(row.get(part.columns[0]))) in trial.file_bytes
+        ]
+    lengths = trial.lengths.get(name, [])
+    if "sample_rate" in part.facts():
+        sizes["seconds"] = [length / part.facts()["sample_rate"] for length in lengths]
+    elif kind == "text":
+        sizes["tokens"] = lengths
+    told = {what: (float(statistics.median(found)), float(max(found))) for what, found in sizes.items() if found}
+    return ModalityReport(name, kind, counts, dict(reasons.most_common()), told)
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None or cell != cell else str(cell).strip()
