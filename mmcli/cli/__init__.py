@@ -32,6 +32,7 @@ _FAILED, _INTERRUPTED = 1, 130
 _USER_OS_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file would be larger than this process may write (ulimit -f)",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "no permission",
 }
