@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,12 +14,16 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
-from rich.table import Table
+from rich.table import Column, Table
 
 from mmcli.reporting import Progress
 
 _WIDTH = 400
 """Wider than any table: a terminal folds a long line, where rich would cut cells off."""
+_EVERY_SECONDS = 30
+_FILLS_UP = Column(ratio=1, no_wrap=True)
+HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+"""The metrics that are shown where there is no room for all."""
 STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
 
 
@@ -31,8 +36,25 @@ class _Shown:
         self._progress.update(self._task, advance=steps, note=note)
 
 
+class _Told:
+    """Progress where no bar can be shown: a line now and then, so that a batch job's log shows that it goes on."""
+
+    def __init__(self, console: Console, label: str, total: int) -> None:
+        self._console = console
+        self._label = label
+        self._total = total
+        self._done = 0
+        self._said = time.monotonic()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._done += steps
+        if time.monotonic() - self._said >= _EVERY_SECONDS:
+            self._said = time.monotonic()
+            self._console.note(f"{self._label}: {self._done} of {self._total}{f', {note}' if note else ''}")
+
+
 class Console:
-    """A Reporter that writes to standard error; the progress bar only where that is a terminal."""
+    """A Reporter that writes to standard error; a progress bar where that is a terminal, lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
@@ -49,13 +71,15 @@ class Console:
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Show a bar with count, time left and note."""
+        """Show a bar with count, time left and note; where there is no terminal, a line every half a minute."""
+        if not self._rich.is_terminal:
+            yield _Told(self, label, total)
+            return
         columns = (
-            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[note]}"),
+            TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True), TextColumn("[dim]{task.fields[note]}", table_column=_FILLS_UP),
         )  # fmt: skip
-        shown = not self.quiet and self._rich.is_terminal
-        with RichProgress(*columns, console=self._rich, disable=not shown, transient=True) as progress:
+        with RichProgress(*columns, console=self._rich, disable=self.quiet, transient=True) as progress:
             yield _Shown(progress, progress.add_task(label, total=total, note=""))
 
 

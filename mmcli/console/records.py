@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, make_table, print_lines, standard_output
+from mmcli.console import HEADLINE, STATUS_STYLE, coloured, make_table, print_lines, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.clean import Leftover
@@ -37,9 +37,10 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(found, ensure_ascii=False))
         return
     out = standard_output()
-    out.print(
-        f"[bold]{escape(found['path'])}[/bold]: {found['stage']}, {found['rows']} rows, {found['bytes'] / 1e6:.1f} MB"
-    )
+    what = "model" if found["stage"] == "train" else f"{found['stage']}, {found['rows']} rows"
+    out.print(f"[bold]{escape(found['path'])}[/bold]: {what}, {found['bytes'] / 1e6:.1f} MB")
+    if found["stage"] == "train":
+        out.print(_told_model(found))
     out.print(f"made by: {escape(found['command'] or 'unknown')}  ({found['made']})")
     chain = " → ".join(f"{record['stage']} {record['fingerprint'][:8]}" for record in found["chain"])
     out.print(f"chain: {chain or 'none'}   digest {found['digest'][:16]}")
@@ -61,6 +62,18 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
         out.print(f"{status} {escape(entry['id'])} {escape(entry['modality'])}: {escape(entry['reason'] + path)}")
     if found["more_problems"]:
         out.print(f"… and {found['more_problems']} more in ledger.jsonl (--problems N shows more)")
+
+
+def _told_model(found: Mapping[str, Any]) -> str:
+    """Return a model's task, method and best epoch, and how it did on val then, in two lines."""
+    best = found["best_values"]
+    shown = [f"{name} {best[name]:.4f}" for name in HEADLINE if name in best]
+    target = escape(str(found["columns"]["target"]))
+    return (
+        f"{found['task']} of {target} by {found['network']['method']}, {found['parameter_count']:,} parameters, "
+        f"best epoch {found['best_epoch']}{', stopped before the end' if found['stopped'] else ''}\n"
+        f"val {'  '.join(shown)}"
+    )
 
 
 def show_ledger(ledger: Ledger, count: bool, as_json: bool) -> None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, make_table, reader_may_leave, standard_output
+from mmcli.console import HEADLINE, STATUS_STYLE, coloured, make_table, reader_may_leave, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.driver import Summary
     from mmcli.stages.evaluate import Report
 
-_HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+
+_MATRIX = 20  # classes whose confusions are shown as a matrix
 
 
 def show_stage(summary: Summary, as_json: bool) -> None:
@@ -43,8 +44,8 @@ def show_model(summary: Summary, as_json: bool) -> None:
         f"[bold]{escape(summary.output)}[/bold]: {details['task']} by {details['method']}, "
         f"{details['parameters']:,} parameters, best epoch {details['best_epoch']}, {summary.seconds:.1f} s"
     )
-    shown = {name: value for name, value in details["val"].items() if name in ("accuracy", "macro_f1", "log_loss")}
-    out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items()))
+    val = details["val"]
+    out.print("val " + "  ".join(f"{name} {val[name]:.4f}" for name in HEADLINE if name in val))
 
 
 def show_report(report: Report, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def show_report(report: Report, as_json: bool) -> None:
         table.add_row(name, f"{value:.4f}", shown, f"{baseline[name]:.4f}" if name in baseline else "")
     out.print(table)
     if found["subsets"]:
-        headline = [name for name in _HEADLINE if name in found["metrics"]]
+        headline = [name for name in HEADLINE if name in found["metrics"]]
         table = make_table("with these modalities alone, the others masked", "modalities", *headline)
         for name, values in {**found["subsets"], "all": found["metrics"]}.items():
             table.add_row(escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in headline))
@@ -103,10 +104,11 @@ def _print_summary(summary: Summary) -> None:
 def _print_confusion(out: RichConsole, confusion: Mapping[str, Any]) -> None:
     """Print the matrix where it fits, and the commonest confusions where it does not."""
     classes, counts = confusion["classes"], confusion["counts"]
-    if len(classes) <= 12:
-        table = make_table("confusion: true classes in rows", "", *(escape(name[:12]) for name in classes))
-        for name, row in zip(classes, counts, strict=True):
-            table.add_row(escape(name), *(str(count) if count else "[dim]·[/]" for count in row))
+    if len(classes) <= _MATRIX:
+        columns = [str(number) for number in range(1, len(classes) + 1)]
+        table = make_table("confusion: true classes in rows, predicted in columns", "", *columns)
+        for number, (name, row) in enumerate(zip(classes, counts, strict=True), 1):
+            table.add_row(f"{number} {escape(name)}", *(str(count) if count else "[dim]·[/]" for count in row))
         out.print(table)
         return
     wrong = [

@@ -1,0 +1,51 @@
+import os
+
+import pytest
+import torch
+
+from mmcli.errors import MmcliError
+from mmcli.runtime import Runtime, detect
+
+
+@pytest.fixture
+def torch_settings(monkeypatch):
+    """Torch's own settings, put back as they were."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before = torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
+@pytest.mark.parametrize(("deterministic", "device"), [(True, "cuda"), (True, "auto"), (False, "cuda")])
+def test_a_gpu_is_told_to_be_deterministic_if_asked(deterministic, device, torch_settings, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert Runtime(device=device, deterministic=deterministic).torch_device() == "cuda"
+    assert torch.are_deterministic_algorithms_enabled() is deterministic
+    assert torch.backends.cudnn.benchmark is not deterministic
+    assert os.environ.get("CUBLAS_WORKSPACE_CONFIG") == (":4096:8" if deterministic else None)
+
+
+def test_a_cpu_needs_nothing_for_it(torch_settings):
+    assert Runtime(device="cpu", deterministic=True).torch_device() == "cpu"
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"jobs": 0}, "--jobs must be at least 1"),
+        ({"batch_size": 0}, "--batch-size must be at least 1"),
+        ({"device": "gpu"}, "unknown --device 'gpu'"),
+        ({"precision": "int8"}, "unknown --precision 'int8'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(options, message):
+    given = {"jobs": None, "device": "auto", "precision": "auto", "batch_size": None, "seed": 0, **options}
+    with pytest.raises(MmcliError, match=message):
+        detect(**given)
+
+
+def test_results_come_in_the_order_of_the_items():
+    for jobs in (1, 4):
+        assert Runtime(jobs=jobs).map(lambda item: item * item, range(100)) == [item * item for item in range(100)]
