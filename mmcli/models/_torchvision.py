@@ -52,9 +52,9 @@ def image_features(body: nn.Module, images: Tensor, pool: Pool) -> Tensor:
     return maps.float().mean(dim=(2, 3)) if pool == "mean" else maps
 
 
-def feature_form(spec: ModalitySpec, channels: int, pool: Pool) -> FieldSpec:
-    """Return the form of the features of images of the size that ``spec`` says."""
+def feature_form(inputs: ModalitySpec, channels: int, pool: Pool) -> FieldSpec:
+    """Return the form of the features of images of the size that ``inputs`` says."""
     if pool == "mean":
         return FieldSpec("dense", "float32", (channels,), "D")
-    height, width = (-(-side // _REDUCTION) for side in spec.main.dims[1:])
+    height, width = (-(-side // _REDUCTION) for side in inputs.main.dims[1:])
     return FieldSpec("dense", "float32", (channels, height, width), "CHW")

@@ -20,6 +20,9 @@ def image_spec(height, width):
     return ModalitySpec("image", "photo", None, "", {"": FieldSpec("dense", "uint8", (3, height, width), "CHW")})
 
 
+IMAGES = image_spec(64, 64)
+
+
 @pytest.fixture(scope="module")
 def published():
     """A whole network of torchvision, with statistics that differ from their defaults."""
@@ -47,7 +50,7 @@ def test_features_are_those_torchvision_gives_its_classifier(published, files, i
     seen = []
     published.fc.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
     normalise = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.transforms(crop_size=64, resize_size=64)
-    encoder = Resnet18(weights=str(files / name)).eval()
+    encoder = Resnet18(IMAGES, weights=str(files / name)).eval()
     with torch.inference_mode():
         published(normalise(torch.from_numpy(images)))
         found = encoder(torch.from_numpy(images))
@@ -60,29 +63,29 @@ def test_features_are_those_torchvision_gives_its_classifier(published, files, i
 def test_declared_forms_are_what_comes_out(files, height, width):
     values = torch.zeros(2, 3, height, width, dtype=torch.uint8)
     for pool in ("mean", "none"):
-        encoder = Resnet18(weights="none", pool=pool).eval()
-        assert tuple(encoder(values).shape[1:]) == encoder.output(image_spec(height, width)).dims
-    assert encoder.output(image_spec(224, 224)).dims == (512, 7, 7)
+        encoder = Resnet18(image_spec(height, width), weights="none", pool=pool).eval()
+        assert tuple(encoder(values).shape[1:]) == encoder.output().dims
+    assert Resnet18(image_spec(224, 224), weights="none", pool="none").output().dims == (512, 7, 7)
 
 
 def test_resnet50_has_its_own_width():
-    encoder = Resnet50(weights="none").eval()
+    encoder = Resnet50(image_spec(32, 32), weights="none").eval()
     assert tuple(encoder(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape) == (1, 2048)
-    assert encoder.output(image_spec(32, 32)).dims == (2048,)
+    assert encoder.output().dims == (2048,)
 
 
 def test_random_weights_depend_on_the_seed_alone(images):
     values = torch.from_numpy(images)
     before = torch.random.get_rng_state()
-    first, again, other = (Resnet18(weights="none", seed=seed).eval()(values) for seed in (3, 3, 4))
+    first, again, other = (Resnet18(IMAGES, weights="none", seed=seed).eval()(values) for seed in (3, 3, 4))
     assert torch.equal(before, torch.random.get_rng_state())
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert Resnet18(weights="none").assets() == {}
+    assert Resnet18(IMAGES, weights="none").assets() == {}
 
 
 def test_every_parameter_can_be_trained():
-    encoder = Resnet18(weights="none")
+    encoder = Resnet18(IMAGES, weights="none")
     encoder(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)).square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.parameters())
 
@@ -92,7 +95,7 @@ def test_published_weights_that_are_not_there_are_named(tmp_path, monkeypatch):
     monkeypatch.delenv("MMCLI_ONLINE", raising=False)
     for make, name in ((Resnet18, "resnet18-f37072fd.pth"), (Resnet50, "resnet50-0676ba61.pth")):
         with pytest.raises(MmcliError) as caught:
-            make()
+            make(IMAGES)
         message = str(caught.value)
         assert "\n" not in message
         assert f"https://download.pytorch.org/models/{name}" in message
@@ -109,7 +112,7 @@ def test_published_weights_are_taken_from_the_cache_if_they_are_the_right_ones(t
     assert published_weights(f"https://example.org/models/{name}") == folder / name
     (folder / "resnet18-f37072fd.pth").write_bytes(content)
     with pytest.raises(MmcliError, match="SHA-256 does not begin with f37072fd"):
-        Resnet18()
+        Resnet18(IMAGES)
 
 
 def test_a_download_that_fails_is_one_line(tmp_path, monkeypatch):
@@ -126,7 +129,7 @@ def test_weights_that_do_not_fit_are_named(published, tmp_path):
         change(state)
         torch.save(state, tmp_path / "r.pth")
         with pytest.raises(MmcliError) as caught:
-            Resnet18(weights=str(tmp_path / "r.pth"))
+            Resnet18(IMAGES, weights=str(tmp_path / "r.pth"))
         return str(caught.value)
 
     assert message(lambda state: state.pop("layer1.0.conv1.weight")).endswith("lacks layer1.0.conv1.weight")
@@ -142,7 +145,7 @@ def test_another_classifier_and_old_files_without_counts_are_accepted(published,
     state["fc.weight"] = torch.zeros(7, 512)
     torch.save(state, tmp_path / "old.pth")
     values = torch.from_numpy(images)
-    old, new = (Resnet18(weights=str(path)).eval()(values) for path in (tmp_path / "old.pth", files / "r.pth"))
+    old, new = (Resnet18(IMAGES, weights=str(path)).eval()(values) for path in (tmp_path / "old.pth", files / "r.pth"))
     assert torch.equal(old, new)
 
 
@@ -171,4 +174,4 @@ def test_encoders_are_registered_with_what_lists_need():
         assert ENCODERS.constant(name, "kinds") == ("image",)
         assert "BSD" in ENCODERS.constant(name, "licence")
         assert "ImageNet" in ENCODERS.summary(name)
-    assert ENCODERS.build(parse_spec("resnet18:weights=none,pool=none"), seed=2).pool == "none"
+    assert ENCODERS.build(parse_spec("resnet18:weights=none,pool=none"), inputs=IMAGES, seed=2).pool == "none"

@@ -7,7 +7,7 @@ from mmcli.models.resnet18 import Resnet18
 from mmcli.registry import parse_spec
 from mmcli.runtime import Runtime
 from mmcli.stages.frozen import FrozenEncoder
-from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged
+from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec
 
 SPEC = ModalitySpec("image", "photo", None, "", {"": FieldSpec("dense", "uint8", (3, 64, 64), "CHW")})
 
@@ -23,7 +23,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def encoder():
-    return FrozenEncoder(parse_spec("resnet18:weights=none"), 5)
+    return FrozenEncoder(parse_spec("resnet18:weights=none"), SPEC, 5)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -40,7 +40,7 @@ def test_rows_alone_among_others_and_elsewhere_are_the_same_bits(encoder, images
 
 
 def test_features_are_the_networks_in_every_precision(encoder, images):
-    network = Resnet18(weights="none", seed=5).eval()
+    network = Resnet18(SPEC, weights="none", seed=5).eval()
     with torch.inference_mode():
         expected = network(torch.from_numpy(images[:5])).numpy()
     # back and forth: what one precision has rounded is not used for the next
@@ -52,18 +52,18 @@ def test_features_are_the_networks_in_every_precision(encoder, images):
 
 
 def test_feature_maps_and_no_rows(images):
-    encoder = FrozenEncoder(parse_spec("resnet18:weights=none,pool=none"), 0)
+    encoder = FrozenEncoder(parse_spec("resnet18:weights=none,pool=none"), SPEC, 0)
     assert encoder.extract(SPEC, column(images[:3]), Runtime(batch_size=2)).values.shape == (3, 512, 2, 2)
     assert encoder.extract(SPEC, column(images[:0]), Runtime(batch_size=2)).values.shape == (0, 512, 2, 2)
 
 
 def test_assets_name_the_weights_and_the_options(tmp_path):
-    torch.save(Resnet18(weights="none").body.state_dict(), tmp_path / "a.pth")
+    torch.save(Resnet18(SPEC, weights="none").body.state_dict(), tmp_path / "a.pth")
     (tmp_path / "b.pth").write_bytes((tmp_path / "a.pth").read_bytes())
-    torch.save(Resnet18(weights="none", seed=1).body.state_dict(), tmp_path / "c.pth")
+    torch.save(Resnet18(SPEC, weights="none", seed=1).body.state_dict(), tmp_path / "c.pth")
 
     def assets(text):
-        return FrozenEncoder(parse_spec(text), 0).assets()
+        return FrozenEncoder(parse_spec(text), SPEC, 0).assets()
 
     first, moved, other = (assets(f"resnet18:weights={tmp_path}/{name}.pth") for name in "abc")
     assert first == moved
@@ -75,17 +75,9 @@ def test_assets_name_the_weights_and_the_options(tmp_path):
 
 
 def test_the_network_is_built_on_first_use(tmp_path):
-    encoder = FrozenEncoder(parse_spec(f"resnet18:weights={tmp_path}/none.pth"), 0)
+    encoder = FrozenEncoder(parse_spec(f"resnet18:weights={tmp_path}/none.pth"), SPEC, 0)
     with pytest.raises(MmcliError, match="no such file"):
         encoder.assets()
-
-
-def test_rows_of_differing_length_are_refused(encoder):
-    sounds = Column(
-        {"": Ragged(np.zeros(5, np.int16), np.array([0, 5]))}, np.ones(1, bool), np.zeros((1, 16), np.uint8)
-    )
-    with pytest.raises(MmcliError, match="one shape"):
-        encoder.extract(SPEC, sounds, Runtime())
 
 
 @pytest.mark.gpu

@@ -64,17 +64,17 @@ def registry_for(kind: str, name: str) -> Registry:
     return EXTRACTORS[kind]
 
 
-def make_extractor(kind: str, spec: Spec, seed: int) -> Extractor:
-    """Make an extractor for a kind from its name and options.
+def make_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extractor:
+    """Make an extractor for a modality from its name and options.
 
     Raises:
         MmcliError: There is no such extractor or option.
     """
-    registry = registry_for(kind, spec.name)
+    registry = registry_for(inputs.kind, spec.name)
     if registry is ENCODERS:
         from mmcli.stages.frozen import FrozenEncoder
 
-        frozen: Extractor = FrozenEncoder(spec, seed)
+        frozen: Extractor = FrozenEncoder(spec, inputs, seed)
         return frozen
     extractor: Extractor = registry.build(spec)
     return extractor
@@ -117,7 +117,7 @@ class ExtractTransform:
         for name, part in config["uses"].items():
             told = parse_spec(part["spec"])
             spec = Spec(told.name, told.argument, {**told.options, **part["places"]})
-            extractor = make_extractor(inputs[part["source"]].kind, spec, config["seed"])
+            extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
             if name in states:
                 extractor.load_state(states[name])
             if extractor.assets() != part["assets"]:
