@@ -20,6 +20,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 
+_MOST_DIGITS = 18
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
 
@@ -210,7 +211,8 @@ def coerce(where: str, text: str, hint: Any) -> Any:
         return text
     if origin is tuple:
         low, dash, high = text.partition("-")
-        plain = all(part.isascii() and part.isdigit() for part in ((low, high) if dash else (low,)))
+        parts = (low, high) if dash else (low,)
+        plain = all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in parts)
         if plain and (not dash or int(low) <= int(high)):
             return (int(low), int(high or low))
         raise UsageError(f"{where}={text}: expected a range such as 1-2")
@@ -219,6 +221,8 @@ def coerce(where: str, text: str, hint: Any) -> Any:
             raise UsageError(f"{where}={text}: expected true or false")
         return text.lower() in ("true", "yes", "1")
     try:
+        if hint is int and len(text) > _MOST_DIGITS:
+            raise ValueError
         return hint(text)
     except ValueError:
         raise UsageError(f"{where}={text}: expected {'a number' if hint in (int, float) else hint.__name__}") from None

@@ -26,6 +26,8 @@ class Runtime:
         precision: The number format of frozen networks.
         batch_size: Rows in each fixed-shape batch of a frozen network; part of its fingerprint.
         seed: What every random choice starts from.
+        deterministic: On a GPU, take only algorithms that give the same bits each time, slower ones if need be, and
+            fail where there is none; on a CPU nothing else is ever taken.
     """
 
     jobs: int = 1
@@ -33,6 +35,7 @@ class Runtime:
     precision: Precision = "float32"
     batch_size: int = 32
     seed: int = 0
+    deterministic: bool = False
     _pool: list[ThreadPoolExecutor] = field(default_factory=list, repr=False, compare=False)
 
     def torch_device(self) -> str:
@@ -50,10 +53,16 @@ class Runtime:
             "mps": torch.backends.mps.is_available,
         }
         if self.device == "auto":
-            return next((name for name, available in present.items() if available()), "cpu")
-        if not present[self.device]():
+            found = next((name for name, available in present.items() if available()), "cpu")
+        elif present[self.device]():
+            found = self.device
+        else:
             raise MmcliError(f"--device {self.device}: torch finds none on this machine; try --device auto")
-        return self.device
+        if self.deterministic and found != "cpu":
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+            torch.backends.cudnn.benchmark = False
+            torch.use_deterministic_algorithms(True)
+        return found
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Apply ``function`` to each item in the pool; results come in the order of the items."""
@@ -71,6 +80,7 @@ def detect(
     batch_size: int | None,
     seed: int,
     default_batch_size: int = 32,
+    deterministic: bool = False,
 ) -> Runtime:
     """Return the Runtime that these option values mean on this machine.
 
@@ -93,4 +103,5 @@ def detect(
         precision=formats[precision],
         batch_size=batch_size or default_batch_size,
         seed=seed,
+        deterministic=deterministic,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -28,7 +29,7 @@ from mmcli.cli import (
 )
 from mmcli.errors import MmcliError
 
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _USER_OS_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "the disk quota is used up",
@@ -40,15 +41,15 @@ _USER_OS_ERRORS = {
 app = typer.Typer(
     name="mmcli",
     help="Multimodal learning from the command line: six stages, each reads and writes artifacts on disk.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: importing rich for it would take it past 0.3 s
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (preprocess, extract_features, fuse, train, evaluate, predict):
-    app.command(module.NAME, rich_help_panel="Stages, in order")(module.command)
-for module in (run, check, list_names, inspect, ledger, verify, clean):
-    app.command(module.NAME, rich_help_panel="Beside them")(module.command)
+_STAGES = (preprocess, extract_features, fuse, train, evaluate, predict)
+_BESIDE = (run, check, list_names, inspect, ledger, verify, clean)
+_COMMANDS = {module.NAME for module in (*_STAGES, *_BESIDE)}
+for module in (*_STAGES, *_BESIDE):
+    app.command(module.NAME)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -72,9 +73,14 @@ def main() -> NoReturn:
     """Run the command line: the one place where errors become a line and an exit code."""
     # Threads that wait for each other sleep: on a machine that others use too, spinning makes training twice as slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path that is not UTF-8 is shown, and is JSON all the same
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
-        app()
+        # Not standalone, so that Typer raises and what it raises becomes a line here like any other error.
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except MmcliError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:
@@ -83,13 +89,22 @@ def main() -> NoReturn:
         _fail(f"{error.filename or 'writing'}: {_USER_OS_ERRORS[error.errno]}", _FAILED)
     except KeyboardInterrupt:
         _fail("interrupted", _INTERRUPTED)
-    sys.exit(0)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # Typer shows no class for what it raises itself
+        if usage is None:
+            raise
+        _fail(f"{usage().rstrip('.')} (mmcli {_command()} --help tells more)".replace("  ", " "), _USAGE)
+    sys.exit(code or 0)
+
+
+def _command() -> str:
+    return next((word for word in sys.argv[1:] if word in _COMMANDS), "")
 
 
 def _fail(message: str, code: int) -> NoReturn:
     if "--debug" in sys.argv:
         traceback.print_exc()
-    stage = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    stage = _command()
     one_line = " ".join(message.split())
     print(f"mmcli {stage}: error: {one_line}" if stage else f"mmcli: error: {one_line}", file=sys.stderr)
     sys.exit(code)

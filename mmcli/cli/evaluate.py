@@ -21,10 +21,12 @@ def command(
     ] = None,
     split: options.Split = "test",
     root: options.Root = None,
+    encoding: options.Encoding = "utf-8",
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    deterministic: options.Deterministic = False,
     fresh: options.Fresh = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -38,7 +40,7 @@ def command(
     from mmcli.stages.evaluate import evaluate
 
     report = evaluate(
-        model, source, output, split=split, root=root, limit=limit, jobs=jobs, seed=seed, device=device, fresh=fresh,
-        reporter=Console(quiet),
+        model, source, output, split=split, root=root, encoding=encoding, limit=limit, jobs=jobs, seed=seed,
+        device=device, deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_report(report, json)

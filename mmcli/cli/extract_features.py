@@ -27,6 +27,7 @@ def command(
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    deterministic: options.Deterministic = False,
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
     fresh: options.Fresh = False,
@@ -46,7 +47,8 @@ def command(
     from mmcli.stages.extract_features import extract_features
 
     summary = extract_features(
-        source, output, use=use, dtype=dtype, limit=limit, jobs=jobs, seed=seed, device=device, precision=precision,
+        source, output, use=use, dtype=dtype, limit=limit, jobs=jobs, seed=seed, device=device,
+        deterministic=deterministic, precision=precision,
         batch_size=batch_size, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

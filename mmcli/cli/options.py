@@ -37,6 +37,10 @@ Jobs = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="What every random choice starts from.", rich_help_panel=RUN)]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=RUN)]
+Deterministic = Annotated[
+    bool,
+    typer.Option("--deterministic", help="On a GPU too, the same bits each time, if slower.", rich_help_panel=RUN),
+]
 Precision = Annotated[
     str, typer.Option(help="Of frozen networks: auto, float32, bfloat16 or float16.", rich_help_panel=RUN)
 ]
@@ -60,6 +64,9 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of erro
 Root = Annotated[
     str | None,
     typer.Option(help="Folder or URL that media paths are relative to; by default the table's own folder."),
+]
+Encoding = Annotated[
+    str, typer.Option(help="Of text in tables and folders: utf-8, latin-1, cp1252 … A byte order mark goes before it.")
 ]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
 Source = Annotated[

@@ -25,10 +25,12 @@ def command(
         ),
     ] = None,
     root: options.Root = None,
+    encoding: options.Encoding = "utf-8",
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    deterministic: options.Deterministic = False,
     config: options.Config = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -44,7 +46,10 @@ def command(
     reporter = Console(quiet)
     if output is not None:
         check_suffix(output)
-    groups = predict(model, source, root=root, limit=limit, jobs=jobs, seed=seed, device=device, reporter=reporter)
+    groups = predict(
+        model, source, root=root, encoding=encoding, limit=limit, jobs=jobs, seed=seed, device=device,
+        deterministic=deterministic, reporter=reporter,
+    )  # fmt: skip
     if output is None:
         for rows in groups:
             print_lines(rows)

@@ -41,6 +41,7 @@ def command(
     target: Annotated[str | None, _column("What is to be predicted.")] = None,
     id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
     root: options.Root = None,
+    encoding: options.Encoding = "utf-8",
     confine: Annotated[
         bool, typer.Option("--confine", help="Skip media that lie outside the root.", rich_help_panel=COLUMNS)
     ] = False,
@@ -77,10 +78,16 @@ def command(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are skipped.", rich_help_panel=MEDIA)
     ] = 178_956_970,
+    max_bytes: Annotated[
+        int, typer.Option(min=1, help="Larger files, and arrays once unpacked, are skipped.", rich_help_panel=MEDIA)
+    ] = 2**30,
     sample_rate: Annotated[int, typer.Option(min=1, help="Hz.", rich_help_panel=MEDIA)] = 16000,
     max_seconds: Annotated[
         float, typer.Option(min=0.001, help="Sound is cut off after.", rich_help_panel=MEDIA)
     ] = 10.0,
+    max_decode_seconds: Annotated[
+        float, typer.Option(min=0.001, help="Of a sound, no more is decoded for --trim.", rich_help_panel=MEDIA)
+    ] = 600.0,
     trim: Annotated[bool, typer.Option("--trim", help="Cut silence off both ends.", rich_help_panel=MEDIA)] = False,
     high_pass: Annotated[float | None, _column("Remove sound below, in Hz.", MEDIA)] = None,
     low_pass: Annotated[float | None, _column("Remove sound above, in Hz.", MEDIA)] = None,
@@ -102,6 +109,9 @@ def command(
         ),
     ] = False,
     limit: options.Limit = None,
+    max_rows: Annotated[
+        int, typer.Option(min=1, help="A table with more rows is refused.", rich_help_panel=options.RUN)
+    ] = 100_000_000,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     fresh: options.Fresh = False,
@@ -126,8 +136,10 @@ def command(
         stratify=stratify, group_by=group_by, max_tokens=max_tokens, language=language, spacy_model=spacy_model,
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
         image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,
-        max_seconds=max_seconds, trim=trim, high_pass=high_pass, low_pass=low_pass, normalize=normalize,
+        max_bytes=max_bytes, max_seconds=max_seconds, max_decode_seconds=max_decode_seconds, trim=trim,
+        high_pass=high_pass, low_pass=low_pass, normalize=normalize,
         on_error=on_error, max_errors=max_errors, on_leak=on_leak, only_failed=only_failed, limit=limit,
+        max_rows=max_rows, encoding=encoding,
         jobs=jobs, seed=seed, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

@@ -78,6 +78,7 @@ def command(
     limit: options.Limit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    deterministic: options.Deterministic = False,
     fresh: options.Fresh = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -97,6 +98,7 @@ def command(
         source, output, task=task, target=target, method=method, projection=projection, hidden=hidden,
         dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, epochs=epochs, lr=lr,
         weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
-        batch_size=batch_size, limit=limit, seed=seed, device=device, fresh=fresh, reporter=Console(quiet),
+        batch_size=batch_size, limit=limit, seed=seed, device=device,
+        deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_model(summary, json)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from mmcli.errors import MmcliError
 
+_LARGEST_WIDTH = 2**20
+
 
 def fill_absent(
     features: Mapping[str, Tensor], present: Mapping[str, Tensor], names: list[str], value: float = 0.0
@@ -51,7 +53,7 @@ def require_width(option: str, width: int) -> None:
     """Refuse a width that is no width.
 
     Raises:
-        MmcliError: It is below 1.
+        MmcliError: It is below 1, or so large that no memory holds its layers.
     """
-    if width < 1:
-        raise MmcliError(f"fusion: {option} must be at least 1, not {width}")
+    if not 1 <= width <= _LARGEST_WIDTH:
+        raise MmcliError(f"fusion: {option} must be at least 1 and at most {_LARGEST_WIDTH}, not {width}")

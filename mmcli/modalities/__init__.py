@@ -11,7 +11,12 @@ from mmcli.store.state import State
 
 
 class Media(Protocol):
-    """Reads the file that a cell names."""
+    """Reads the file that a cell names, of at most ``max_bytes``."""
+
+    max_bytes: int
+
+    def limited(self, max_bytes: int) -> Media:
+        """Return the same with another limit."""
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.

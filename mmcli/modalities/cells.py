@@ -8,12 +8,15 @@ from typing import Any
 
 from mmcli.errors import UnusableError
 
-_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+_NOTHING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "?"})
 _INFINITE = re.compile(r"[-+]?inf(inity)?", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _GROUPED = re.compile(
-    "[-+]?\\d{1,3}([ ,'\u00a0\u2009\u202f])\\d{3}(\\1\\d{3})*(\\.\\d*)?(e[-+]?\\d+)?", re.ASCII | re.IGNORECASE
+    "[-+]?[1-9]\\d{0,2}([ ,'\u00a0\u2009\u202f])\\d{3}(\\1\\d{3})*(\\.\\d*)?(e[-+]?\\d+)?", re.ASCII | re.IGNORECASE
 )
+_DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}([. '\u00a0\u202f]\d{3})+),\d+", re.ASCII)
+_MARKED = re.compile(r"\D?\s?[-+]?\d[\d.,]*\s?\D?|[A-Z]{3}\s?[-+]?\d[\d.,]*|[-+]?\d[\d.,]*\s?[A-Z]{3}", re.ASCII)
+_MARKS = re.compile(r"%|[A-Z]{3}|[$€£¥₹]")
 _LARGEST = 3.4e38
 
 
@@ -21,11 +24,14 @@ def cell_text(cell: Any, column: str) -> str | None:
     """Return the text of a cell as it stands; None where it is empty, white space or NaN.
 
     Raises:
-        UnusableError: It is not Unicode text.
+        UnusableError: It is not Unicode text, or a list or object.
     """
+    if isinstance(cell, list | dict):
+        what = "a list" if isinstance(cell, list) else "an object"
+        raise UnusableError("corrupt", f"column {column!r}: holds {what}, expected one value")
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return None
-    text = cell if isinstance(cell, str) else str(cell)
+    text = cell.removeprefix("\ufeff") if isinstance(cell, str) else str(cell)  # a byte order mark is no text
     if not text or text.isspace():
         return None
     try:
@@ -38,7 +44,8 @@ def cell_text(cell: Any, column: str) -> str | None:
 def cell_number(cell: Any, column: str) -> float | None:
     """Return the number in a cell; None where it is empty, or says so (``NA``, ``null``, ``-``, ...).
 
-    Thousands may be set apart, ``1,234.5`` or ``1 234.5``.
+    Thousands may be set apart, ``1,234.5`` or ``1 234.5``; a comma for a decimal point is no number,
+    but ``1,234`` is 1234.
 
     Raises:
         UnusableError: It is no number, or one that float32 cannot hold.
@@ -52,7 +59,9 @@ def cell_number(cell: Any, column: str) -> float | None:
             if grouped is not None:
                 text = text.replace(grouped[1], "")
             elif not _INFINITE.fullmatch(text):
-                raise UnusableError("corrupt", f"column {column!r}: {_short(cell)!r} is not a number")
+                advised = advice(text)
+                end = "" if advised is None else f" ({advised})"
+                raise UnusableError("corrupt", f"column {column!r}: {_short(cell)!r} is not a number{end}")
         number = float(text)
     elif cell is None:
         return None
@@ -67,6 +76,17 @@ def cell_number(cell: Any, column: str) -> float | None:
             "corrupt", f"column {column!r}: {_short(str(cell))!r} is infinite, or too large for float32"
         )
     return number
+
+
+def advice(cell: Any) -> str | None:
+    """Return what to do to a cell so that it is a number; None where it is one, or none at all."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    if _NUMBER.fullmatch(text) or _GROUPED.fullmatch(text):
+        return None
+    if _DECIMAL_COMMA.fullmatch(text):
+        return "write a decimal point for the comma"
+    mark = _MARKS.search(text) if _MARKED.fullmatch(text) else None
+    return None if mark is None else f"write it without {mark[0]}"
 
 
 def _short(text: str) -> str:

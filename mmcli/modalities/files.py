@@ -32,6 +32,10 @@ class MediaFolder:
         self.confine = confine
         self.max_bytes = max_bytes
 
+    def limited(self, max_bytes: int) -> MediaFolder:
+        """Return the same folder with another limit."""
+        return MediaFolder(self.root, confine=self.confine, max_bytes=max_bytes)
+
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.
 
@@ -87,7 +91,7 @@ class MediaFolder:
             raise UnusableError("corrupt", f"cannot be read: {_first_line(error)}") from None
 
     def _too_large(self) -> UnusableError:
-        return UnusableError("skipped", f"larger than the limit of {self.max_bytes} bytes")
+        return UnusableError("skipped", f"larger than {self.max_bytes} bytes: --max-bytes")
 
 
 def read_cell(row: Mapping[str, Any], column: str, media: Media) -> bytes | None:

@@ -53,7 +53,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise MmcliError(f"{path}: no such file; expected weights as .pth or .safetensors")
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -62,14 +61,21 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise MmcliError(f"{path}: holds more than tensors, and what else it holds will not be run") from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError):
+    except Exception:  # damaged bytes become any kind of instruction, each with errors of its own
         raise MmcliError(f"{path}: damaged, or not a file of weights (.pth or .safetensors)") from None
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise MmcliError(f"{path}: expected a state dict, tensors by name")
     return dict(found)
 
 
-def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()) -> None:
+def fit_weights(
+    module: nn.Module,
+    weights: Mapping[str, Tensor],
+    path: Path,
+    unused: tuple[str, ...] = (),
+    *,
+    assign: bool = False,
+) -> None:
     """Load weights into a module.
 
     Args:
@@ -77,6 +83,7 @@ def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, un
         weights: Tensors by name.
         path: Where they came from, for the message.
         unused: Beginnings of names that may be there and are left out, such as a classifier's.
+        assign: Put the tensors themselves in place of the module's, which may then be on the device ``meta``.
 
     Raises:
         MmcliError: A tensor is missing, of another shape, or unknown.
@@ -95,4 +102,4 @@ def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, un
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             raise MmcliError(f"{path}: the state dict {what} {', '.join(names[:_NAMED])}{more}")
-    module.load_state_dict(kept, strict=False)
+    module.load_state_dict(kept, strict=False, assign=assign)

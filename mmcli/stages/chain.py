@@ -24,6 +24,10 @@ class ChainHolder(Protocol):
     def chain(self) -> list[TransformRecord]:
         """The records, in the order in which they apply."""
 
+    @property
+    def modalities(self) -> Mapping[str, ModalitySpec]:
+        """The modalities that the last of them made."""
+
     def states(self, record: TransformRecord) -> dict[str, State]:
         """What a transform learnt."""
 
@@ -35,6 +39,9 @@ class Chain:
         holder: Keeps their records and states.
         media: Reads the files that cells name.
         id_column: The column that names a sample.
+
+    Raises:
+        MmcliError: A record is damaged, of another version of the code, or does not make what the holder has.
     """
 
     def __init__(self, holder: ChainHolder, media: Media, id_column: str) -> None:
@@ -42,10 +49,19 @@ class Chain:
         self.transforms: list[Transform] = []
         known: dict[str, ModalitySpec] = {}
         for record in self.records:
-            transform = _load(record, holder.states(record), known, media, id_column)
-            known |= transform.modalities()
+            states = holder.states(record)
+            try:
+                transform = _load(record, states, known, media, id_column)
+                known |= transform.modalities()
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+                # What no transform wrote fails in any way when it is taken for its configuration.
+                raise MmcliError(f"the record of {record.stage} is damaged; make the artifact again") from error
             self.transforms.append(transform)
         self.modalities: Mapping[str, ModalitySpec] = known
+        for name, spec in holder.modalities.items():
+            made = known.get(name)
+            if made is None or (made.fingerprint, made.fields) != (spec.fingerprint, spec.fields):
+                raise MmcliError(f"the chain does not make {name!r} as it was recorded; make the artifact again")
 
     def apply(self, batch: Batch, runtime: Runtime, done: frozenset[str] = frozenset()) -> Batch:
         """Return the batch after every transform but those whose fingerprints are ``done`` already."""

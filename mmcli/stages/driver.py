@@ -226,6 +226,7 @@ def run_record(began: float, runtime: Runtime, **more: Any) -> dict[str, Any]:
         "platform": platform.platform(),
         "jobs": runtime.jobs,
         "device": runtime.device,
+        "deterministic": runtime.deterministic,
         "versions": versions,
         **more,
     }

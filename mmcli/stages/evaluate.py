@@ -62,10 +62,12 @@ def evaluate(
     *,
     split: str = "test",
     root: str | None = None,
+    encoding: str = "utf-8",
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
     device: str = "auto",
+    deterministic: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
 ) -> Report:
@@ -76,12 +78,12 @@ def evaluate(
     """
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, "auto", None, seed)
+    runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
     trained = TrainedModel(model)
     wanted = None if split == "all" else known_split(split, "--split")
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, limit=limit)
+    inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
     collected = _Collected([], [], [], {subset_name(part): [] for part in subsets(trained.sources)}, [])
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)

@@ -33,6 +33,7 @@ def extract_features(
     seed: int = 0,
     jobs: int | None = None,
     device: str = "auto",
+    deterministic: bool = False,
     precision: str = "auto",
     batch_size: int | None = None,
     fresh: bool = False,
@@ -45,7 +46,7 @@ def extract_features(
     """
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, precision, batch_size, seed)
+    runtime = detect(jobs, device, precision, batch_size, seed, deterministic=deterministic)
     check_output(Path(os.path.abspath(output)), STAGE)
     specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
     samples = open_samples(source, ["preprocess"], limit)
@@ -53,7 +54,7 @@ def extract_features(
     transform = ExtractTransform(uses, samples.modalities, dtype, runtime)
     header = {
         "source": samples.digest,
-        "media_root": samples.first.header["media_root"],
+        "media_root": samples.first.media_root,
         "seed": seed,
         "parameters": {"limit": limit},
     }
@@ -102,7 +103,7 @@ def _plan_uses(
             name = modality if len(specs) == 1 else f"{modality}_{spec.name}"
             if name in uses:
                 raise MmcliError(f"--use {modality}={spec}: {spec.name} is used on {modality} twice; one at a time")
-            uses[name] = Use(modality, spec, make_extractor(kind, spec, seed))
+            uses[name] = Use(modality, spec, make_extractor(modalities[modality], spec, seed))
     if not uses:
         raise MmcliError("every modality is left out by --use …=none: nothing to extract")
     return uses

@@ -44,7 +44,7 @@ def fuse(
     samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
     transform = FuseTransform(samples.modalities, spec, seed)
     header = {
-        "source": samples.digest, "media_root": samples.first.header["media_root"], "seed": seed,
+        "source": samples.digest, "media_root": samples.first.media_root, "seed": seed,
         "parameters": {"limit": limit},
     }  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:

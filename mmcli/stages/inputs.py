@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Samples
 from mmcli.store.sources import lines_as_they_come, open_table
+from mmcli.store.text_lines import check_encoding
 
 _ROWS = 256
 STAGES = ("preprocess", "extract-features", "fuse")
@@ -64,6 +66,7 @@ def open_inputs(
     reporter: Reporter,
     *,
     root: str | None = None,
+    encoding: str = "utf-8",
     limit: int | None = None,
 ) -> Iterator[Asked]:
     """Return the rows of a source with their aligned features, in order.
@@ -74,16 +77,17 @@ def open_inputs(
         runtime: Where to compute.
         reporter: Is warned of columns that the model knows and the rows lack.
         root: The folder that media paths are relative to; None is the table's own.
+        encoding: Of a raw table's text.
         limit: Rows at most.
 
     Raises:
         MmcliError: The source is not there, was made differently, or has none of the model's columns.
     """
     if source == "-":
-        return _from_pipe(model, runtime, reporter, root, limit)
+        return _from_pipe(model, runtime, reporter, root, encoding, limit)
     if is_artifact(Path(source)):
         return _from_samples(model, open_samples(source, STAGES, limit), runtime)
-    table = open_table(source)
+    table = open_table(source, encoding=encoding)
     rows = itertools.islice((row for _, row in table.rows), limit)
     return _from_rows(model, table.name, _chunks(rows), table.root if root is None else root, runtime, reporter)
 
@@ -91,7 +95,7 @@ def open_inputs(
 def _from_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
     done = check_same_chain(samples.name, samples.chain, model.artifact.chain)
     identity = samples.roles.id
-    chain = Chain(model.artifact, MediaFolder(samples.first.header["media_root"]), identity)
+    chain = Chain(model.artifact, MediaFolder(samples.first.media_root), identity)
     for start, stop in samples.ranges(_ROWS):
         batch = chain.apply(samples.batch_with_reasons(start, stop), runtime, done)
         yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples))
@@ -152,12 +156,13 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 
 def _from_pipe(
-    model: TrainedModel, runtime: Runtime, reporter: Reporter, root: str | None, limit: int | None
+    model: TrainedModel, runtime: Runtime, reporter: Reporter, root: str | None, encoding: str, limit: int | None
 ) -> Iterator[Asked]:
     """Rows of an artifact are collected first; JSON lines are answered as they come; CSV by the batch."""
     name = "standard input"
     if sys.stdin.isatty():
         raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact's folder")
+    check_encoding(encoding)
     groups = lines_as_they_come(sys.stdin.fileno())
     seen: list[list[bytes]] = []
     first = b""
@@ -169,8 +174,11 @@ def _from_pipe(
     else:
         raise MmcliError(f"{name} brought no rows: did the command before it fail?")
     whole = itertools.chain(seen, groups)
-    if not first.startswith(b"{"):
-        table = open_table("-", (line + b"\n" for group in whole for line in group))
+    if not first.startswith(b"{") or codecs.lookup(encoding).name != "utf-8":
+        lines = (line for group in whole for line in group)
+        # A line end goes between lines, not after the last: half of one is no UTF-16.
+        content = itertools.chain([next(lines)], (b"\n" + line for line in lines))
+        table = open_table("-", content, encoding)
         rows = itertools.islice((row for _, row in table.rows), limit)
         yield from _from_rows(model, name, _chunks(rows), root or ".", runtime, reporter)
     elif {ARTIFACT, ROW} <= parse_row(first, f"{name}, line 1").keys():

@@ -7,7 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmcli.errors import MmcliError
 from mmcli.store.artifact import RUN, Artifact
+from mmcli.store.checks import TEXT, Record, check
+
+_RUN = Record({}, {"command": TEXT, "began": TEXT}, open=True)
 
 
 def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
@@ -18,7 +22,7 @@ def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
     """
     artifact = Artifact(path)
     run_file = artifact.path / RUN
-    run = json.loads(run_file.read_bytes()) if run_file.exists() else {}
+    run = _read_run(run_file) if run_file.exists() else {}
     size = sum(file.stat().st_size for file in artifact.path.rglob("*") if file.is_file())
     entries = sorted(artifact.ledger(), key=lambda entry: entry.status == "missing" and entry.path is None)
     return {
@@ -26,7 +30,17 @@ def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
         "bytes": size,
         "command": run.get("command"),
         "made": run.get("began"),
+        "counts": {},
         **{key: value for key, value in artifact.header.items() if key != "files"},
         "problems": [dataclasses.asdict(entry) for entry in entries[:problems]],
         "more_problems": max(0, len(entries) - problems),
     }
+
+
+def _read_run(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise MmcliError(f"{file}: cannot be read ({error}); make the artifact again") from None
+    check(found, _RUN, str(file))
+    return dict(found)

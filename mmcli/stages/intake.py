@@ -21,6 +21,8 @@ from mmcli.store.rows import RowFile, SpooledRows
 from mmcli.store.samples import OWN_COLUMNS
 from mmcli.store.sources import Table, open_table
 
+MOST_ROWS = 100_000_000
+
 
 @dataclass(frozen=True)
 class IntakeOptions:
@@ -34,11 +36,13 @@ class IntakeOptions:
     group_by: str | None = None
     limit: int | None = None
     seed: int = 0
+    encoding: str = "utf-8"
+    max_rows: int = MOST_ROWS
 
 
 @dataclass(frozen=True)
 class Intake:
-    """A raw table, checked: its rows with id and split, the split of each, (N,), and what each column is for."""
+    """A raw table, checked: its rows with id and split, the split of each, (N,) places in ``SPLITS``, and the roles."""
 
     table: Table
     rows: RowFile
@@ -50,7 +54,7 @@ class Intake:
     @property
     def splits(self) -> Counter[str]:
         """How many samples each split has."""
-        return Counter(self.split_of.tolist())
+        return _count(self.split_of)
 
 
 def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
@@ -59,24 +63,42 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     Raises:
         MmcliError: A row, id, split or target is not as it must be; the message names the line.
     """
-    table = open_table(source)
+    table = open_table(source, encoding=options.encoding)
     stream: Iterator[tuple[str, Row]] = ((where, _without_own_columns(row, where)) for where, row in table.rows)
-    stream = itertools.islice(stream, options.limit) if options.limit is not None else stream
+    if options.limit is not None:
+        stream = itertools.islice(stream, options.limit)
+    else:
+        stream = _at_most(options.max_rows, stream, table)
     head = list(itertools.islice(stream, SAMPLE))
     if not head:
-        raise MmcliError(f"{table.name}: no rows below the header")
+        raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
     columns = list(dict.fromkeys(column for _, row in head for column in row))
     roles = _find_roles(table.name, columns, options, reporter)
     rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options)
-    _check_ids(rows, hashes, roles, table.name)
-    if not (split_of == "train").any():
-        found = _tell(Counter(split_of.tolist()))
+    _check_ids(rows, hashes, roles, source, options)
+    splits = _count(split_of)
+    if not splits["train"]:
+        found = _tell(splits)
         raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
-    if not (split_of == "val").any():
+    if not splits["val"]:
         rows, split_of = _set_val_aside(rows, roles, options.seed)
-        count = int((split_of == "val").sum())
-        reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
+        count = _count(split_of)["val"]
+        if count:
+            reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
+        else:
+            reporter.warn(f"no val rows, and too few rows ({len(split_of)}) to set some of train aside for val")
     return Intake(table, rows, roles, columns, [row for _, row in head], split_of)
+
+
+def _at_most(most: int, stream: Iterator[tuple[str, Row]], table: Table) -> Iterator[tuple[str, Row]]:
+    """Refuse a table that is longer than a person means it to be, before it fills the disk."""
+    for number, row in enumerate(stream):
+        if number == most or (number == 0 and (table.count or 0) > most):
+            told = f"{table.count:,}" if table.count else f"more than {most:,}"
+            raise MmcliError(
+                f"{table.name}: {told} rows, --max-rows allows {most:,}; allow more, or take the first with --limit"
+            )
+        yield row
 
 
 def _without_own_columns(row: Row, where: str) -> Row:
@@ -159,7 +181,7 @@ def _write_rows(
         hashes.append(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
         codes.append(SPLITS.index(split))
         rows.append({roles.id: identity, **row, roles.split: split})
-    return rows.close(), np.frombuffer(hashes, np.uint64), np.array(SPLITS)[np.frombuffer(codes, np.uint8)]
+    return rows.close(), np.frombuffer(hashes, np.uint64), np.frombuffer(codes, np.uint8)
 
 
 def _cell(row: Row, column: str) -> str:
@@ -171,7 +193,7 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _check_ids(rows: RowFile, hashes: Array, roles: Roles, name: str) -> None:
+def _check_ids(rows: RowFile, hashes: Array, roles: Roles, source: str, options: IntakeOptions) -> None:
     values, counts = np.unique(hashes, return_counts=True)
     if (counts > 1).any():
         seen: dict[str, int] = {}
@@ -179,10 +201,23 @@ def _check_ids(rows: RowFile, hashes: Array, roles: Roles, name: str) -> None:
             identity = _cell(rows.rows(int(number), int(number) + 1)[0], roles.id)
             if identity in seen:
                 raise MmcliError(
-                    f"{name}: the id {identity!r} stands twice, in samples {seen[identity] + 1} and {number + 1}; "
+                    f"{_places(source, seen[identity], int(number), options)}: both have the id {_short(identity)!r}; "
                     "ids must be unique (--id names another column)"
                 )
             seen[identity] = int(number)
+
+
+def _places(source: str, first: int, second: int, options: IntakeOptions) -> str:
+    """Return where two rows of the table stand; a table is read again to find out, standard input cannot be."""
+    if source == "-":
+        return f"standard input, rows {first + 1} and {second + 1}"
+    places = itertools.islice((where for where, _ in open_table(source, encoding=options.encoding).rows), second + 1)
+    found = [where for number, where in enumerate(places) if number in (first, second)]
+    return f"{found[0]} and {found[1].removeprefix(source).lstrip(', ')}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Array]:
@@ -192,19 +227,23 @@ def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Arr
         raise MmcliError(
             f"too few train rows ({len(units)}) to set some aside for val; give val rows in the split column"
         )
-    split_of = []
+    codes = array("B")
     changed = SpooledRows()
     for row in rows:
         unit = _cell(row, roles.group) if roles.group else str(row[roles.id])
         if _is_train(row, roles) and is_set_aside(unit, seed):
             row[roles.split] = "val"
-        split_of.append(row[roles.split])
+        codes.append(SPLITS.index(row[roles.split]))
         changed.append(row)
-    return changed.close(), np.array(split_of)
+    return changed.close(), np.frombuffer(codes, np.uint8)
 
 
 def _is_train(row: Row, roles: Roles) -> bool:
     return bool(row[roles.split] == "train")
+
+
+def _count(codes: Array) -> Counter[str]:
+    return Counter({split: int((codes == code).sum()) for code, split in enumerate(SPLITS) if (codes == code).any()})
 
 
 def _tell(splits: Counter[str]) -> str:

@@ -8,21 +8,28 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.cells import cell_number
+from mmcli.modalities.cells import advice, cell_number
+from mmcli.store.class_folder import FOLDER_KINDS
 from mmcli.store.columns import Row
-from mmcli.store.sources import FOLDER_KINDS
 
 SAMPLE = 1000
 TARGET_NAMES = ("target", "label", "class", "category", "y")
+_CODE = re.compile(r"0\d+|\d{16,}")
+_CODE_NAME = re.compile(r"(?i:(^|[ _.-])(id|uuid|zip|(zip|post|postal)[ _-]?codes?|code))$|[a-z]I[Dd]$")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.,+Z -]*)?|\d{1,2}([/.])\d{1,2}\2\d{2,4}")
 _LABEL_LIKE = re.compile(r"[\x21-\x7e]{1,64}")
 _FILE_KINDS = {suffix: kind for kind, suffixes in FOLDER_KINDS.items() if kind != "text" for suffix in suffixes}
 
 
-def infer_kind(values: Sequence[Any]) -> str | None:
+def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
     """Return the kind of a column from a sample of its cells: text, numeric, categorical, or a kind of file.
 
-    None where every cell is empty, or where each differs and is a short word of ASCII: names of something.
+    Digits that are no quantity are categories: with leading zeros, too long for a float, or in a column named like
+    ``zip`` or ``user_id``. None where every cell is empty, a list or an object, where each differs and is a short
+    word of ASCII or a code (names of something), and where there are many dates.
     """
+    if any(isinstance(value, list | dict) for value in values):
+        return None
     cells = [str(value).strip() for value in values if value is not None and str(value).strip()]
     if not cells:
         return None
@@ -33,13 +40,25 @@ def infer_kind(values: Sequence[Any]) -> str | None:
     numbers = [_is_number(value) for value in values]
     told = [number for number in numbers if number is not None]
     if told and sum(told) >= 0.9 * len(told):
-        return "numeric"
+        if not any(map(_CODE.fullmatch, cells)) and not (_CODE_NAME.search(name) and all(map(str.isdigit, cells))):
+            return "numeric"
+        return None if len(set(cells)) == len(cells) > 1 else "categorical"
     distinct = len(set(cells))
     if distinct <= max(2, min(100, len(cells) // 5)) and max(map(len, cells)) <= 64:
         return "categorical"
     if distinct == len(cells) > 1 and all(_LABEL_LIKE.fullmatch(cell) for cell in cells):
         return None
+    if sum(_DATE.fullmatch(cell) is not None for cell in cells) >= 0.9 * len(cells):
+        return None
     return "text"
+
+
+def numbers_in_disguise(values: Sequence[Any]) -> tuple[str, str] | None:
+    """Return a cell, and what would make it a number, where nine in ten are numbers but for a ``%`` or such."""
+    cells = [value for value in values if isinstance(value, str) and value.strip()]
+    marked = [(cell, advised) for cell in cells if (advised := advice(cell))]
+    numbers = len(marked) + sum(_is_number(cell) is True for cell in cells)
+    return marked[0] if marked and numbers >= 0.9 * len(cells) else None
 
 
 def _is_number(value: Any) -> bool | None:
@@ -57,7 +76,7 @@ def infer_kinds(rows: Sequence[Row], taken: set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for column in dict.fromkeys(column for row in rows for column in row):
         if column not in taken:
-            found.setdefault(infer_kind([row.get(column) for row in rows]) or "", []).append(column)
+            found.setdefault(infer_kind([row.get(column) for row in rows], column) or "", []).append(column)
     return found
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from mmcli.errors import unknown_name
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import LedgerEntry
-
-STATUSES = ("missing", "corrupt", "skipped")
+from mmcli.store.header import STATUSES
 
 
 @dataclass(frozen=True)

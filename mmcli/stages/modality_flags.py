@@ -11,7 +11,7 @@ from typing import Any
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.intake import Intake, require_column
-from mmcli.stages.kinds import infer_column, infer_kinds
+from mmcli.stages.kinds import infer_column, infer_kinds, numbers_in_disguise
 
 TABLE = "table"
 _ONE_COLUMN = ("text", "image", "audio", "video")
@@ -84,7 +84,15 @@ def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
     told = [f"{column} {kind}" for kind, names in found.items() for column in names]
     reporter.note(f"kinds inferred: {', '.join(told) or 'none'} (name columns with --text, --image … to choose)")
     if unused:
-        reporter.note(f"not used: {', '.join(unused)}")
+        reporter.note(
+            f"not used: {', '.join(unused)} (empty, dates, lists, or another name in each row; --text, --categorical … "
+            "take a column whatever it holds)"
+        )
+    for column in (*found.get("text", ()), *found.get("categorical", ()), *unused):
+        marked = numbers_in_disguise([row.get(column) for row in intake.head])
+        if marked is not None:
+            cell, advised = marked
+            reporter.warn(f"column {column!r}: not read as numbers, for cells such as {cell!r}; {advised}")
     return found
 
 

@@ -93,23 +93,32 @@ class TrainedModel:
     """A model as train wrote it.
 
     Raises:
-        MmcliError: The folder is not a model.
+        MmcliError: The folder is not a model, or one of its files is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.artifact = Artifact(path)
         if self.artifact.stage != STAGE:
             raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model that train wrote")
-        from safetensors.torch import load_file
-
         self.modalities = self.artifact.modalities
         self.names = feature_names(self.modalities)
         self.task: Task = TASKS.load(self.artifact.header["task"])()
-        self.task.load_state(State.read(self.artifact.path / "state" / TASK_STATE))
+        task = self.artifact.sound_file(f"state/{TASK_STATE}.json")
+        self.task.load_state(State.read(task.with_suffix("")))
         self.plan = NetworkPlan.from_json(self.artifact.header["network"])
-        self.network = self.plan.build(self.modalities, self.task.out_dim)
-        self.network.load_state_dict(load_file(self.artifact.path / WEIGHTS))
-        self.network.eval()
+        self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
+
+    def _load_network(self, weights: Path) -> Network:
+        """Return the network with its weights; it takes no memory before they are known to fit."""
+        import torch
+
+        from mmcli.models.weights import fit_weights, read_weights
+
+        with torch.device("meta"):
+            planned = self.plan.build(self.modalities, self.task.out_dim)
+        found = read_weights(weights)
+        fit_weights(planned, found, weights, assign=True)
+        return planned.eval()
 
     @property
     def source_of(self) -> dict[str, str]:

@@ -23,7 +23,10 @@ _OUTPUTS = {
     "evaluate": "report",
     "predict": "predictions.jsonl",
 }
-_FOR_ALL = ("seed", "device", "precision")
+_FOR_ALL = ("seed", "device", "precision", "deterministic")
+_LARGEST_FILE = 2**20
+_MOST_NODES = 10_000
+_LONGEST_REASON = 300
 _GIVEN = ("reporter", "jobs", "fresh")
 
 
@@ -47,14 +50,40 @@ def read_yaml(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(_LARGEST_FILE + 1)
+        if len(text) > _LARGEST_FILE:
+            raise MmcliError(f"{path}: larger than {_LARGEST_FILE} bytes; this is no file of options")
+        loader = yaml.SafeLoader(text.decode())
+        node = loader.get_single_node()
+        if _expanded(node) > _MOST_NODES:
+            raise MmcliError(f"{path}: more than {_MOST_NODES} values, its aliases written out")
+        content = None if node is None else loader.construct_document(node)
     except OSError as error:
         raise MmcliError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise MmcliError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    except RecursionError:
+        raise MmcliError(f"{path}: not YAML (too deep)") from None
+    except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
+        # A value that is none of its tag's type, such as the date 2001-13-45, fails in any of these ways.
+        shown = " ".join(str(error).split())
+        raise MmcliError(f"{path}: not YAML ({shown[:_LONGEST_REASON]})") from None
     if not isinstance(content, dict):
         raise MmcliError(f"{path}: expected names with values, found {type(content).__name__}")
     return content
+
+
+def _expanded(root: Any) -> int:
+    """Return how many values YAML's nodes stand for, each alias counted as often as it stands; or more than the limit.
+
+    An alias of an alias of an alias can stand for billions of values, or for itself.
+    """
+    count, waiting = 0, [root]
+    while waiting and count <= _MOST_NODES:
+        value = getattr(waiting.pop(), "value", None)
+        count += 1
+        for part in value if isinstance(value, list) else ():
+            waiting.extend(part if isinstance(part, tuple) else (part,))
+    return count
 
 
 def run_pipeline(
@@ -68,6 +97,19 @@ def run_pipeline(
     Raises:
         MmcliError: The file is not as it must be, or a stage failed.
     """
+    source, steps = read_pipeline(path, output)
+    made = {"source": source}
+    for step in steps:
+        reporter.note(f"── {step.stage} → {step.output}")
+        yield _run_step(step, made, path, {"jobs": jobs, "fresh": fresh, "reporter": reporter})
+
+
+def read_pipeline(path: Path, output: Path | None = None) -> tuple[str, list[_Step]]:
+    """Return the source that a pipeline file names, and its stages with their options checked.
+
+    Raises:
+        MmcliError: The file is not as it must be.
+    """
     content = read_yaml(path)
     for key in content:
         if key not in ("source", "output", "stages", *_FOR_ALL):
@@ -77,10 +119,7 @@ def run_pipeline(
     folder = output or Path(str(content.get("output", "work")))
     for_all = {key: content[key] for key in _FOR_ALL if key in content}
     steps = [_read_step(path, entry, folder, for_all) for entry in content["stages"]]
-    made = {"source": _beside(path, str(content["source"]))}
-    for step in steps:
-        reporter.note(f"── {step.stage} → {step.output}")
-        yield _run_step(step, made, path, {"jobs": jobs, "fresh": fresh, "reporter": reporter})
+    return _beside(path, str(content["source"])), steps
 
 
 def _read_step(path: Path, entry: Any, folder: Path, for_all: Mapping[str, Any]) -> _Step:

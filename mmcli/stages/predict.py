@@ -25,10 +25,12 @@ def predict(
     source: str,
     *,
     root: str | None = None,
+    encoding: str = "utf-8",
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
     device: str = "auto",
+    deterministic: bool = False,
     reporter: Reporter | None = None,
 ) -> Iterator[list[Row]]:
     """Return predictions in groups, each as soon as its rows have come.
@@ -37,9 +39,9 @@ def predict(
         MmcliError: The model or the source is not as it must be.
     """
     reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, "auto", None, seed)
+    runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
     trained = TrainedModel(model)
-    for asked in open_inputs(trained, source, runtime, reporter, root=root, limit=limit):
+    for asked in open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit):
         probabilities, known = trained.outputs(asked.batch.columns)
         records = trained.task.records(probabilities)
         yield [

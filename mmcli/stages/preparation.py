@@ -28,8 +28,12 @@ _OPTIONS: dict[str, dict[str, str]] = {
     },
     "image": {"image_size": "size", **{name: name for name in ("resize", "background", "max_pixels")}},
     "audio": {
-        name: name for name in ("sample_rate", "max_seconds", "trim", "high_pass", "low_pass", "normalize")
+        name: name
+        for name in (
+            "sample_rate", "max_seconds", "trim", "high_pass", "low_pass", "normalize", "max_decode_seconds",
+        )
     },
+    "tensor": {"max_bytes": "max_bytes"},
 }  # fmt: skip
 """What the Preprocessor of a kind calls the options that are its own."""
 
@@ -50,6 +54,8 @@ class PreparationOptions(TypedDict, total=False):
     stratify: str | None
     group_by: str | None
     limit: int | None
+    max_rows: int
+    encoding: str
     seed: int
     root: str | None
     confine: bool
@@ -58,8 +64,10 @@ class PreparationOptions(TypedDict, total=False):
     resize: Literal["crop", "pad", "stretch"]
     background: str
     max_pixels: int
+    max_bytes: int
     sample_rate: int
     max_seconds: float
+    max_decode_seconds: float
     trim: bool
     high_pass: float | None
     low_pass: float | None
@@ -105,9 +113,12 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
         source, IntakeOptions(**_named(options, {f.name: f.name for f in fields(IntakeOptions)})), reporter
     )
     root = options.get("root")
-    media = MediaFolder(intake.table.root if root is None else root, confine=options.get("confine", False))
+    media = MediaFolder(
+        intake.table.root if root is None else root, **_named(options, {"confine": "confine", "max_bytes": "max_bytes"})
+    )
     if like is not None:
-        return Preparation(intake, like_model(like, media, intake.roles.id), media, True)
+        transform = like_model(like, media, intake.roles.id)
+        return Preparation(intake, transform, media.limited(transform.media.max_bytes), True)
     plans = plan_modalities(flags, intake, reporter)
     preprocessors: dict[str, Preprocessor] = {
         name: make_preprocessor(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 from collections import defaultdict
 
@@ -19,10 +20,14 @@ def known_split(value: object, where: str) -> str:
     Raises:
         MmcliError: It names none; the message begins with ``where``.
     """
-    name = str(value or "").strip().lower()
+    name = "" if value is None or value != value else str(value).strip().lower()
     name = _ALIASES.get(name, name)
+    if not name:
+        raise MmcliError(f"{where}: empty; expected train, val or test")
     if name not in SPLITS:
-        raise MmcliError(f"{where}: unknown split {value!r}; expected train, val or test")
+        near = difflib.get_close_matches(name, SPLITS, n=1)
+        hint = f"; did you mean {near[0]!r}? Expected" if near else "; expected"
+        raise MmcliError(f"{where}: unknown split {str(value)[:60]!r}{hint} train, val or test")
     return name
 
 

@@ -61,6 +61,7 @@ def train(
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    deterministic: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
 ) -> Summary:
@@ -72,7 +73,7 @@ def train(
     """
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
-    runtime = detect(None, device, "auto", batch_size, seed, default_batch_size=64)
+    runtime = detect(None, device, "auto", batch_size, seed, default_batch_size=64, deterministic=deterministic)
     check_output(Path(os.path.abspath(output)), STAGE)
     if method is not None:
         FUSIONS.summary(parse_spec(method).name)
@@ -193,7 +194,7 @@ def _publish(
         "rows_per_shard": 1,
         "columns": dataclasses.asdict(roles),
         **request,
-        "media_root": samples.first.header["media_root"],
+        "media_root": samples.first.media_root,
         "task": _registered_name(task),
         "parameter_count": sum(value.numel() for value in network.parameters()),
         "best_epoch": run.best.number,

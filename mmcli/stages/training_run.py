@@ -109,7 +109,8 @@ class TrainingRun:
         state = self.last.to_state()
         folder = self.writer.folder / "checkpoint"
         name = f"{len(self.last.history):05d}"
-        State({**state.values, "request": self.request}, state.tensors).write(folder / f"{name}.writing")
+        values = {**state.values, "request": self.request, "digest": state.digest()}
+        State(values, state.tensors).write(folder / f"{name}.writing")
         for suffix in (".safetensors", ".json"):  # the one with the values last: it makes the checkpoint one
             os.replace(folder / f"{name}.writing{suffix}", folder / f"{name}{suffix}")
         for path in folder.iterdir():
@@ -127,8 +128,9 @@ def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: 
     for file in [file for folder in folders for file in folder.glob("*.json")]:
         try:
             state = State.read(file.with_suffix(""))
-            if state.values.pop("request") == request:
-                found.append(Checkpoint.from_state(state))
-        except (MmcliError, KeyError):
-            continue  # none, or cut off by the kill: training begins at the start
+        except MmcliError:
+            continue  # cut off by the kill: training begins at the start
+        told = {name: state.values.pop(name, None) for name in ("request", "digest")}
+        if told == {"request": request, "digest": state.digest()}:
+            found.append(Checkpoint.from_state(state))
     return max(found, key=lambda checkpoint: len(checkpoint.history), default=None)

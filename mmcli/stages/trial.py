@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from mmcli.modalities import Media
+from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.preparation import Preparation
@@ -35,15 +35,15 @@ class Trial:
     seconds: float = 0.0
 
 
-class _Weighed:
+class _Weighed(MediaFolder):
     """Media whose sizes are noted as they are read."""
 
-    def __init__(self, media: Media, sizes: dict[str, int]) -> None:
-        self._media = media
+    def __init__(self, media: MediaFolder, sizes: dict[str, int]) -> None:
+        super().__init__(media.root, confine=media.confine, max_bytes=media.max_bytes)
         self._sizes = sizes
 
     def read(self, path: str) -> bytes:
-        content = self._media.read(path)
+        content = super().read(path)
         self._sizes[path] = len(content)
         return content
 

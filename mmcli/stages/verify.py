@@ -13,9 +13,11 @@ from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter, Silent
 from mmcli.stages.chain import Chain
 from mmcli.stages.transforms.preprocess import PreprocessTransform
-from mmcli.store.artifact import HEADER, RUN, Artifact, header_digest
+from mmcli.store.artifact import RUN, Artifact
 from mmcli.store.columns import Row
+from mmcli.store.header import HEADER, header_digest
 from mmcli.store.keys import file_digest
+from mmcli.store.state import State
 
 _ROWS = 256
 
@@ -75,11 +77,11 @@ def _chain(artifact: Artifact) -> Iterator[Difference]:
     for record, written in zip(artifact.chain, artifact.header["chain"], strict=True):
         if record.fingerprint != written["fingerprint"]:
             yield Difference(f"{HEADER}, chain, {record.stage}", "its fingerprint is not that of its configuration")
-        try:
-            states = artifact.states(record)
-        except MmcliError:
-            continue  # its files are named already
-        for part, state in states.items():
+        for part in record.states:
+            try:
+                state = State.read(artifact.state_stem(record, part))
+            except MmcliError:
+                continue  # its files are named already
             if state.digest() != record.states[part]:
                 yield Difference(f"state/{record.folder}/{part}", "is not what the fingerprint was made from")
 
@@ -88,7 +90,7 @@ def _media(artifact: Artifact, root: str | None, reporter: Reporter) -> Iterator
     if artifact.stage != PreprocessTransform.stage:
         yield Difference(str(artifact.path), f"--media compares with decoded files, and this is of {artifact.stage}")
         return
-    media = MediaFolder(artifact.header["media_root"] if root is None else root)
+    media = MediaFolder(artifact.media_root if root is None else root)
     transform = Chain(artifact, media, artifact.roles.id).transforms[0]
     assert isinstance(transform, PreprocessTransform)
     with reporter.progress("media", len(artifact)) as progress:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmcli.errors import MmcliError
+from mmcli.store.checks import TEXT, Record, check, one_of, or_null, whole_number
 from mmcli.store.columns import (
     KEY_BYTES,
     Array,
@@ -23,17 +23,25 @@ from mmcli.store.columns import (
     Tensor,
     concatenate,
 )
-from mmcli.store.keys import fingerprint
+from mmcli.store.header import HEADER, MANIFEST, STATUSES, read_header
+from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.rows import RowFile
 from mmcli.store.state import State
 from mmcli.store.tensors import Shard
 
-FORMAT = 1
-"""The number every artifact.json begins with. To change what is on disk: raise it, keep reading every earlier
-number here, and add an artifact of the old format to ``tests/golden`` so that a test loads it forever."""
-
-HEADER = "artifact.json"
 RUN = "run.json"
+_OPEN_SHARDS = 8
+AGAIN = "make the artifact again with --fresh"
+_ENTRY = Record(
+    {
+        "row": whole_number(-1),
+        "id": TEXT,
+        "modality": TEXT,
+        "status": one_of(STATUSES),
+        "reason": TEXT,
+    },
+    {"path": or_null(TEXT)},
+)
 
 
 @dataclass(frozen=True)
@@ -84,15 +92,10 @@ class Artifact:
     """
 
     def __init__(self, path: Path) -> None:
+        self.header = read_header(path)
         self.path = path.resolve()
-        self.header = _read_header(path)
-        try:
-            self._read_fields()
-        except (TypeError, KeyError, AttributeError, ValueError):
-            raise MmcliError(f"{path / HEADER}: damaged; make the artifact again") from None
-        self._shards: dict[int, Shard] = {}
-
-    def _read_fields(self) -> None:
+        # Only a few stay mapped: the pages of a mapped file that were read count as ours until it is unmapped.
+        self._shards = lru_cache(maxsize=_OPEN_SHARDS)(self._open_shard)
         self.stage: str = self.header["stage"]
         self.digest: str = self.header["digest"]
         self.shard_rows: int = self.header["rows_per_shard"]
@@ -106,42 +109,93 @@ class Artifact:
     def __len__(self) -> int:
         return int(self.header["rows"])
 
+    @property
+    def media_root(self) -> str:
+        """The folder or URL that media paths in the rows are relative to."""
+        return str(self.header.get("media_root", "."))
+
     @cached_property
     def rows(self) -> RowFile:
-        """The manifest."""
-        return RowFile(self.path / "manifest.jsonl")
+        """The manifest.
+
+        Raises:
+            MmcliError: It has another number of lines than there are rows.
+        """
+        rows = RowFile(self.path / MANIFEST)
+        if len(rows) != len(self):
+            raise MmcliError(f"{rows.path}: damaged, {len(rows)} lines, expected {len(self)}; make the artifact again")
+        return rows
+
+    def _open_shard(self, number: int) -> Shard:
+        return Shard(shard_path(self.path, number))
 
     def shard(self, number: int) -> Shard:
         """Return shard ``number``, mapped."""
-        if number not in self._shards:
-            self._shards[number] = Shard(shard_path(self.path, number))
-        return self._shards[number]
+        return self._shards(number)
+
+    def _column(self, number: int, modality: str) -> Column:
+        shard = self.shard(number)
+        column = shard.column(modality, self.modalities[modality])
+        expected = min(self.shard_rows, len(self) - number * self.shard_rows)
+        if len(column) != expected:
+            raise MmcliError(f"{shard.path}: damaged, {len(column)} rows, expected {expected}; {AGAIN}")
+        return column
 
     def take(self, modality: str, rows: Array) -> Column:
         """Return the modality's column for these row numbers, in that order, copying nothing else."""
         spec = self.modalities[modality]
         numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
         if len(numbers) and (numbers == numbers[0]).all():
-            return self.shard(int(numbers[0])).column(modality, spec).take(places)
+            return self._column(int(numbers[0]), modality).take(places)
         if not len(numbers):
             return empty_column(spec, 0)
         picked, order = [], []
         for number in np.unique(numbers):
             here = np.flatnonzero(numbers == number)
-            picked.append(self.shard(int(number)).column(modality, spec).take(places[here]))
+            picked.append(self._column(int(number), modality).take(places[here]))
             order.append(here)
         return concatenate(picked).take(np.argsort(np.concatenate(order)))
 
     def ledger(self) -> Iterator[LedgerEntry]:
-        """Return the inputs that are not ok, in the order of the rows."""
+        """Return the inputs that are not ok, in the order of the rows.
+
+        Raises:
+            MmcliError: A line is damaged.
+        """
         path = self.path / "ledger.jsonl"
         if path.exists():
-            for line in RowFile(path):
+            for number, line in enumerate(RowFile(path), 1):
+                check(line, _ENTRY, f"{path}, line {number}")
                 yield LedgerEntry(**line)
 
     def states(self, record: TransformRecord) -> dict[str, State]:
-        """Return what a transform of the chain learnt, by part."""
-        return {part: State.read(self.path / "state" / record.folder / part) for part in record.states}
+        """Return what a transform of the chain learnt, by part.
+
+        Raises:
+            MmcliError: A part is not there, or is not what the transform learnt.
+        """
+        found = {part: State.read(self.state_stem(record, part)) for part in record.states}
+        for part, state in found.items():
+            if state.digest() != record.states[part]:
+                raise MmcliError(f"{self.state_stem(record, part)}: is not what {record.stage} learnt; {AGAIN}")
+        return found
+
+    def state_stem(self, record: TransformRecord, part: str) -> Path:
+        """Return where a part of what a transform learnt lies, without the suffix."""
+        return self.path / "state" / record.folder / part
+
+    def sound_file(self, name: str) -> Path:
+        """Return the path of a file, its content checked against its hash.
+
+        Raises:
+            MmcliError: It is not there, or its content has changed.
+        """
+        file = self.path / name
+        if name not in self.header["files"] or not file.is_file():
+            raise MmcliError(f"{file}: is not there; {AGAIN}")
+        if file_digest(file) != self.header["files"][name]:
+            raise MmcliError(f"{file}: its content has changed since it was made; {AGAIN}")
+        return file
 
 
 def empty_column(spec: ModalitySpec, rows: int) -> Column:
@@ -161,35 +215,11 @@ def shard_path(folder: Path, number: int) -> Path:
     return folder / "tensors" / f"{number:05d}.safetensors"
 
 
-def header_digest(header: Mapping[str, Any]) -> str:
-    """Return an artifact's own hash: of its header, which holds the hash of every other file."""
-    return fingerprint({key: value for key, value in header.items() if key != "digest"})
-
-
 def is_artifact(path: Path, stage: str | None = None) -> bool:
     """Tell whether a folder is an artifact (of this stage)."""
     if not (path / HEADER).is_file():
         return False
     try:
-        return stage is None or _read_header(path)["stage"] == stage
+        return stage is None or read_header(path)["stage"] == stage
     except MmcliError:
         return False
-
-
-def _read_header(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise MmcliError(f"{path}: no such artifact")
-    file = path / HEADER
-    if not file.is_file():
-        raise MmcliError(f"{path}: not an artifact of mmcli (there is no {HEADER} in it)")
-    try:
-        header = json.loads(file.read_bytes())
-        number = header["format"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise MmcliError(f"{file}: damaged; make the artifact again") from None
-    if not isinstance(number, int) or number > FORMAT:
-        raise MmcliError(f"{file}: format {number}, this mmcli reads up to {FORMAT}; upgrade mmcli")
-    missing = {"stage", "digest", "rows", "rows_per_shard", "columns", "modalities", "chain"} - header.keys()
-    if missing:
-        raise MmcliError(f"{file}: damaged, {', '.join(sorted(missing))} missing; make the artifact again")
-    return dict(header)

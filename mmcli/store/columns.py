@@ -153,9 +153,16 @@ class Column:
         return Column(fields, self.present[indexes], self.key[indexes])
 
     def texts(self, name: str) -> list[str]:
-        """Return a field of UTF-8 bytes as strings; absent rows are empty."""
+        """Return a field of UTF-8 bytes as strings; absent rows are empty.
+
+        Raises:
+            MmcliError: The bytes of a row are not UTF-8.
+        """
         tensor = self.fields[name]
-        return [bytes(tensor.item(index)).decode("utf-8") for index in range(len(self))]
+        try:
+            return [bytes(tensor.item(index)).decode("utf-8") for index in range(len(self))]
+        except UnicodeDecodeError:
+            raise MmcliError("a stored text is not UTF-8: a shard is damaged, mmcli verify names it") from None
 
 
 @dataclass(frozen=True)

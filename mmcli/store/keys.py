@@ -14,9 +14,12 @@ from mmcli.store.columns import KEY_BYTES
 
 
 def fingerprint(record: Any) -> str:
-    """Return a hash of JSON values that does not depend on the order of keys."""
+    """Return a hash of JSON values that does not depend on the order of keys.
+
+    Half a surrogate pair, as the path of a file whose name is not UTF-8 holds, has a hash too.
+    """
     text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def content_key(transform: str, content: bytes) -> bytes:

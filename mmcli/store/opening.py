@@ -10,6 +10,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact
+from mmcli.store.header import MANIFEST
 from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.rows import RowFile, SpooledRows, parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Part, Samples
@@ -127,6 +128,6 @@ def _pipe_digest(rows: RowFile, part: Part) -> str:
     """A pipe that brings one artifact's rows unchanged is that artifact."""
     first = part.artifacts[0]
     content = file_digest(rows.path)
-    if len(part.artifacts) == 1 and content == first.header["files"]["manifest.jsonl"]:
+    if len(part.artifacts) == 1 and content == first.header["files"].get(MANIFEST):
         return first.digest
     return fingerprint([content, [artifact.digest for artifact in part.artifacts], part.artifact_of.tolist()])

@@ -13,9 +13,10 @@ import numpy as np
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Array, Row
 
-_CHUNK = 16 * 2**20
+_CHUNK = 2**20
+_WRITTEN_AT_ONCE = 2**20
+_DEEPEST = 64
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_DECODE = json.JSONDecoder().decode
 
 
 def dump_row(row: Row) -> bytes:
@@ -43,6 +44,21 @@ def _without_nan(value: Any) -> Any:
     return value
 
 
+class _TwiceError(ValueError):
+    """One object has two values of one name."""
+
+
+def _only_once(pairs: list[tuple[str, Any]]) -> Row:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(f"two values are named {next(name for name in names if names.count(name) > 1)!r}")
+    return row
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_only_once)
+
+
 def parse_row(line: bytes | str, where: str) -> Row:
     """Read one line.
 
@@ -50,12 +66,53 @@ def parse_row(line: bytes | str, where: str) -> Row:
         MmcliError: It is not a JSON object; the message begins with ``where``.
     """
     try:
-        row = _DECODE(line if isinstance(line, str) else line.decode())
+        row = _DECODER.decode(line if isinstance(line, str) else line.decode())
     except (ValueError, RecursionError) as error:
-        raise MmcliError(f"{where}: not JSON ({error})") from None
+        raise MmcliError(f"{where}: {_why(error)}") from None
+    return _checked(row, line, where)
+
+
+def parse_first(text: str, where: str) -> tuple[Row, str]:
+    """Read the object that a text begins with; return it and the rest.
+
+    Raises:
+        MmcliError: It does not begin with a JSON object; the message begins with ``where``.
+    """
+    try:
+        row, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError) as error:
+        raise MmcliError(f"{where}: {_why(error)}") from None
+    return _checked(row, text[:end], where), text[end:]
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON ({error.msg} at character {error.pos + 1})"
+    if isinstance(error, _TwiceError):
+        return str(error)
+    if isinstance(error, RecursionError):
+        return f"not JSON that can be read (nested more than {_DEEPEST} deep)"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not JSON ({error})"
+    return "not JSON that can be read (a number has thousands of digits)"  # Python's limit on what int() takes
+
+
+def _checked(row: Any, line: bytes | str, where: str) -> Row:
     if not isinstance(row, dict):
         raise MmcliError(f"{where}: expected one JSON object a line, found {type(row).__name__}")
+    opened = line.count("[") + line.count("{") if isinstance(line, str) else line.count(b"[") + line.count(b"{")
+    if opened > _DEEPEST and _depth(row) > _DEEPEST:
+        raise MmcliError(f"{where}: nested more than {_DEEPEST} deep")
     return row
+
+
+def _depth(value: Any) -> int:
+    """Return how many lists and objects lie within each other."""
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 class RowFile:
@@ -103,14 +160,30 @@ class SpooledRows(RowFile):
     """Rows kept in a temporary file that goes with the process."""
 
     def __init__(self) -> None:
-        self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=".jsonl")  # noqa: SIM115 - lives as long as we
+        # Unbuffered, so that nothing is left to be written, and to fail, when the file goes.
+        self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=".jsonl", buffering=0)  # noqa: SIM115 - lives as long as we
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         super().__init__(Path(self._file.name))
 
     def append(self, row: Row) -> None:
         """Add a row at the end."""
-        self._file.write(dump_row(row))
+        line = dump_row(row)
+        self._waiting.append(line)
+        self._waiting_bytes += len(line)
+        if self._waiting_bytes >= _WRITTEN_AT_ONCE:
+            self._write()
 
     def close(self) -> SpooledRows:
         """Finish writing."""
-        self._file.flush()
+        self._write()
         return self
+
+    def _write(self) -> None:
+        left = memoryview(b"".join(self._waiting))
+        self._waiting, self._waiting_bytes = [], 0
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None

@@ -11,6 +11,7 @@ import numpy as np
 from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact, Roles, TransformRecord, empty_column
 from mmcli.store.columns import Array, Batch, Column, LedgerEntry, ModalitySpec, Row, concatenate
+from mmcli.store.header import CHAIN_STAGES
 from mmcli.store.rows import RowFile
 from mmcli.store.state import State
 
@@ -96,8 +97,7 @@ class Samples:
         for part in self.parts:
             for record in part.artifacts[0].chain:
                 chain.setdefault(record.fingerprint, record)
-        order = {"preprocess": 0, "extract-features": 1, "fuse": 2}
-        return sorted(chain.values(), key=lambda record: order[record.stage])
+        return sorted(chain.values(), key=lambda record: CHAIN_STAGES.index(record.stage))
 
     def states(self, record: TransformRecord) -> dict[str, State]:
         """Return what a transform of the chain learnt."""
@@ -123,8 +123,16 @@ class Samples:
         return str(row[self.roles.id])
 
     def splits(self) -> Array:
-        """Return the split of every sample, (N,) of strings."""
-        return np.array([row.get(self.roles.split) or "" for row in self.rows])
+        """Return the split of every sample, (N,) of strings.
+
+        Raises:
+            MmcliError: One is no text.
+        """
+        found = [row.get(self.roles.split) or "" for row in self.rows]
+        for value in found:
+            if not isinstance(value, str):
+                raise MmcliError(f"{self.name}: a row's split (column {self.roles.split!r}) is {value!r}, not a text")
+        return np.array(found)
 
     def batch(self, start: int, stop: int, modalities: Sequence[str] | None = None) -> Batch:
         """Return the samples from ``start`` to ``stop`` with their columns."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import MmcliError
+from mmcli.store.checks import OBJECT, check
 from mmcli.store.columns import Array
 from mmcli.store.tensors import map_safetensors
 
@@ -54,8 +55,10 @@ class State:
         file, tensors = (stem.with_name(stem.name + suffix) for suffix in (".json", ".safetensors"))
         try:
             values = json.loads(file.read_bytes())
+            dump_json(values)  # what cannot be written was not written by mmcli: NaN, half a surrogate pair
         except (OSError, ValueError, RecursionError) as error:
             raise MmcliError(f"{file}: cannot be read ({error}); make the artifact again") from None
+        check(values, OBJECT, str(file))
         mapped = map_safetensors(tensors) if tensors.exists() else {}
         return cls(values, {name: np.array(array) for name, array in mapped.items()})
 

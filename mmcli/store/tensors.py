@@ -17,7 +17,7 @@ from mmcli.store.columns import KEY_BYTES, Array, Column, Dense, ModalitySpec, R
 
 SHARD_ROWS = 1024
 SHARD_BYTES = 64 * 2**20
-_DTYPES = {
+DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "I32": "int32", "U32": "uint32",
     "I64": "int64", "U64": "uint64", "F16": "float16", "F32": "float32", "F64": "float64",
 }  # fmt: skip
@@ -153,7 +153,7 @@ def map_safetensors(path: Path) -> dict[str, Array]:
 def _view(body: Array, form: Mapping[str, Any]) -> Array:
     start, stop = form["data_offsets"]
     shape = list(form["shape"])
-    dtype = np.dtype(_DTYPES[str(form["dtype"])])
+    dtype = np.dtype(DTYPES[str(form["dtype"])])
     if not 0 <= start <= stop <= len(body) or any(type(size) is not int or size < 0 for size in shape):
         raise ValueError
     if math.prod(shape) * dtype.itemsize != stop - start:

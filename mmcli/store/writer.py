@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from mmcli.errors import MmcliError
-from mmcli.store.artifact import FORMAT, HEADER, RUN, header_digest, is_artifact
+from mmcli.store.artifact import RUN, is_artifact
+from mmcli.store.header import FORMAT, HEADER, header_digest
 from mmcli.store.keys import file_digest
 from mmcli.store.publish import FolderLock, partial_folder, publish, recover
 from mmcli.store.state import State
@@ -137,4 +138,8 @@ def _remove(path: Path) -> None:
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except UnicodeEncodeError:  # the path of a file whose name is not UTF-8, for which JSON has escapes
+        path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")

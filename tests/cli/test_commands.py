@@ -41,7 +41,7 @@ def cells(line, **changes):
     [
         (None, ("preprocess", "gone.csv", "-o", "samples"), 1, ["gone.csv", "no such file"]),
         (None, (*PREPROCESS, "--image", "photo"), 1, ["table.csv", "'photo'", "picture"]),
-        (lambda lines: [*lines, lines[3]], PREPROCESS, 1, ["'s002'", "twice"]),
+        (lambda lines: [*lines, lines[3]], PREPROCESS, 1, ["'s002'", "line 4 and line 62"]),
         (lambda lines: [*lines, cells(lines[1], id="x", split="holdout")],
          PREPROCESS, 1, ["line 62", "'holdout'", "test"]),
         (lambda lines: [line.replace(",train,", ",test,").replace(",val,", ",test,") for line in lines],

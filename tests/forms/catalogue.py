@@ -5,15 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forms import images
+from tests.forms import arrays, cells, files, hostile, images, sounds, tables, texts
 from tests.forms.form import Form, Result, TableForm, run_forms, run_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
 GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
+    "What a cell of files may name": ("image", files.FORMS),
     "Images": ("image", images.FORMS),
+    "Images, damaged": ("image", images.DAMAGED),
+    "Images, hostile": ("image", hostile.IMAGES),
+    "Sounds": ("audio", sounds.FORMS),
+    "Sounds, damaged": ("audio", sounds.DAMAGED),
+    "Sounds, hostile": ("audio", hostile.SOUNDS),
+    "Arrays: vectors": ("tensor", arrays.VECTORS),
+    "Arrays: one number": ("tensor", arrays.NUMBER),
+    "Arrays: sequences": ("tensor", arrays.SEQUENCES),
+    "Arrays: maps": ("tensor", arrays.MAPS),
+    "Arrays, damaged": ("tensor", arrays.DAMAGED),
+    "Arrays, hostile": ("tensor", hostile.ARRAYS),
+    "Text cells": ("text", texts.FORMS),
+    "Numbers and categories in a table": ("table", cells.FORMS),
 }
 """Kind and forms of each group, by its heading."""
-TABLES: dict[str, Sequence[TableForm]] = {}
+TABLES: dict[str, Sequence[TableForm]] = {
+    "Tables: CSV": tables.CSV_FORMS,
+    "Tables: JSON": tables.JSON_FORMS,
+    "Tables: Parquet": tables.PARQUET_FORMS,
+    "Folders as tables": tables.FOLDER_FORMS,
+    "Ids, splits, targets and size": tables.ROLE_FORMS,
+}
 """Forms of whole tables, by heading."""
 _HEAD = """\
 # Inputs: forms and damage tried
@@ -32,14 +52,14 @@ def run_all(folder: Path) -> tuple[dict[str, dict[str, Result]], dict[str, dict[
         title: run_forms(kind, forms, folder / str(number))
         for number, (title, (kind, forms)) in enumerate(GROUPS.items())
     }
-    tables: dict[str, dict[str, list | str]] = {}
+    read: dict[str, dict[str, list | str]] = {}
     for title, forms in TABLES.items():
-        tables[title] = {}
+        read[title] = {}
         for form in forms:
-            place = folder / "tables" / str(len(tables)) / str(len(tables[title]))
+            place = folder / "tables" / str(len(read)) / str(len(read[title]))
             place.mkdir(parents=True)
-            tables[title][form.name] = run_table(form, place)
-    return results, tables
+            read[title][form.name] = run_table(form, place)
+    return results, read
 
 
 def page(results: Mapping[str, Mapping[str, Result]], tables: Mapping[str, Mapping[str, list | str]]) -> str:
@@ -63,8 +83,8 @@ def _flag(name: str, value: object) -> str:
     return f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
 
 
-_DEFAULTS = ("image_size",)
-"""Options that are set only to keep the tests quick."""
+_DEFAULTS = ("image_size", "text", "numeric", "categorical")
+"""Options that are set only to keep the tests quick, or that name the columns of the form."""
 
 
 def _result(result: Result, means: str) -> str:
@@ -72,7 +92,11 @@ def _result(result: Result, means: str) -> str:
 
 
 def _table_result(result: list | str, means: str) -> str:
-    return _cell(f"refused: {result}" if isinstance(result, str) else "read" + (f", {means}" if means else ""))
+    return _cell(
+        "refused: " + result.replace("{folder}/", "")
+        if isinstance(result, str)
+        else "read" + (f", {means}" if means else "")
+    )
 
 
 def _cell(text: str) -> str:

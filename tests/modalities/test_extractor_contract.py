@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MmcliError
-from mmcli.registry import Spec
+from mmcli.registry import EXTRACTORS, Spec
 from mmcli.runtime import Runtime
-from mmcli.stages.transforms.extract_features import make_extractor, names_for
+from mmcli.stages.transforms.extract_features import make_extractor
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged, assemble
 
 ROWS = 7
 KINDS = ("text", "image", "audio", "table", "tensor")
-NEEDS = {"word_vectors": {"path": "vectors.txt"}, "resnet18": {"weights": "none"}, "resnet50": {"weights": "none"}}
-"""Options without which an extractor has nothing to work with: a file of the test's own, or no weights."""
+NEEDS = {"word_vectors": {"path": "vectors.txt"}}
+"""Options without which an extractor has nothing to work with: a file of the test's own."""
 SLOW_NAMES = {"resnet50"}
 
-CASES = [(kind, name) for kind in KINDS for name in names_for(kind) if name not in SLOW_NAMES]
+CASES = [(kind, name) for kind in KINDS for name in EXTRACTORS[kind].names() if name not in SLOW_NAMES]
 
 
 def make_input(kind: str) -> tuple[ModalitySpec, Column]:
@@ -67,8 +67,8 @@ def made(request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "vectors.txt").write_text("red 1 0 0.5\nsea 0 1 0.25\ngrass -1 0 0\n")
     kind, name = request.param
-    extractor = make_extractor(kind, Spec(name, None, NEEDS.get(name, {})), seed=0)
     spec, column = make_input(kind)
+    extractor = make_extractor(spec, Spec(name, None, NEEDS.get(name, {})), seed=0)
     if extractor.fitted:
         extractor.fit(spec, [column.take(np.arange(3)), column.take(np.arange(3, ROWS))])
     return kind, name, extractor, spec, column
@@ -112,7 +112,7 @@ def test_features_differ_between_rows(made):
 
 def test_state_is_all_it_learnt(made):
     kind, name, extractor, spec, column = made
-    other = make_extractor(kind, Spec(name, None, NEEDS.get(name, {})), seed=0)
+    other = make_extractor(spec, Spec(name, None, NEEDS.get(name, {})), seed=0)
     if extractor.fitted:
         other.load_state(extractor.state())
     assert other.output(spec) == extractor.output(spec)

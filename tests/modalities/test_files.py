@@ -45,12 +45,6 @@ def test_fsspec_urls_and_roots():
     assert problem(MediaFolder("/nowhere"), "unheard-of://b.bin")[0] == "corrupt"
 
 
-def test_what_is_not_there_is_missing(root):
-    media = MediaFolder(str(root))
-    for path in ("b.bin", "a.bin/b", "no/such/folder/b.bin", "a\0b"):
-        assert problem(media, path) == ("missing", "file not found")
-
-
 def test_what_is_no_regular_file_is_corrupt_and_does_not_block(root):
     os.mkfifo(root / "fifo")
     (root / "folder").mkdir()
@@ -58,20 +52,6 @@ def test_what_is_no_regular_file_is_corrupt_and_does_not_block(root):
     for path in ("fifo", "folder", "/dev/null", "/dev/zero"):
         assert problem(MediaFolder(str(root)), path) == ("corrupt", "not a regular file")
     assert len(os.listdir("/proc/self/fd")) == open_before
-
-
-def test_empty_files_loops_and_long_names_are_corrupt(root):
-    (root / "empty").write_bytes(b"")
-    (root / "loop").symlink_to(root / "loop")
-    media = MediaFolder(str(root))
-    assert problem(media, "empty") == ("corrupt", "0 bytes")
-    assert problem(media, "loop")[0] == "corrupt"
-    assert problem(media, "x" * 300) == ("corrupt", "cannot be read: File name too long")
-
-
-def test_the_limit_of_bytes_is_named(root):
-    assert MediaFolder(str(root), max_bytes=10).read("a.bin") == b"some bytes"
-    assert problem(MediaFolder(str(root), max_bytes=9), "a.bin") == ("skipped", "larger than the limit of 9 bytes")
 
 
 def test_no_permission_is_corrupt(tmp_path):

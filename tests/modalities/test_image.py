@@ -56,69 +56,9 @@ def colours(pixels):
 WHITE = (255, 255, 255)
 
 
-@pytest.mark.parametrize(
-    ("image", "expected"),
-    [
-        (split_image("RGB", (1, 2, 3), (250, 0, 9)), [(1, 2, 3), (250, 0, 9)]),
-        (split_image("L", 7, 200), [(7, 7, 7), (200, 200, 200)]),
-        (split_image("1", 0, 1), [(0, 0, 0), WHITE]),
-        (split_image("RGBA", (255, 0, 0, 0), (255, 0, 0, 51)), [WHITE, (255, 204, 204)]),
-        (split_image("LA", (0, 255), (0, 0)), [(0, 0, 0), WHITE]),
-    ],
-)
-def test_every_mode_becomes_rgb_on_the_background(image, expected):
-    assert colours(decode(image, size=16)) == expected
-
-
 def test_transparent_pixels_show_the_background():
     image = split_image("RGBA", (255, 0, 0, 0), (255, 0, 0, 255))
     assert colours(decode(image, size=16, background="#102030")) == [(16, 32, 48), (255, 0, 0)]
-    palette = Image.new("P", (16, 16), 0)
-    palette.putpalette([9, 9, 9, 0, 128, 0])
-    palette.paste(1, (8, 0, 16, 16))
-    assert colours(decode(encode(palette, transparency=0), size=16)) == [WHITE, (0, 128, 0)]
-    assert colours(decode(encode(palette), size=16)) == [(9, 9, 9), (0, 128, 0)]
-    assert colours(decode(encode(palette, "GIF", transparency=1), size=16)) == [(9, 9, 9), WHITE]
-
-
-def test_sixteen_bits_and_floats_are_scaled_to_eight():
-    values = np.zeros((16, 16), np.uint16)
-    values[:, 8:] = 257 * 100
-    values[:, :8] = 65535
-    assert colours(decode(Image.fromarray(values), size=16)) == [WHITE, (100, 100, 100)]
-    assert colours(decode(encode(Image.fromarray(values), "TIFF"), size=16)) == [WHITE, (100, 100, 100)]
-    unit = Image.fromarray((values < 65535).astype(np.float32) * 0.5)
-    assert colours(decode(encode(unit, "TIFF"), size=16)) == [(0, 0, 0), (128, 128, 128)]
-    lost = Image.fromarray(np.full((4, 4), np.nan, np.float32))
-    assert problem(encode(lost, "TIFF")) == ("corrupt", "NaN or infinite pixels")
-    assert problem(encode(Image.fromarray(values.astype(np.float32)), "TIFF"))[0] == "skipped"
-
-
-def test_cmyk_is_converted():
-    image = split_image("CMYK", (0, 0, 0, 0), (0, 255, 255, 0))
-    left, right = colours(decode(encode(image, "TIFF"), size=16))
-    assert left == WHITE
-    assert right == (255, 0, 0)
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(orientation):
-    upright = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(4, 4, 3) * 5
-    stored = {
-        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1],
-        5: upright.swapaxes(0, 1), 6: np.rot90(upright, 1), 7: np.rot90(upright.swapaxes(0, 1), 2),
-        8: np.rot90(upright, -1),
-    }[orientation]  # fmt: skip
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    for form in ("PNG", "TIFF"):
-        content = encode(Image.fromarray(np.ascontiguousarray(stored)), form, exif=exif)
-        np.testing.assert_array_equal(decode(content, size=4), upright.transpose(2, 0, 1))
-
-
-def test_damaged_exif_is_passed_over():
-    content = encode(photo(), exif=b"Exif\0\0MM\0*\xff\xff\xff\xff")
-    np.testing.assert_array_equal(decode(content, size=96), np.asarray(photo()).transpose(2, 0, 1))
 
 
 def test_resize_crop_pad_and_stretch():
@@ -146,33 +86,6 @@ def test_large_jpegs_look_as_if_decoded_whole():
     whole = large.resize((64, 64), Image.Resampling.LANCZOS, box=(200, 0, 1400, 1200))
     difference = decode(encode(large, "JPEG", quality=95), size=64) - np.asarray(whole, np.float64).transpose(2, 0, 1)
     assert np.abs(difference).mean() < 4
-
-
-def test_first_frame_of_animations():
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green")]
-    for form in ("GIF", "PNG", "WEBP"):
-        pixels = decode(encode(frames[0], form, save_all=True, append_images=frames[1:], lossless=True), size=8)
-        assert (pixels[0] > 250).all()
-        assert (pixels[1:] < 5).all()
-
-
-FORMATS = [
-    ("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("GIF", {}), ("BMP", {}), ("TIFF", {}),
-    ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {}), ("PPM", {}), ("TGA", {"compression": "tga_rle"}),
-    ("JPEG2000", {}), ("AVIF", {}), ("ICO", {}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("form", "options"), FORMATS)
-def test_truncated_files_are_corrupt_wherever_they_end(form, options):
-    content = encode(photo(64, 64), form, **options)
-    assert decode(content).shape == (3, 224, 224)
-    for share in (0.3, 0.5, 0.8, 0.97):
-        status, reason = problem(content[: int(len(content) * share)])
-        assert status == "corrupt"
-        assert reason.startswith(("truncated", "damaged"))
-    if form in ("PNG", "JPEG", "GIF", "BMP"):
-        assert problem(content[: len(content) // 2]) == ("corrupt", f"truncated {form}")
 
 
 @pytest.mark.parametrize("options", [{}, {"optimize": True}, {"subsampling": 0}, {"restart_marker_blocks": 3}])
@@ -205,21 +118,11 @@ def test_a_png_whose_data_end_early_is_truncated():
     assert problem(png(8, 8, adam7[:-3], interlaced=1)) == ("corrupt", "truncated PNG")
 
 
-def test_what_is_no_image_is_said_so():
-    for content in (
-        b"hello",
-        bytes(500),
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
-        b"RIFF\0\0\0\0WAVEfmt ",
-    ):
-        assert problem(content) == ("corrupt", "not an image")
-
-
 def test_too_many_pixels_are_skipped_before_they_are_decoded():
     bomb = png(50_000, 50_000, [])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert problem(bomb) == ("skipped", "more pixels than --max-pixels 178956970")
+        assert problem(bomb) == ("skipped", "more than 178956970 pixels: --max-pixels")
         assert problem(encode(photo()), max_pixels=96 * 96 - 1)[0] == "skipped"
         assert decode(encode(photo()), max_pixels=96 * 96).shape == (3, 224, 224)
 

@@ -40,32 +40,6 @@ def decode(preprocessor, cells):
     return preprocessor.decode(preprocessor.content(cells, None))
 
 
-@pytest.mark.parametrize(
-    ("cell", "number"),
-    [
-        ("1,234", 1234), ("-1,234,567.5", -1234567.5), ("1 234", 1234), ("1\u00a0234", 1234), (" 7 ", 7), ("+.5", 0.5),
-        ("2.", 2), ("1E3", 1000), (3, 3), (2.5, 2.5), (False, 0), ("-0", 0),
-    ],
-)  # fmt: skip
-def test_a_numeric_cell_is_its_number(cell, number):
-    preprocessor = Preprocessor(("x",), numeric=("x",), categorical=())
-    assert float(preprocessor.content({"x": cell}, None).decode().strip("[]")) == number
-
-
-@pytest.mark.parametrize("cell", ["abc", "1,23", "1,2345", "12,34,567", "1_000", "0x10", "1 2", "5%", [1]])
-def test_a_cell_that_is_no_number_is_corrupt(cell):
-    with pytest.raises(UnusableError) as caught:
-        make().content(row(income=cell), None)
-    assert (caught.value.status, caught.value.reason) == ("corrupt", f"column 'income': {str(cell)!r} is not a number")
-
-
-@pytest.mark.parametrize("cell", ["inf", "-Infinity", math.inf, "1e400", 10**400, "1e39"])
-def test_what_float32_cannot_hold_is_corrupt(cell):
-    with pytest.raises(UnusableError, match=r"column 'age': .* is infinite, or too large") as caught:
-        make().content(row(age=cell), None)
-    assert caught.value.status == "corrupt"
-
-
 def test_a_row_is_missing_when_every_cell_is():
     preprocessor = make()
     for word in ("", None, "NA", "N/A", "null", "None", "-", "NaN", math.nan, "  "):

@@ -9,7 +9,7 @@ import spacy
 from sklearn.feature_extraction.text import TfidfVectorizer
 from spacy.vectors import Vectors
 
-from mmcli.errors import MmcliError, UnusableError
+from mmcli.errors import MmcliError
 from mmcli.modalities.text import Preprocessor
 from mmcli.modalities.text.tfidf import Tfidf
 from mmcli.modalities.text.word_vectors import WordVectors
@@ -64,21 +64,10 @@ def model(tmp_path_factory):
 # preprocess
 
 
-@pytest.mark.parametrize("cell", [None, "", " \t\n", "\u3000", float("nan")])
-def test_a_cell_without_text_is_missing(cell):
-    assert Preprocessor(("review",)).content({"review": cell}, None) is None
-
-
 def test_a_column_that_the_row_lacks_is_missing_and_numbers_are_text():
     preprocessor = Preprocessor(("review",))
     assert preprocessor.content({}, None) is None
     assert preprocessor.content({"review": 12.5}, None) == b"12.5"
-
-
-def test_half_a_surrogate_pair_is_corrupt():
-    with pytest.raises(UnusableError, match="surrogate") as caught:
-        Preprocessor(("review",)).content({"review": "a\ud800"}, None)
-    assert caught.value.status == "corrupt"
 
 
 def test_the_text_gets_nfkc_and_nothing_else_whatever_is_done_to_the_tokens():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmcli.stages.kinds import infer_column, infer_kind, infer_kinds
+from mmcli.stages.kinds import infer_column, infer_kind, infer_kinds, numbers_in_disguise
 
 REVIEWS = [
     f"I bought this {thing} last week and it is {how}"
@@ -61,6 +61,17 @@ UUIDS = [f"{n:08x}-{n * 7919 % 65536:04x}-4c1d-9a{n % 256:02x}-0123456789ab" for
         ("video", ["a.mp4", "b.mkv", "c.webm"]),
         ("tensor", ["a.npy", "b.npz", "c.safetensors", "d.pt"]),
         ("text", ["notes one.txt", "notes two.txt", "notes three.txt", "notes four.txt"]),
+        ("categorical", ["01234", "98101", "98101", "00501", "60601"]),
+        (None, ["01234", "98101", "00501", "60601"]),
+        ("numeric", ["0", "0.5", "-0.25", "10"]),
+        ("categorical", [2**60 + n // 2 for n in range(40)]),
+        (None, [str(2**60 + n) for n in range(40)]),
+        ("numeric", [float(2**60 + n) for n in range(40)]),
+        (None, [f"2024-{n % 12 + 1:02}-{n % 28 + 1:02}" for n in range(60)]),
+        (None, ["01.02.2024 ", "31/12/99", "1/2/2024"]),
+        (None, [[1, 2], None, [3]]),
+        (None, [{"a": 1}] * 9),
+        ("image", [*(f"{n}.png" for n in range(9)), "NA", ""]),
         (None, UUIDS),
         (None, [f"user_{n}" for n in range(200)]),
         (None, []),
@@ -89,6 +100,31 @@ def test_kinds_of_a_table():
         "": ["sku", "empty"],
     }
     assert infer_kinds([], set()) == {}
+
+
+@pytest.mark.parametrize("name", ["zip", "ZIP Code", "postal_code", "user_id", "userId", "ID", "code"])
+def test_digits_are_no_quantity_in_a_column_named_so(name):
+    assert infer_kind(["98101", "98101", "60601", "10001"], name) == "categorical"
+    assert infer_kind([1, 2, 3, 4], name) is None
+    assert infer_kind(["1.5", "2.5", "2.5"], name) == "numeric"
+    assert infer_kind([1, 2, 2, 3], name + "s paid") == "numeric"
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["12%", "9 %", "", "40%"], ("12%", "write it without %")),
+        (["$1,200.50", "$3"], ("$1,200.50", "write it without $")),
+        (["3", "4 EUR", "5"], ("4 EUR", "write it without EUR")),
+        (["1,5", "2", "1.234,5"], ("1,5", "write a decimal point for the comma")),
+        (["1,234", "2.5"], None),
+        (["12%", "many", "few"], None),
+        ([0.5, None], None),
+        (["red", "blue"], None),
+    ],
+)
+def test_numbers_with_a_mark_are_known(cells, expected):
+    assert numbers_in_disguise(cells) == expected
 
 
 def test_columns_that_only_later_rows_have():

@@ -147,9 +147,19 @@ class TestNames:
     def test_known(self, text, expected):
         assert known_split(text, "x") == expected
 
-    @pytest.mark.parametrize("value", ["", None, "trian", "0", 0, 1, "holdout", "train,val", ["train"], float("nan")])
+    @pytest.mark.parametrize("value", ["0", 0, 1, "holdout"])
     def test_unknown(self, value):
         with pytest.raises(MmcliError, match=r"^a\.csv, line 3: unknown split .*; expected train, val or test"):
+            known_split(value, "a.csv, line 3")
+
+    @pytest.mark.parametrize("value", ["trian", "train,val", ["train"]])
+    def test_nearly_known(self, value):
+        with pytest.raises(MmcliError, match=r"unknown split .*; did you mean 'train'\? Expected train, val or test"):
+            known_split(value, "a.csv, line 3")
+
+    @pytest.mark.parametrize("value", ["", " ", None, float("nan")])
+    def test_empty(self, value):
+        with pytest.raises(MmcliError, match=r"^a\.csv, line 3: empty; expected train, val or test$"):
             known_split(value, "a.csv, line 3")
 
 

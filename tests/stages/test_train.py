@@ -113,3 +113,12 @@ def test_a_checkpoint_of_another_request_is_not_taken_up(chain, tmp_path, monkey
     train(str(chain / "fused"), tmp_path / "model", epochs=6, patience=0)
     train(str(chain / "fused"), tmp_path / "anew", epochs=6, patience=0)
     assert digests(tmp_path / "model") == digests(tmp_path / "anew")
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_deterministic_training_gives_the_same_bits(chain, tmp_path):
+    for name in ("first", "second"):
+        train(str(chain / "fused"), tmp_path / name, epochs=5, device="cuda", deterministic=True)
+    assert (tmp_path / "first/network.safetensors").read_bytes() == (
+        tmp_path / "second/network.safetensors"
+    ).read_bytes()

@@ -20,8 +20,9 @@ import pytest
 
 from mmcli.errors import MmcliError
 from mmcli.store import publish as publish_module
-from mmcli.store.artifact import FORMAT, Artifact, TransformRecord, is_artifact
+from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
 from mmcli.store.columns import LedgerEntry
+from mmcli.store.header import FORMAT
 from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
 

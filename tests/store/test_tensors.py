@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import struct
 import tracemalloc
@@ -321,6 +322,7 @@ class TestMapped:
         artifact = tools.write_artifact(tmp_path / "whole", 8)
         header = json.loads((artifact.path / "artifact.json").read_text())
         (artifact.path / "artifact.json").write_text(json.dumps({**header, "rows": 1_000_000}))
+        os.truncate(artifact.path / "manifest.jsonl", 1_000_000)
         tensors = artifact.path / "tensors"
         (tensors / "00001.safetensors").rename(tensors / "123456.safetensors")
         opened = Artifact(artifact.path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.audio._truncated import is_cut
+from mmcli.modalities.audio._truncated import format_name, is_cut, is_mpeg_frame
 from mmcli.store.columns import Array
 
 _BLOCK = 2**20  # samples of all channels together
@@ -17,6 +18,7 @@ _RATES = (1000, 768_000)
 _SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3")
 _HEADER_DURATION = ("mov", "matroska", "asf")  # other containers estimate their duration
 _MISSING = 0.25  # seconds less than the header says that are no damage
+_LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index would make it take all there are
 _DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
     "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
@@ -39,6 +41,8 @@ def decode(content: bytes, seconds: float) -> tuple[Array, int]:
     Raises:
         UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
     """
+    if is_cut(content):
+        raise UnusableError("corrupt", f"truncated {format_name(content)}")
     found = _with_soundfile(content, seconds) if _is_for_soundfile(content) else None
     samples, rate = found or _with_pyav(content, seconds)
     if not len(samples):
@@ -49,8 +53,7 @@ def decode(content: bytes, seconds: float) -> tuple[Array, int]:
 
 
 def _is_for_soundfile(content: bytes) -> bool:
-    mpeg = content[:1] == b"\xff" and len(content) > 1 and content[1] & 0xE0 == 0xE0 and content[1] & 0x06 != 0
-    return mpeg or content.startswith(_SOUNDFILE)
+    return is_mpeg_frame(content[:2]) or content.startswith(_SOUNDFILE)
 
 
 def _with_soundfile(content: bytes, seconds: float) -> tuple[Array, int] | None:
@@ -60,19 +63,15 @@ def _with_soundfile(content: bytes, seconds: float) -> tuple[Array, int] | None:
     try:
         sound = soundfile.SoundFile(_Bytes(content))
     except (soundfile.LibsndfileError, TypeError):
-        if is_cut(content):
-            raise UnusableError("corrupt", "truncated") from None
         return None
     with sound:
-        if is_cut(content):
-            raise UnusableError("corrupt", f"truncated {sound.format}")
         needed = _needed(sound.samplerate, seconds)
         try:
             samples = _join(_blocks(sound, needed))
         except soundfile.LibsndfileError:
-            raise UnusableError("corrupt", f"damaged or truncated {sound.format}") from None
+            raise UnusableError("corrupt", f"damaged or truncated {format_name(content)}") from None
         if len(samples) < min(needed, sound.frames) and sound.frames < 2**62:
-            raise UnusableError("corrupt", f"truncated {sound.format}")
+            raise UnusableError("corrupt", f"truncated {format_name(content)}")
         return samples, sound.samplerate
 
 
@@ -86,11 +85,13 @@ def _blocks(sound: Any, needed: int) -> Iterator[Array]:
 def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
     import av
 
+    _limit_ffmpeg()
     try:
         # Only formats that hold sound themselves: a playlist would make FFmpeg open what it names.
         container = av.open(io.BytesIO(content), options={"format_whitelist": _DEMUXERS})
     except Exception:  # FFmpeg fed arbitrary bytes
-        raise UnusableError("corrupt", "not audio") from None
+        name = format_name(content)
+        raise UnusableError("corrupt", "not audio" if name == "audio" else f"damaged or truncated {name}") from None
     with container:
         if not container.streams.audio:
             raise UnusableError("corrupt", "no sound in it")
@@ -102,19 +103,34 @@ def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
         except UnusableError:
             raise
         except Exception:  # FFmpeg fed damaged bytes
-            raise UnusableError("corrupt", "damaged audio") from None
+            raise UnusableError("corrupt", f"damaged or truncated {format_name(content)}") from None
         if len(samples) < min(needed, (promised - _MISSING) * rate):
-            raise UnusableError("corrupt", "truncated")
+            raise UnusableError("corrupt", f"truncated {format_name(content)}")
         return samples, rate
+
+
+@cache
+def _limit_ffmpeg() -> None:
+    import ctypes
+
+    from av import _core
+
+    try:
+        limit = ctypes.CDLL(_core.__file__).av_max_alloc
+    except (OSError, AttributeError):
+        return  # a build of FFmpeg that cannot be reached: its own limit, 2 GiB a block, stays
+    limit.argtypes, limit.restype = [ctypes.c_size_t], None
+    limit(_LARGEST_BLOCK)
 
 
 def _frames(container: Any, stream: Any, needed: int) -> Iterator[Array]:
     import av
 
-    planar = av.AudioResampler(format="fltp")
+    # Interleaved: of planes, one for each channel, PyAV takes past the last where there are more than eight.
+    interleaved = av.AudioResampler(format="flt")
     for frame in container.decode(stream):
-        for part in planar.resample(frame):
-            block = part.to_ndarray().mean(axis=0)
+        for part in interleaved.resample(frame):
+            block = part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
             needed -= len(block)
             yield block[: len(block) + min(needed, 0)]
         if needed <= 0:

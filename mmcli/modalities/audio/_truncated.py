@@ -1,4 +1,4 @@
-"""Finds sound files that end before the samples their headers promise, which libsndfile passes over."""
+"""Finds sound files that end before what their headers promise, which decoders pass over."""
 
 from __future__ import annotations
 
@@ -30,22 +30,102 @@ _LAYOUTS = {
     b"riff": _Chunks(40, 16, 8, "little", align=8, counts_header=True),
 }
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
+_NAMES = (
+    (8, b"WAVE", "WAV"), (8, b"AIFF", "AIFF"), (8, b"AIFC", "AIFF"), (0, b"riff", "W64"), (0, b"caff", "CAF"),
+    (0, b".snd", "AU"), (0, b"fLaC", "FLAC"), (0, b"OggS", "Ogg"), (0, b"ID3", "MP3"), (4, b"ftyp", "MP4"),
+    (0, b"\x1aE\xdf\xa3", "Matroska or WebM"), (0, b"#!AMR", "AMR"), (0, b"wvpk", "WavPack"), (0, b"TTA", "TTA"),
+)  # fmt: skip
+_SEGMENT = b"\x18\x53\x80\x67"
+_XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
+_LAST_PAGE = 4
+
+
+def format_name(content: bytes) -> str:
+    """Return what people call the format of a sound file, by its first bytes: "MP3", or "audio" where unknown."""
+    if is_mpeg_frame(content[:2]):
+        return "MP3"
+    if content[:1] == b"\xff" and content[1:2] in (b"\xf0", b"\xf1", b"\xf8", b"\xf9"):
+        return "AAC"
+    return next((name for at, sign, name in _NAMES if content.startswith(sign, at)), "audio")
+
+
+def is_mpeg_frame(start: bytes) -> bool:
+    """Tell whether two bytes may begin a frame of MPEG audio, layer I, II or III."""
+    return len(start) == 2 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0 and start[1] & 0x06 != 0
 
 
 def is_cut(content: bytes) -> bool:
-    """Tell whether a WAV, AIFF, CAF, W64, AU or Ogg file ends before the end of its samples."""
+    """Tell whether a file ends before its header says: WAV, AIFF, CAF, W64, AU, Ogg, MP3, MP4, Matroska and WebM."""
     signature = content[:4]
     if signature == b"OggS":
-        page = content.rfind(b"OggS")
-        segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
-        return not segments or page + 27 + len(segments) + sum(segments) > len(content)
+        return _last_page_is_cut(content)
     if signature == b".snd":
         start, size = (int.from_bytes(content[place : place + 4], "big") for place in (4, 8))
         return size < _TO_A_PIPE and start + size > len(content)
+    if content[4:8] == b"ftyp":
+        return _boxes_are_cut(content)
+    if signature == b"\x1aE\xdf\xa3":
+        return _segment_is_cut(content)
+    if signature[:3] == b"ID3" or is_mpeg_frame(signature[:2]):
+        return _frames_are_cut(content)
     layout = _LAYOUTS.get(signature)
     if layout is None or (layout.name == 4 and signature != b"caff" and content[8:12] not in _FORMS):
         return False
     return _samples_are_cut(content, layout)
+
+
+def _last_page_is_cut(content: bytes) -> bool:
+    """Tell whether the last page of an Ogg file is cut, or is not marked as the last."""
+    page = content.rfind(b"OggS")
+    segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
+    return (
+        not segments or page + 27 + len(segments) + sum(segments) > len(content) or not content[page + 5] & _LAST_PAGE
+    )
+
+
+def _boxes_are_cut(content: bytes) -> bool:
+    """Tell whether the last box of an MP4 file ends past the end."""
+    position = 0
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(content[position + 8 : position + 16], "big")
+        if size == 0:  # to the end
+            return False
+        position += max(size, 8)
+    return position > len(content)
+
+
+def _segment_is_cut(content: bytes) -> bool:
+    """Tell whether the segment of a Matroska file, after its EBML header, ends past the end."""
+    size, start = _ebml_size(content, 4)
+    if size is None or content[start + size : start + size + 4] != _SEGMENT:
+        return size is not None and start + size >= len(content)
+    inner, begin = _ebml_size(content, start + size + 4)
+    return inner is not None and begin + inner > len(content)
+
+
+def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:
+    """Return a size, None where it is left open, and the position after it; its first bits count its bytes."""
+    first = content[position] if position < len(content) else 0
+    length = 9 - first.bit_length() if first else 8
+    size = int.from_bytes(content[position : position + length], "big") & ((1 << 7 * length) - 1)
+    return (None if size == (1 << 7 * length) - 1 else size), position + length
+
+
+def _frames_are_cut(content: bytes) -> bool:
+    """Tell whether an MP3 has fewer bytes than the Xing or Info header in its first frame counts."""
+    start = 0
+    if content[:3] == b"ID3":  # seven bits a byte
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(content[6:10], (21, 14, 7, 0), strict=False))
+    first = content[start : start + 200]
+    place = max(first.find(b"Xing"), first.find(b"Info"))
+    if place < 0 or len(first) < place + 16:
+        return start >= len(content)
+    flags = int.from_bytes(first[place + 4 : place + 8], "big")
+    at = start + place + (12 if flags & _XING_HAS_FRAMES else 8)
+    counted = int.from_bytes(content[at : at + 4], "big") if flags & _XING_HAS_BYTES else 0
+    return start + counted > len(content)
 
 
 def _samples_are_cut(content: bytes, layout: _Chunks) -> bool:
@@ -56,10 +136,11 @@ def _samples_are_cut(content: bytes, layout: _Chunks) -> bool:
         if name == b"ds64":
             in_ds64 = int.from_bytes(content[position + header + 8 : position + header + 16], "little")
         if name in (b"data", b"SSND"):
+            known = size < _TO_A_PIPE
             if content[:4] == b"RF64" and size == _SIZE_IN_DS64:
-                size = in_ds64
+                size, known = in_ds64, True
             whole = size if layout.counts_header else size + header
-            return size < _TO_A_PIPE and position + whole > len(content)
+            return known and position + whole > len(content)
         step = size if layout.counts_header else size + header
         position += max(-(-step // layout.align) * layout.align, header)
     return True

@@ -37,7 +37,7 @@ class Preprocessor:
         max_decode_seconds: No more than this of a sound is decoded to find where it is to be trimmed.
 
     Raises:
-        MmcliError: A value is not positive, or a frequency not below half the sample rate.
+        MmcliError: A value is out of its range, or a frequency not below half the sample rate.
     """
 
     version: ClassVar[int] = 1
@@ -54,12 +54,16 @@ class Preprocessor:
         high_pass: float | None = None,
         low_pass: float | None = None,
         normalize: Literal["none", "peak", "rms"] = "none",
-        max_decode_seconds: float = 3600.0,
+        max_decode_seconds: float = 600.0,
     ) -> None:
         if not 1000 <= sample_rate <= 384_000:
             raise MmcliError(f"--sample-rate {sample_rate}: expected 1000 to 384000 Hz")
-        if not (max_seconds * sample_rate >= 1 and 0 < max_decode_seconds < float("inf")):
-            raise MmcliError(f"{max_seconds} seconds, {max_decode_seconds} decoded: expected more than none")
+        if max_seconds * sample_rate < 1:
+            raise MmcliError(f"--max-seconds {max_seconds}: expected at least one sample of {sample_rate} a second")
+        if not max_seconds <= max_decode_seconds < float("inf"):
+            raise MmcliError(
+                f"--max-decode-seconds {max_decode_seconds}: expected --max-seconds, {max_seconds:g}, or more"
+            )
         for option, frequency in (("--high-pass", high_pass), ("--low-pass", low_pass)):
             if frequency is not None and not 0 < frequency < sample_rate / 2:
                 raise MmcliError(f"{option} {frequency}: expected between 0 and {sample_rate / 2:g} Hz")
@@ -88,8 +92,7 @@ class Preprocessor:
         Raises:
             UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
         """
-        seconds = self.max_decode_seconds if self.trim else self.max_seconds + _MARGIN
-        samples, rate = decode(content, min(seconds, self.max_decode_seconds))
+        samples, rate = decode(content, self.max_decode_seconds if self.trim else self.max_seconds + _MARGIN)
         samples = self._filter(self._resample(samples, rate))
         if self.trim:
             samples = _trim(samples)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 
 _JPEG_SEQUENTIAL = (0xC0, 0xC1)
 _JPEG_START_OF_SCAN = 0xDA
@@ -23,22 +24,35 @@ def open_ended_jpeg(content: bytes) -> bytes:
     At that marker libjpeg paints the pixels that are missing grey; without it, it says that it needs more data.
     The zeros in its place are what libjpeg wants to have read ahead for the last pixels.
     """
+    position, sequential = _first_scan(content)
+    if sequential:
+        end = _JPEG_MARKER_AFTER_SCAN.search(content, position)
+        if end is None or end.group() == _JPEG_END:
+            return content[: end.start() if end else len(content)] + bytes(_JPEG_LOOK_AHEAD)
+    return content
+
+
+def jpeg_scans(content: bytes) -> int:
+    """Return how many times a JPEG goes over its pixels; each takes its time, and few bytes."""
+    position, _ = _first_scan(content)
+    end = content.find(_JPEG_END, position)
+    return 1 + content.count(bytes((0xFF, _JPEG_START_OF_SCAN)), position, len(content) if end < 0 else end)
+
+
+def _first_scan(content: bytes) -> tuple[int, bool]:
+    """Return where the first scan of a JPEG begins, the end where there is none, and whether it is sequential."""
     position, sequential = 2, False
     while content[position : position + 1] == b"\xff" and position + 4 <= len(content):
         marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
         sequential |= marker in _JPEG_SEQUENTIAL
         position += 2 + length
         if marker == _JPEG_START_OF_SCAN:
-            end = _JPEG_MARKER_AFTER_SCAN.search(content, position)
-            if sequential and (end is None or end.group() == _JPEG_END):
-                return content[: end.start() if end else len(content)] + bytes(_JPEG_LOOK_AHEAD)
-            break
-    return content
+            return position, sequential
+    return len(content), False
 
 
 def png_is_short(content: bytes) -> bool:
-    """Tell whether the pixel data of a PNG end before its last row, or differ from their checksum."""
-    position = len(_PNG_SIGNATURE)
+    """Tell whether the pixel data of a PNG end before its last row."""
     width, height = struct.unpack(">II", content[16:24])
     depth, colour, interlaced = content[24], content[25], content[28]
     bits = depth * _PNG_CHANNELS[colour]
@@ -48,15 +62,26 @@ def png_is_short(content: bytes) -> bool:
         if width > x and height > y
     )
     inflate = zlib.decompressobj()
-    while needed > 0 and position + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[position : position + 8])
-        body = content[position + 8 : position + 8 + length]
-        if kind == b"IDAT":
-            if zlib.crc32(kind + body) != int.from_bytes(content[position + 8 + length :][:4], "big"):
-                return True
-            while body and needed > 0:
-                part = inflate.decompress(body, min(needed, 2**20))
-                needed -= len(part)
-                body = inflate.unconsumed_tail if part else b""
-        position += 12 + length
+    for body, _ in _pixel_data(content):
+        rest: bytes | memoryview = body
+        while rest and needed > 0:
+            part = inflate.decompress(rest, min(needed, 2**20))
+            needed -= len(part)
+            rest = inflate.unconsumed_tail if part else b""
     return needed > 0
+
+
+def png_is_changed(content: bytes) -> bool:
+    """Tell whether the pixel data of a PNG differ from their checksums, which Pillow does not look at."""
+    return any(zlib.crc32(body, zlib.crc32(b"IDAT")) != checksum for body, checksum in _pixel_data(content))
+
+
+def _pixel_data(content: bytes) -> Iterator[tuple[memoryview, int]]:
+    """Return the compressed pixel data of a PNG, chunk by chunk, each with its checksum."""
+    position, view = len(_PNG_SIGNATURE), memoryview(content)
+    while position + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, position)
+        if kind == b"IDAT":
+            end = position + 8 + length
+            yield view[position + 8 : end], int.from_bytes(view[end : end + 4], "big")
+        position += 12 + length

@@ -14,7 +14,8 @@ import numpy as np
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.files import read_cell
-from mmcli.modalities.image._missing_pixels import open_ended_jpeg, png_is_short
+from mmcli.modalities.image._colour import flatten, to_colour
+from mmcli.modalities.image._missing_pixels import jpeg_scans, open_ended_jpeg, png_is_changed, png_is_short
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
 
 # EPS is a program that an interpreter would run; the others hand over to programs or libraries outside.
 _NOT_DECODED = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "MPEG"})
-_SIGNATURES = {
-    "JPEG": (0, b"\xff\xd8\xff"), "PNG": (0, b"\x89PNG"), "GIF": (0, b"GIF8"), "TIFF": (0, b"II*\0"),
-    "ICO": (0, b"\0\0\1\0"), "WebP": (8, b"WEBP"), "AVIF": (4, b"ftypavi"),
-}  # fmt: skip
+_SIGNATURES = (
+    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (0, b"BM", "BMP"),
+    (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"), (0, b"\0\0\1\0", "ICO"),
+    (8, b"WEBP", "WebP"), (4, b"ftypavi", "AVIF"), (4, b"jP  ", "JPEG2000"), (0, b"qoif", "QOI"),
+)  # fmt: skip
+_NOT_READ = (
+    (4, b"ftyphei", "HEIC"), (4, b"ftyphev", "HEIC"), (4, b"ftypmif", "HEIC"), (0, b"<svg", "SVG"), (0, b"%PDF", "PDF"),
+)  # fmt: skip
 _ORIENTATION = 0x0112
+_MOST_SCANS = 100  # progressive JPEGs have about ten
 _JPEG_REDUCTION = 2  # a JPEG is decoded at no less than this many times the size it is resized to
 
 
 class Preprocessor:
-    """RGB images of one size, (C, H, W) uint8.
+    """RGB images of one size, (C, H, W) uint8, their colours those of sRGB.
 
     Args:
         columns: The column whose cells name image files.
@@ -46,7 +52,7 @@ class Preprocessor:
         MmcliError: The size or the limit is not positive, or the background is no colour.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fitted: ClassVar[bool] = False
     threaded: ClassVar[bool] = True
 
@@ -86,27 +92,33 @@ class Preprocessor:
         from PIL import Image
 
         formats = _prepare(self.max_pixels)
-        name = next((name for name, (at, sign) in _SIGNATURES.items() if content.startswith(sign, at)), None)
+        name = next((name for at, sign, name in _SIGNATURES if content.startswith(sign, at)), None)
+        if name == "JPEG" and jpeg_scans(content) > _MOST_SCANS:
+            raise UnusableError("skipped", f"a JPEG of more than {_MOST_SCANS} scans")
         try:
             image: Image.Image = Image.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
-            if image.width * image.height > self.max_pixels:
-                raise self._too_large()
+            self._check_size(image)
             name = image.format or name
             self._draft(image)
             image.load()
-            if name == "PNG" and _may_be_short(image) and png_is_short(content):
-                raise UnusableError("corrupt", "truncated PNG")
-            fitted = _flatten(self._fit(_turn(_to_colour(image), image)), self._fill)
+            self._check_size(image)  # icons hold images of other sizes than they say
+            if name == "PNG":
+                _check_png(image, content)
+            fitted = flatten(self._fit(_turn(to_colour(image), image)), self._fill)
         except UnusableError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise self._too_large() from None
         except Exception as error:  # a decoder given damaged bytes fails in any way
-            raise UnusableError("corrupt", _reason(name, error)) from None
+            raise _problem(content, name, error) from None
         return {"": np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))}
 
+    def _check_size(self, image: Image) -> None:
+        if image.width * image.height > self.max_pixels:
+            raise self._too_large()
+
     def _too_large(self) -> UnusableError:
-        return UnusableError("skipped", f"more pixels than --max-pixels {self.max_pixels}")
+        return UnusableError("skipped", f"more than {self.max_pixels} pixels: --max-pixels")
 
     def _draft(self, image: Image) -> None:
         """Let the JPEG decoder leave out resolution that resizing would throw away."""
@@ -169,48 +181,34 @@ def _prepare(max_pixels: int) -> tuple[str, ...]:
     Image.init()
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # never lower: other threads may need it
     warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of it is in the ledger
+    _quiet_libtiff()
     return tuple(name for name in Image.ID if name not in _NOT_DECODED)
 
 
-def _may_be_short(image: Image) -> bool:
-    """Tell whether a decoded PNG looks as one that ended early: its last row black or, interlaced, in any case."""
+def _quiet_libtiff() -> None:
+    """Stop libtiff, which Pillow decodes by, from writing of its own to standard error."""
+    import ctypes
+
+    from PIL import _imaging
+
+    try:
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt"):
+            set_handler = getattr(library, name)
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
+    except (OSError, AttributeError):
+        return  # a Pillow whose libtiff cannot be reached: its lines are harmless
+
+
+def _check_png(image: Image, content: bytes) -> None:
+    """Refuse a PNG whose pixels, which Pillow has decoded, are not all there or not what they were."""
+    if png_is_changed(content):
+        raise UnusableError("corrupt", "damaged PNG: wrong checksum")
     last = image.crop((0, image.height - 1, image.width, image.height))
-    return bool(image.info.get("interlace")) or not last.tobytes().strip(b"\0")
-
-
-def _to_colour(image: Image) -> Image:
-    """Return the image in RGB, or in RGBA where it has transparency."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        image = _to_bytes(image)
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _flatten(image: Image, background: tuple[int, ...]) -> Image:
-    """Return an RGBA image in RGB on the background."""
-    from PIL import Image as pil
-
-    if image.mode == "RGB":
-        return image
-    canvas = pil.new("RGBA", image.size, (*background, 255))
-    return pil.alpha_composite(canvas, image).convert("RGB")
-
-
-def _to_bytes(image: Image) -> Image:
-    """Scale grey levels to 8 bits: of 16 bits, or float from 0 to 1 or to 255."""
-    from PIL import Image as pil
-
-    values = np.asarray(image).astype(np.float32)
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(values).all():
-        raise UnusableError("corrupt", "NaN or infinite pixels")
-    limit = 65535.0 if image.mode != "F" else 1.0 if high <= 1 else 255.0
-    if low < 0 or high > limit:
-        raise UnusableError("skipped", f"grey levels from {low:g} to {high:g}, expected 0 to {limit:g}")
-    grey = pil.fromarray((values * (255 / limit) + 0.5).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey.putalpha(pil.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
+    # One that ended early has a black last row, or is interlaced.
+    if (image.info.get("interlace") or not last.tobytes().strip(b"\0")) and png_is_short(content):
+        raise UnusableError("corrupt", "truncated PNG")
 
 
 def _turn(image: Image, source: Image) -> Image:
@@ -229,7 +227,16 @@ def _turn(image: Image, source: Image) -> Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _reason(name: str | None, error: Exception) -> str:
+def _problem(content: bytes, name: str | None, error: Exception) -> UnusableError:
+    """Say why an image cannot be decoded, as far as the decoder knows."""
+    from PIL import UnidentifiedImageError
+
     if name is None:
-        return "not an image"
-    return f"{'truncated' if 'truncated' in str(error).lower() else 'damaged'} {name}"
+        other = next((other for at, sign, other in _NOT_READ if content.startswith(sign, at)), None)
+        if other is not None:
+            return UnusableError("skipped", f"{other} cannot be read: convert it to PNG or JPEG")
+        return UnusableError("corrupt", "not an image")
+    if isinstance(error, UnidentifiedImageError):
+        return UnusableError("corrupt", f"damaged or truncated {name}, or one of a rare kind")
+    truncated = "truncated" in str(error).lower()
+    return UnusableError("corrupt", f"{'truncated' if truncated else 'damaged or truncated'} {name}")

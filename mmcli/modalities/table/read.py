@@ -18,6 +18,7 @@ from mmcli.store.state import State
 
 MISSING_ID, UNKNOWN_ID = 0, 1
 _RESERVED = 2
+_ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Preprocessor:
@@ -61,7 +62,7 @@ class Preprocessor:
         values = [*numbers, *(cell_text(row.get(column), column) for column in self.categorical)]
         if all(value is None for value in values):
             return None
-        return json.dumps(values, separators=(",", ":"), allow_nan=False).encode()
+        return _ENCODE(values).encode()
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the numbers and their missing flags (2 * numeric,), and the ids of the categories (categorical,).

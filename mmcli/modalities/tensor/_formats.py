@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UnusableError
+from mmcli.modalities.tensor._pickled import LARGEST, check_pickles
 from mmcli.store.columns import Array
 
 _NPY = b"\x93NUMPY"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TORCH_BEFORE_ZIP = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+_PICKLES_BEFORE_ZIP = 5
+_ZIP_ENTRY = b"PK\x01\x02"
+_MOST_ENTRIES = 10_000
 _SAFETENSORS_TYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
@@ -38,6 +42,7 @@ def read_array(content: bytes, max_bytes: int) -> Array:
     if content.startswith(_NPY):
         return _read_npy(content, max_bytes)
     if content.startswith(_TORCH_BEFORE_ZIP):
+        check_pickles(content, _PICKLES_BEFORE_ZIP)
         return _read_torch(content, max_bytes)
     if content.startswith(_ZIP):
         return _read_zip(content, max_bytes)
@@ -56,8 +61,8 @@ def _read_npy(content: bytes, max_bytes: int) -> Array:
             raise UnusableError("corrupt", f"a .npy file of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read_header(stream)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError) as error:
-        raise UnusableError("corrupt", f"damaged .npy header ({_first_line(error)})") from None
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
+        raise UnusableError("corrupt", "damaged .npy header") from None
     if dtype.hasobject:
         raise UnusableError("corrupt", "a .npy file of Python objects; save an array of numbers")
     size = _check_size(shape, dtype.itemsize, max_bytes)
@@ -69,17 +74,22 @@ def _read_npy(content: bytes, max_bytes: int) -> Array:
 
 
 def _read_zip(content: bytes, max_bytes: int) -> Array:
+    if content.count(_ZIP_ENTRY) > _MOST_ENTRIES:
+        raise UnusableError("skipped", f"an archive of more than {_MOST_ENTRIES} files")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             unpacked = sum(entry.file_size for entry in entries)
-            if any(entry.filename.endswith("data.pkl") for entry in entries):
+            pickles = [entry for entry in entries if entry.filename.endswith("data.pkl")]
+            if pickles:
                 # torch unpacks by itself: what the entries say they hold is checked first.
-                _check_size((unpacked,), 1, max_bytes + 2**20)
+                _check_size((unpacked,), 1, max_bytes, LARGEST)
+                for entry in pickles:
+                    check_pickles(archive.open(entry).read(LARGEST + 1), 1)
                 return _read_torch(content, max_bytes)
             arrays = [entry for entry in entries if entry.filename.endswith(".npy")]
             _check_one([entry.filename.removesuffix(".npy") for entry in arrays])
-            _check_size((arrays[0].file_size,), 1, max_bytes + 2**20)
+            _check_size((arrays[0].file_size,), 1, max_bytes, 2**16)
             return _read_npy(archive.read(arrays[0]), max_bytes)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, zlib.error) as error:
         raise UnusableError("corrupt", f"damaged archive ({_first_line(error)})") from None
@@ -122,8 +132,6 @@ def _read_torch(content: bytes, max_bytes: int) -> Array:
         found = next(value for value in found.values() if isinstance(value, torch.Tensor))
     if not isinstance(found, torch.Tensor):
         raise UnusableError("corrupt", f"a .pt file of a {type(found).__name__}, expected one tensor")
-    if found.layout is not torch.strided or found.is_quantized or found.is_meta:
-        raise UnusableError("corrupt", "a sparse, quantised or empty tensor; save a plain one")
     _check_size(found.shape, found.element_size(), max_bytes)
     found = found.detach().resolve_conj().resolve_neg()
     values: Array = (found.float() if found.dtype is torch.bfloat16 else found).numpy()
@@ -138,13 +146,14 @@ def _check_one(names: Collection[str]) -> None:
         raise UnusableError("corrupt", f"holds {len(names)} arrays ({shown}), expected one")
 
 
-def _check_size(shape: Sequence[int], item_size: int, max_bytes: int) -> int:
+def _check_size(shape: Sequence[int], item_size: int, max_bytes: int, header: int = 0) -> int:
+    """Return the bytes of an array; ``header`` more are allowed for what stands before it."""
     size = math.prod(shape) * item_size
-    if size > max_bytes:
-        raise UnusableError("skipped", f"an array of {size} bytes, the limit is {max_bytes}")
+    if size > max_bytes + header:
+        raise UnusableError("skipped", f"an array larger than {max_bytes} bytes: --max-bytes")
     return size
 
 
 def _first_line(error: Exception) -> str:
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].removeprefix("Error while deserializing: ")
     return line if len(line) <= 120 else line[:117] + "..."

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.errors import MmcliError, UnusableError
+from mmcli.errors import MmcliError
 from mmcli.modalities.tensor._formats import read_array
 from mmcli.store.columns import Array
 
@@ -36,8 +36,8 @@ class RowArray:
             raise MmcliError(f"{path}: no such file") from None
         except OSError as error:
             raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
-        except (UnusableError, ValueError) as error:
-            raise MmcliError(f"{path}: {str(error).splitlines()[0]}") from None
+        except Exception as error:  # NumPy given a damaged header fails in any way
+            raise MmcliError(f"{path}: {(str(error).splitlines() or ['damaged'])[0]}") from None
         if self._rows.ndim == 0:
             raise MmcliError(f"{path}: one number; expected an array with a row for each sample")
 

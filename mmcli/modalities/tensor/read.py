@@ -51,14 +51,14 @@ class Preprocessor:
         array: str | None = None,
         numeric: bool = False,
         max_length: int = 4096,
-        max_bytes: int = 256 * 2**20,
+        max_bytes: int = 2**30,
     ) -> None:
         if array is not None and (columns or numeric):
             raise MmcliError(f"a tensor modality is read from {array} or from columns, not from both")
         if array is None and (not columns or (len(columns) > 1 and not numeric)):
             raise MmcliError(f"a tensor modality has one column that names files, found {len(columns)}")
         if max_length < 1 or max_bytes < 1:
-            raise MmcliError(f"max_length and max_bytes must be at least 1, not {max_length} and {max_bytes}")
+            raise MmcliError(f"max_length {max_length} and --max-bytes {max_bytes} must be at least 1")
         self.columns = tuple(columns)
         self.array = array
         self.numeric = numeric

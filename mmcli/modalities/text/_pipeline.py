@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from mmcli.errors import MmcliError, UnusableError
 
 _NEVER_NEEDED = ["parser", "senter", "sentencizer", "ner", "textcat", "textcat_multilabel", "entity_linker"]
+_LONGEST_WORD = 1000
+"""Characters between two spaces: spaCy's time grows with the square of a run of marks or emoji."""
+_LONG_TEXT = 100_000
+_WORD = re.compile(rf"\s*\S{{1,{_LONGEST_WORD}}}")
 
 
 class Pipeline:
@@ -23,22 +29,31 @@ class Pipeline:
         self._strings = len(language.vocab.strings)
         self.identity = {key: str(language.meta.get(key, "")) for key in ("lang", "name", "version")}
 
-    def __call__(self, text: str) -> Any:
-        """Return the ``spacy.tokens.Doc`` of a text.
+    def __call__(self, text: str) -> Iterable[Any]:
+        """Return each ``spacy.tokens.Token`` of a text; where the tokenizer is alone, no more is read than is taken.
+
+        A word of more than 1000 characters is cut.
 
         Raises:
             UnusableError: Its components would need more memory than spaCy allows.
         """
         if not self._annotate:
-            return self._language.tokenizer(text)
+            if len(text) <= _LONG_TEXT and not _has_long_word(text):
+                return self._language.tokenizer(text)  # type: ignore[no-any-return]
+            return (token for word in _WORD.finditer(text) for token in self._language.tokenizer(word[0]))
         if len(text) > self._language.max_length:
             limit = self._language.max_length
             raise UnusableError("skipped", f"{len(text)} characters; --lemmatize and --pos take {limit} at most")
-        return self._language(text)
+        whole = " ".join(_WORD.findall(text)) if _has_long_word(text) else text
+        return self._language(whole)  # type: ignore[no-any-return]
 
     def new_strings(self) -> int:
         """Return how many strings it has kept since it was loaded."""
         return len(self._language.vocab.strings) - self._strings
+
+
+def _has_long_word(text: str) -> bool:
+    return len(text) > _LONGEST_WORD and max(map(len, text.split()), default=0) > _LONGEST_WORD
 
 
 def load_pipeline(language: str, model: str | None, lemmatize: bool, pos: bool) -> Pipeline:

@@ -6,6 +6,7 @@ import gzip
 import mmap
 import os
 import tempfile
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
@@ -134,7 +135,7 @@ class VectorFile:
     def _read(self, stream: IO[bytes], number: int) -> bytes:
         try:
             line = stream.readline(_LONGEST_LINE)
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise MmcliError(f"{self.path}, line {number}: cannot be read: {error}") from None
         if len(line) == _LONGEST_LINE:
             raise MmcliError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +23,7 @@ UNKNOWN_ID = 1
 """Of a token that is not in the vocabulary; 0 is left for padding."""
 _RESERVED = 2
 _MOST_NEW_STRINGS = 500_000
+_LONG = 2000
 
 
 class Preprocessor:
@@ -40,7 +44,7 @@ class Preprocessor:
         MmcliError: A value is out of its range, or lemmas or parts of speech are asked of a blank pipeline.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fitted: ClassVar[bool] = True
     threaded: ClassVar[bool] = False  # a spaCy pipeline belongs to one thread
 
@@ -185,7 +189,21 @@ class Preprocessor:
 
 
 def _clean(content: bytes) -> str:
-    return unicodedata.normalize("NFKC", content.decode())
+    """Return the text in NFKC.
+
+    Source: Unicode Standard Annex 15, section 13: in a long text a joiner is set after every 30 combining marks, as
+    the time to put them in order grows with the square of their number.
+    """
+    text = content.decode()
+    if len(text) > _LONG and not text.isascii():
+        text = _run_of_marks().sub("\\g<0>\u034f", text)
+    return unicodedata.normalize("NFKC", text)
+
+
+@cache
+def _run_of_marks() -> re.Pattern[str]:
+    marks = "".join(mark for mark in map(chr, range(sys.maxunicode + 1)) if unicodedata.combining(mark))
+    return re.compile(f"[{marks}]{{30}}(?=[{marks}])")
 
 
 def _written(identity: Mapping[str, str]) -> str:

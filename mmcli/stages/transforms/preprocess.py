@@ -11,6 +11,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media, Preprocessor
+from mmcli.registry import KINDS
 from mmcli.runtime import Runtime
 from mmcli.stages.transforms import Lookup
 from mmcli.store.columns import (
@@ -31,7 +32,13 @@ Item = tuple[bytes, dict[str, Array] | UnusableError | None]
 
 
 def make_preprocessor(kind: str, config: Mapping[str, Any]) -> Preprocessor:
-    """Return the Preprocessor of a kind, told what ``config`` says."""
+    """Return the Preprocessor of a kind, told what ``config`` says.
+
+    Raises:
+        MmcliError: There is no such kind.
+    """
+    if kind not in KINDS:
+        raise MmcliError(f"there is no kind {kind!r}; make the artifact again")
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in config.items()}
     return cast(Preprocessor, import_module(f"mmcli.modalities.{kind}").Preprocessor(**values))
 
@@ -79,15 +86,16 @@ class PreprocessTransform:
         }
         for name, state in states.items():
             preprocessors[name].load_state(state)
-        return cls(kinds, preprocessors, media, id_column)
+        return cls(kinds, preprocessors, media.limited(config.get("max_bytes", media.max_bytes)), id_column)
 
     def config(self) -> dict[str, Any]:
-        """Return the kind, code version and arguments of each modality."""
+        """Return the kind, code version and arguments of each modality, and the limit of files."""
         return {
+            "max_bytes": self.media.max_bytes,
             "modalities": {
                 name: {"kind": self.kinds[name], "version": part.version, "config": part.config()}
                 for name, part in self.preprocessors.items()
-            }
+            },
         }
 
     def states(self) -> dict[str, State]:
@@ -188,7 +196,7 @@ class PreprocessTransform:
             if found is None:
                 yield LedgerEntry(number, identity, name, "missing", "empty cell")
             elif isinstance(found, UnusableError):
-                cell = row.get(part.columns[0]) if len(part.columns) == 1 else None
+                cell = row.get(part.columns[0]) if part.threaded and len(part.columns) == 1 else None
                 path = None if cell is None else str(cell)
                 yield LedgerEntry(number, identity, name, found.status, found.reason, path)
 

@@ -1,0 +1,112 @@
+"""Lines of text out of bytes: decoded, bounded, and refused by the number of the line that is damaged."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from mmcli.errors import MmcliError, UsageError
+
+LONGEST = 64_000_000
+"""Characters of a line or a cell: what is read whole, whatever the file says."""
+_ZERO = "a zero byte, which no text has: no table, damaged, or in --encoding utf-16"
+_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def check_encoding(encoding: str) -> None:
+    """Refuse an encoding that Python does not have.
+
+    Raises:
+        UsageError: It is none, or none of text.
+    """
+    try:
+        "".encode(encoding)
+    except LookupError:
+        raise UsageError(
+            f"--encoding {encoding}: unknown; expected one such as utf-8, latin-1, cp1252, utf-16 or shift_jis"
+        ) from None
+
+
+def text_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+    """Return the lines of a stream with their line ends, which may be LF, CRLF or CR.
+
+    Args:
+        stream: Is read as its bytes come.
+        name: What messages call it.
+        encoding: Of the text; a byte order mark at its start is believed before it.
+
+    Raises:
+        MmcliError: A line is not of this encoding, holds a zero byte, or is too long.
+    """
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
+    start = buffered.peek(4)
+    encoding = next((codec for mark, codec in _MARKS.items() if start.startswith(mark)), encoding)
+    if b"\0" in start and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        raise MmcliError(f"{name}: {_ZERO}")
+    lines = io.TextIOWrapper(buffered, encoding, errors="surrogateescape", newline="")
+    number = 0
+    try:
+        while line := lines.readline(LONGEST):
+            number += 1
+            _check_line(line, f"{name}, line {number}", encoding)
+            yield line
+    except UnicodeDecodeError as error:
+        raise MmcliError(f"{name}, after line {number}: not {encoding} ({error.reason})") from None
+
+
+def _check_line(line: str, where: str, encoding: str) -> None:
+    if "\0" in line:
+        raise MmcliError(f"{where}: {_ZERO}")
+    if len(line) == LONGEST:
+        raise MmcliError(f"{where}: longer than {LONGEST // 10**6} million characters; expected one row a line")
+    if not line.isascii():
+        try:
+            line.encode()
+        except UnicodeEncodeError as error:
+            byte = ord(line[error.start]) & 0xFF
+            told = encoding.upper().removesuffix("-SIG")
+            raise MmcliError(
+                f"{where}: the byte 0x{byte:02X} is not {told}; say what it is in, such as --encoding latin-1 or cp1252"
+            ) from None
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file.
+
+    Raises:
+        MmcliError: It cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def joined(lines: Iterable[bytes]) -> BinaryIO:
+    """Return a stream of lines that another has begun to read."""
+    return io.BufferedReader(_Joined(lines))
+
+
+class _Joined(io.RawIOBase):
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._left = self._left or memoryview(next(self._lines, b""))
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size

@@ -1,0 +1,286 @@
+"""Forms that a whole table may take, and damage done to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from tests.forms.form import TableForm
+
+TEXT = {"text": ("text",)}
+ONE, TWO = {"id": "a", "text": "one", "split": "train"}, {"id": "b", "text": "two", "split": "val"}
+ROWS = (ONE, TWO)
+CSV = "id,text,split\na,one,train\nb,two,val\n"
+JSON = [json.dumps(row) for row in ROWS]
+
+
+def file(name: str, content: str | bytes) -> Callable[[Path], str]:
+    def write(folder: Path) -> str:
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write
+
+
+def read(
+    name: str,
+    write: Callable[[Path], str],
+    rows: Sequence[Mapping[str, Any]] = ROWS,
+    means: str = "",
+    **options: Any,
+) -> TableForm:
+    return TableForm(name, write, rows, means=means, options={**TEXT, **options})
+
+
+def refused(name: str, write: Callable[[Path], str], message: str, **options: Any) -> TableForm:
+    return TableForm(name, write, message=message, options={**TEXT, **options})
+
+
+def csv(name: str, content: str | bytes, rows: Sequence[Mapping[str, Any]] = ROWS, means: str = "", **options: Any):
+    return read(name, file("a.csv", content), rows, means, **options)
+
+
+def bad_csv(name: str, content: str | bytes, message: str, **options: Any) -> TableForm:
+    return refused(name, file("a.csv", content), "{folder}/a.csv" + message, **options)
+
+
+def lines(name: str, content: str | bytes, rows: Sequence[Mapping[str, Any]] = ROWS, means: str = "", **options: Any):
+    return read(name, file("a.jsonl", content), rows, means, **options)
+
+
+def bad_lines(name: str, content: str | bytes, message: str, **options: Any) -> TableForm:
+    return refused(name, file("a.jsonl", content), "{folder}/a.jsonl" + message, **options)
+
+
+def parquet(columns: Mapping[str, Any], **options: Any) -> Callable[[Path], str]:
+    def write(folder: Path) -> str:
+        table = pyarrow.table({**{key: [row[key] for row in ROWS] for key in ONE}, **columns})
+        pyarrow.parquet.write_table(table, folder / "a.parquet", **options)
+        return str(folder / "a.parquet")
+
+    return write
+
+
+def typed(name: str, column: pyarrow.Array, values: Sequence[Any], means: str) -> TableForm:
+    rows = [{**row, "x": value} for row, value in zip(ROWS, values, strict=True)]
+    return read(name, parquet({"x": column}), rows, means)
+
+
+def no_rows(folder: Path) -> str:
+    pyarrow.parquet.write_table(pyarrow.table({"id": pyarrow.array([], pyarrow.string())}), folder / "a.parquet")
+    return str(folder / "a.parquet")
+
+
+def same_name_twice(folder: Path) -> str:
+    table = pyarrow.Table.from_arrays([pyarrow.array([1]), pyarrow.array([2])], ["n", "n"])
+    pyarrow.parquet.write_table(table, folder / "a.parquet")
+    return str(folder / "a.parquet")
+
+
+def cut_off(folder: Path) -> str:
+    path = Path(parquet({})(folder))
+    path.write_bytes(path.read_bytes()[:-20])
+    return str(path)
+
+
+def tree(*names: str, content: bytes = b"one two") -> Callable[[Path], str]:
+    def write(folder: Path) -> str:
+        for name in names:
+            (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / "in" / name).write_bytes(content)
+        (folder / "in").mkdir(exist_ok=True)
+        return str(folder / "in")
+
+    return write
+
+
+def sample(identity: str, split: str, text: str = "one two") -> dict[str, str]:
+    return {"id": identity, "label": identity.split("/")[0], "text": text, "split": split}
+
+
+ACCENTS = ({**ONE, "text": "café"}, {**TWO, "text": "10 €"})
+ACCENTS_CSV = "id,text,split\na,café,train\nb,10 €,val\n"
+TARGETS = "id,text,split,label\na,one,train,x\nb,two,val,y\n"
+WITH_TARGETS = ({**ONE, "label": "x"}, {**TWO, "label": "y"})
+ZERO = "a zero byte, which no text has: no table, damaged, or in --encoding utf-16"
+NOT_UTF8 = "is not UTF-8; say what it is in, such as --encoding latin-1 or cp1252"
+
+CSV_FORMS = [
+    csv("CSV", CSV),
+    csv("byte order mark", "\ufeff" + CSV, means="taken off"),
+    csv("CRLF line ends", CSV.replace("\n", "\r\n")),
+    csv("CR line ends", CSV.replace("\n", "\r")),
+    csv("semicolons", CSV.replace(",", ";"), means="seen in the header"),
+    csv("tabs", CSV.replace(",", "\t"), means="seen in the header"),
+    read("tabs in .tsv", file("a.tsv", CSV.replace(",", "\t"))),
+    csv("every cell quoted", '"id","text","split"\n"a","one","train"\n"b","two","val"\n'),
+    csv("delimiters in a quoted name", 'id,"a;b;c;d",text,split\na,,one,train\nb,,two,val\n',
+        ({**ONE, "a;b;c;d": ""}, {**TWO, "a;b;c;d": ""})),
+    csv("quoted delimiters, line ends and doubled quotes", 'id,text,split\na,"1, ""2""\r\n3",train\nb,two,val\n',
+        ({**ONE, "text": '1, "2"\r\n3'}, TWO), "kept in the cell"),
+    csv("blank lines", CSV.replace("\n", "\n\n"), means="passed over"),
+    csv("blank lines of spaces", CSV.replace("\n", "\n  \n"), means="passed over"),
+    csv("no line end at the end", CSV.rstrip()),
+    csv("white space around the names of columns", " id ,text\t, split\na,one,train\nb,two,val\n", means="taken off"),
+    bad_csv("two columns of one name", "id,text,text,split\na,1,2,train\n",
+            ", line 1: columns 2 and 3 are both named 'text'; rename one"),
+    bad_csv("a column without a name", "id,,text\na,1,2\n", ", line 1: column 2 has no name"),
+    bad_csv("too few cells", CSV + "c,three\n", ", line 4: 2 cells, expected 3 as in the header"),
+    bad_csv("too many cells", CSV + "c,three,val,\n", ", line 4: 4 cells, expected 3 as in the header"),
+    bad_csv("a quote never closed", 'id,text,split\na,"one,train\nb,two,val\n',
+            ", line 2: a quote is opened in this row and never closed"),
+    bad_csv("a quote closed too late", 'id,text,split\na,"one,train\nb,"two",val\n',
+            ", line 3: text after a closing quote (the row begins on line 2); a quote inside a quoted cell is written "
+            "twice"),
+    bad_csv("a zero byte", CSV.replace("two", "t\0o"), f": {ZERO}"),
+    bad_csv("a zero byte far into it", CSV + "".join(f"{n},three,val\n" for n in range(9000)) + "\0",
+            f", line 9004: {ZERO}"),
+    bad_csv("nothing but a header", "id,text,split\n", ": no rows; nothing can be learnt from it"),
+    bad_csv("an empty file", "", ": empty; expected a header line with the names of the columns"),
+    bad_csv("a picture named .csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", f": {ZERO}"),
+    bad_csv("Latin-1", ACCENTS_CSV.replace("€", "£").encode("latin-1"), f", line 2: the byte 0xE9 {NOT_UTF8}"),
+    csv("Latin-1, named", ACCENTS_CSV.replace("€", "£").encode("latin-1"),
+        (ACCENTS[0], {**TWO, "text": "10 £"}), encoding="latin-1"),
+    csv("Windows-1252, named", ACCENTS_CSV.encode("cp1252"), ACCENTS, encoding="cp1252"),
+    csv("Shift JIS, named", "id,text,split\na,日本語,train\nb,two,val\n".encode("shift_jis"),
+        ({**ONE, "text": "日本語"}, TWO), encoding="shift_jis"),
+    csv("UTF-8 that is said to be UTF-8, with a byte order mark", ("\ufeff" + ACCENTS_CSV).encode(), ACCENTS,
+        encoding="utf8"),
+    csv("UTF-16 with a byte order mark", ACCENTS_CSV.encode("utf-16"), ACCENTS, "known by its mark"),
+    csv("UTF-16, big end first, with a byte order mark", ("\ufeff" + ACCENTS_CSV).encode("utf-16-be"), ACCENTS,
+        "known by its mark"),
+    bad_csv("UTF-16 without one", CSV.encode("utf-16-le"), f": {ZERO}"),
+    csv("UTF-16 without one, named", ACCENTS_CSV.encode("utf-16-le"), ACCENTS, encoding="utf-16-le"),
+    refused("an encoding that is none", file("a.csv", CSV),
+            "--encoding utf-9: unknown; expected one such as utf-8, latin-1, cp1252, utf-16 or shift_jis",
+            encoding="utf-9"),
+    refused("a spreadsheet", file("a.xlsx", b"PK\3\4"),
+            "{folder}/a.xlsx: unknown form '.xlsx'; expected .csv, .tsv, .jsonl, .parquet or a folder (save it as CSV "
+            "from the program that made it)"),
+    refused("compressed", file("a.csv.gz", b"\x1f\x8b"),
+            "{folder}/a.csv.gz: unknown form '.gz'; expected .csv, .tsv, .jsonl, .parquet or a folder (unpack it "
+            "first, or gzip -dc FILE | mmcli … -)"),
+]  # fmt: skip
+JSON_FORMS = [
+    lines("JSON lines", "\n".join(JSON)),
+    lines("byte order mark, CRLF line ends, blank lines", "\ufeff" + "\r\n\r\n".join(JSON) + "\r\n"),
+    lines("keys that some rows lack", '{"id": "a", "text": "one", "split": "train", "n": 1}\n' + JSON[1],
+          ({**ONE, "n": 1}, TWO), "the row has no such cell"),
+    lines("numbers as ids", '{"id": 12345678901234567890, "text": "one", "split": "train"}\n' + JSON[1],
+          ({**ONE, "id": 12345678901234567890}, TWO), "no digit lost"),
+    lines("nested values", JSON[0][:-1] + ', "n": {"a": [1, null]}}\n' + JSON[1],
+          ({**ONE, "n": {"a": [1, None]}}, TWO), "kept in the row; no modality is made of them"),
+    lines("NaN and Infinity", JSON[0][:-1] + ', "n": NaN, "m": [-Infinity]}\n' + JSON[1],
+          ({**ONE, "n": None, "m": ["-inf"]}, TWO), "an empty cell; the word inf"),
+    lines("Latin-1, named", '{"id": "a", "text": "café", "split": "train"}\n'.encode("latin-1") + JSON[1].encode(),
+          (ACCENTS[0], TWO), encoding="latin-1"),
+    read("a list of objects", file("a.json", json.dumps(ROWS)), means="object by object"),
+    read("a list of objects over many lines", file("a.json", json.dumps(ROWS, indent=4)), means="object by object"),
+    refused("a list that is cut off", file("a.json", json.dumps(ROWS)[:-1]),
+            "{folder}/a.json, item 2: the list is not closed; is the file cut off?"),
+    refused("a list of lists", file("a.json", "[[1, 2]]"),
+            "{folder}/a.json, item 1: expected one JSON object a line, found list"),
+    refused("one object over several lines", file("a.json", json.dumps(ONE, indent=4)),
+            "{folder}/a.json, line 1: an object over several lines; expected one a line, or a list of them (jq -c . "
+            "puts each on its own line)"),
+    bad_lines("columns in place of rows, as pandas writes by itself",
+              '{"id": {"0": "a", "1": "b"}, "text": {"0": "one", "1": "two"}}',
+              ": one object of columns, expected one object for each row (pandas: to_json(orient='records', "
+              "lines=True))"),
+    bad_lines("a broken line", "\n".join([*JSON, '{"id": "c",']),
+              ", line 3: not JSON (Expecting property name enclosed in double quotes at character 12)"),
+    bad_lines("CSV named .jsonl", CSV, ", line 1: not JSON (Expecting value at character 1)"),
+    bad_lines("two values of one name", '{"id": "a", "text": "one", "text": "two"}',
+              ", line 1: two values are named 'text'"),
+    bad_lines("100,000 lists in each other", '{"id": ' + "[" * 100_000,
+              ", line 1: not JSON that can be read (nested more than 64 deep)"),
+    bad_lines("100 lists in each other", '{"id": "a", "n": ' + "[" * 100 + "]" * 100 + "}",
+              ", line 1: nested more than 64 deep"),
+    bad_lines("a number of 100,000 digits", '{"id": "a", "n": ' + "7" * 100_000 + "}",
+              ", line 1: not JSON that can be read (a number has thousands of digits)"),
+    bad_lines("70 million characters in one line", '{"id": "' + "x" * 70_000_000,
+              ", line 1: longer than 64 million characters; expected one row a line"),
+    bad_lines("an empty file", "", ": no rows; nothing can be learnt from it"),
+    bad_lines("Latin-1", '{"id": "é"}'.encode("latin-1"), f", line 1: the byte 0xE9 {NOT_UTF8}"),
+]  # fmt: skip
+PARQUET_FORMS = [
+    read("Parquet", parquet({})),
+    read("a row group for each row", parquet({}, row_group_size=1)),
+    typed("integers with nulls", pyarrow.array([1, None], pyarrow.int64()), [1, None], "null is an empty cell"),
+    typed("booleans", pyarrow.array([True, False]), [True, False], ""),
+    typed("float16", pyarrow.array([1.5, None], pyarrow.float16()), [1.5, None], "numbers"),
+    typed("NaN and infinity", pyarrow.array([float("nan"), float("inf")]), [None, "inf"], "empty; the word inf"),
+    typed("large strings", pyarrow.array(["é", None], pyarrow.large_string()), ["é", None], "text"),
+    typed("dictionary of strings", pyarrow.array(["é", "x"]).dictionary_encode(), ["é", "x"], "text"),
+    typed("decimals", pyarrow.array([Decimal("1.25"), None], pyarrow.decimal128(20, 2)), [1.25, None], "numbers"),
+    typed("decimals without places", pyarrow.array([Decimal(10**20), None], pyarrow.decimal128(30, 0)),
+          [10**20, None], "whole numbers, no digit lost"),
+    typed("timestamps", pyarrow.array([datetime(2024, 2, 29, 12), None]), ["2024-02-29T12:00:00", None], "ISO text"),
+    typed("dates", pyarrow.array([date(2024, 2, 29), None]), ["2024-02-29", None], "ISO text"),
+    typed("lists", pyarrow.array([[1, 2], None]), [[1, 2], None], "lists; no modality is made of them"),
+    typed("structs", pyarrow.array([{"a": 1}, None]), [{"a": 1}, None], "objects; no modality is made of them"),
+    typed("maps", pyarrow.array([[("k", 1)], None], pyarrow.map_(pyarrow.string(), pyarrow.int8())),
+          [[["k", 1]], None], "lists of pairs"),
+    refused("bytes", parquet({"x": [b"a", b"b"]}),
+            "{folder}/a.parquet, row 1: column 'x' holds bytes, which has no text form; leave it out"),
+    refused("no rows", no_rows, "{folder}/a.parquet: no rows; nothing can be learnt from it"),
+    refused("cut off", cut_off,
+            "{folder}/a.parquet: not a whole Parquet file (Parquet magic bytes not found in footer. Either the file "
+            "is corrupted or this is not a parquet file.)"),
+    refused("CSV named .parquet", file("a.parquet", CSV),
+            "{folder}/a.parquet: not a whole Parquet file (Parquet magic bytes not found in footer. Either the file "
+            "is corrupted or this is not a parquet file.)"),
+    refused("two columns of one name", same_name_twice,
+            "{folder}/a.parquet, line 1: columns 1 and 2 are both named 'n'; rename one"),
+]  # fmt: skip
+FOLDER_FORMS = [
+    read("class/file", tree("x/0.txt", "x/2.txt"),
+         [sample("x/0", "train"), sample("x/2", "val")], "split by hash", split_ratio="0.5,0.5,0"),
+    read("hidden files and others", tree("x/0.txt", "x/2.txt", "x/.3.txt", ".git/4.txt", "x/Thumbs.db", "README.md"),
+         [sample("x/0", "train"), sample("x/2", "val")], "passed over", split_ratio="0.5,0.5,0"),
+    read("a text in Latin-1, named", tree("x/0.txt", "x/2.txt", content=b"caf\xe9"),
+         [sample("x/0", "train", "café"), sample("x/2", "val", "café")], split_ratio="0.5,0.5,0",
+         encoding="latin-1"),
+    refused("a text in Latin-1", tree("x/0.txt", content=b"caf\xe9"),
+            f"{{folder}}/in/x/0.txt, line 1: the byte 0xE9 {NOT_UTF8}"),
+    refused("split/class/file", tree("train/x/0.png"),
+            "{folder}/in/train/x/0.png: lies deeper than a folder for each class (expected CLASS/file); name the "
+            "folder above the classes, or list the files in a table"),
+    refused("two files of one kind and one stem", tree("x/0.png", "x/0.jpg"),
+            "{folder}/in/x/0.png: a second image file of the sample x/0"),
+    refused("an empty folder", tree(),
+            "{folder}/in: no media files; expected a folder for each class with files in it, or a table"),
+]  # fmt: skip
+ROLE_FORMS = [
+    csv("ids in any script", 'id,text,split\n"né, 猫",one,train\nb,two,val\n', ({**ONE, "id": "né, 猫"}, TWO)),
+    bad_csv("an id that stands twice", 'id,text,split\na,"o\nne",train\nb,two,val\na,three,val\n',
+            ", line 3 and line 5: both have the id 'a'; ids must be unique (--id names another column)"),
+    bad_csv("an empty id", CSV + ",three,val\n", ", line 4: the id (column 'id') is empty"),
+    bad_csv("an unknown split", CSV + "c,three,tset\n",
+            ", line 4, column 'split': unknown split 'tset'; did you mean 'test'? Expected train, val or test"),
+    bad_csv("an empty split", CSV + "c,three,\n", ", line 4, column 'split': empty; expected train, val or test"),
+    csv("splits in other words", CSV.replace("train", " Training").replace("val", "DEV"), means="train, val"),
+    bad_csv("nothing but test rows", "id,text,split\na,one,test\n",
+            ": no train rows (found 1 test); nothing can be learnt from it"),
+    bad_csv("a train row without a target", TARGETS + "c,three,train,\n",
+            ", line 4: sample 'c' is in train and its target (column 'label') is empty; fill it, or move the sample "
+            "to test"),
+    csv("a test row without a target", TARGETS + "c,three,test,\n",
+        (*WITH_TARGETS, {"id": "c", "text": "three", "split": "test", "label": ""}), "to be predicted"),
+    bad_csv("a column with a name of mmcli's own", "id,text,row\na,one,1\n",
+            ", line 2: a column is named 'row', a name that mmcli writes itself; rename it"),
+    bad_csv("more rows than allowed", CSV + "c,three,val\n",
+            ": more than 2 rows, --max-rows allows 2; allow more, or take the first with --limit", max_rows=2),
+    csv("more rows than asked for", CSV + "damaged", limit=2, means="the first ones; the rest is not looked at"),
+    refused("a Parquet file of more rows than allowed", parquet({}),
+            "{folder}/a.parquet: 2 rows, --max-rows allows 1; allow more, or take the first with --limit",
+            max_rows=1),
+]  # fmt: skip

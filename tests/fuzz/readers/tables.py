@@ -1,0 +1,92 @@
+"""Raw tables of every form, taken in as preprocess does, and their cells read as text and numbers."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+from hypothesis import strategies as st
+
+from mmcli.modalities.files import MediaFolder
+from mmcli.modalities.table.read import Preprocessor as Table
+from mmcli.modalities.text.read import Preprocessor as Text
+from mmcli.reporting import Silent
+from mmcli.stages.intake import IntakeOptions, take_in
+from mmcli.stages.kinds import infer_kinds
+from mmcli.store.sources import open_table
+from tests.fuzz.guard import Case, Reader, refused
+from tests.fuzz.mutation import damaged_bytes, damaged_lines, damaged_value, dumped
+
+ROWS = [
+    {"id": f"r{number}", "split": split, "text": text, "price": price, "colour": colour, "label": "ab"[number % 2]}
+    for number, (split, text, price, colour) in enumerate(
+        [
+            ("train", 'good, "old" wine', "1,234.5", "red"),
+            ("train", "漢字\nline", "-3e5", ""),
+            ("val", "", "NA", "blue"),
+            ("test", "x" * 50, "", "red"),
+            ("train", "é", "0", "green"),
+        ]
+    )
+]
+TYPED = [{"when": 10**9, "list": [1, 2], "nested": {"a": None}, "flag": True} for _ in ROWS]
+
+
+def make(folder: Path) -> Reader:
+    """The same few rows in every form."""
+    files = {"t.csv": _csv(","), "s.csv": _csv(";"), "t.tsv": _csv("\t"), "t.jsonl": b"".join(map(_line, ROWS))}
+    for name, compression in (("t.parquet", "snappy"), ("u.parquet", "none"), ("z.parquet", "zstd")):
+        stream = io.BytesIO()
+        rows = [{**row, **typed} for row, typed in zip(ROWS, TYPED, strict=True)] if name == "u.parquet" else ROWS
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), stream, compression=compression)
+        files[name] = stream.getvalue()
+    media = MediaFolder(str(folder))
+    text, numbers = Text(("text",)), Table(("price", "colour"), numeric=("price",), categorical=("colour",))
+
+    def read(case: Case) -> None:
+        path = folder / case.name
+        path.write_bytes(case.content)
+        with refused():
+            list(open_table("-", case.content.splitlines(keepends=True)).rows)
+        with refused():
+            take_in(str(path), IntakeOptions(split_ratio="0.8,0.1,0.1", stratify="label", group_by="colour"), Silent())
+        taken = take_in(str(path), IntakeOptions(), Silent())
+        rows = list(taken.rows)
+        infer_kinds(rows, set())
+        for row in rows:
+            for part in (text, numbers):
+                with refused():
+                    content = part.content(row, media)
+                    if content is not None:
+                        part.decode(content)
+
+    for name, content in files.items():
+        read(Case(name, content))  # Parquet's threads begin before memory is bounded
+
+    return Reader(_cases(files), read)
+
+
+def _csv(delimiter: str) -> bytes:
+    import csv
+
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, list(ROWS[0]), delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows(ROWS)
+    return stream.getvalue().encode()
+
+
+def _line(row: Any) -> bytes:
+    return json.dumps(row).encode() + b"\n"
+
+
+@st.composite
+def _cases(draw: Any, files: dict[str, bytes]) -> Case:
+    name = draw(st.sampled_from(sorted(files)))
+    if name == "t.jsonl" and draw(st.booleans()):
+        return Case(name, b"\n".join(map(dumped, list(draw(damaged_value(ROWS))))) + b"\n")
+    return Case(name, draw((damaged_lines if name == "t.jsonl" else damaged_bytes)(files[name])))

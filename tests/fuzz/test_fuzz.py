@@ -1,0 +1,22 @@
+"""Every reader of files, given damaged ones: MmcliError, or UnusableError for a sample's input, and nothing else.
+
+MMCLI_FUZZ_MINUTES says for how long each reader is tried.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.fuzz.runs import READERS, fuzz
+
+MINUTES = float(os.environ.get("MMCLI_FUZZ_MINUTES", "0.5"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
+def test_damaged_files_are_refused_and_nothing_worse(reader, tmp_path):
+    outcome = fuzz(reader, tmp_path / reader, MINUTES)
+    assert outcome.tried
+    assert not outcome.findings, "\n\n".join(f"{name}\n{told}" for name, told in outcome.findings.items())

@@ -1,0 +1,49 @@
+"""YAML that is no file of options: refused in one line, whatever it would grow to."""
+
+from __future__ import annotations
+
+import pytest
+
+from mmcli.errors import MmcliError
+from mmcli.stages.pipeline import read_pipeline, read_yaml
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]\n" for number in range(1, 12)
+)
+MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}\n" for n in range(1, 60))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (BOMB, "values, its aliases written out"),
+        (MERGES, "values, its aliases written out"),
+        ("a: &a [*a]\n", "values, its aliases written out"),
+        ("a: " + "[" * 5000, "not YAML"),
+        ("a: " + "- " * 5000, "not YAML"),
+        ("when: 2001-13-45\n", "not YAML"),
+        ("n: !!int a\n", "not YAML"),
+        ("n: !!float a\n", "not YAML"),
+        ("n: " + "9" * 5000 + "\n", "not YAML"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not YAML"),
+        ("? [a]\n: b\n", "not YAML"),
+        ("a: \x00\n", "not YAML"),
+        ("", "expected names with values"),
+        ("a\n", "expected names with values"),
+        ("a: b\n" * 300_000, "larger than"),
+        ("a: b\n---\na: b\n", "not YAML"),
+    ],
+    ids=range(16),
+)
+def test_it_is_one_line(tmp_path, content, said):
+    (tmp_path / "a.yaml").write_text(content)
+    with pytest.raises(MmcliError, match=said) as error:
+        read_yaml(tmp_path / "a.yaml")
+    assert len(str(error.value)) < 600
+    with pytest.raises(MmcliError):
+        read_pipeline(tmp_path / "a.yaml")
+
+
+def test_an_alias_stands_for_what_it_names(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}\n")
+    assert read_yaml(tmp_path / "a.yaml") == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
