@@ -54,6 +54,17 @@ class UnusableError(Exception):
         self.reason = reason
 
 
+class AbsentError(UnusableError):
+    """An input is there and whole, and has nothing of a modality, as a film without sound has: no bad input.
+
+    Args:
+        reason: What it lacks, in a few words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("missing", reason)
+
+
 def unknown_name(what: str, name: str, known: Iterable[str]) -> MmcliError:
     """Return the error for a name that does not exist: the nearest one that does, and all of them."""
     names = list(known)

@@ -21,6 +21,8 @@ from typing import Any
 from mmcli.errors import MmcliError, UsageError, unknown_name
 
 _MOST_DIGITS = 18
+_EXTRAS = {"transformers": "text", "timm": "vision"}
+"""The extra of this package that brings another one."""
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
 
@@ -118,9 +120,9 @@ class Registry:
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("mmcli"):
                 raise
-            raise MmcliError(
-                f"{self.what} {name!r} needs the package {error.name!r}: pip install {error.name}"
-            ) from error
+            extra = _EXTRAS.get((error.name or "").partition(".")[0])
+            install = f"'mmcli[{extra}]'" if extra else error.name
+            raise MmcliError(f"{self.what} {name!r} needs the package {error.name!r}: pip install {install}") from error
         found: type = getattr(module, camel(name))
         return found
 

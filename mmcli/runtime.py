@@ -73,6 +73,22 @@ class Runtime:
         return list(self._pool[0].map(function, items))
 
 
+def computes_bfloat16(device: str) -> bool:
+    """Tell whether a device multiplies bfloat16 matrices faster than float32 ones: AMX, AVX512-BF16, recent GPUs."""
+    if device == "cpu":
+        try:
+            with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+                flags = next((line for line in file if line.startswith("flags")), "").split()
+        except OSError:
+            return False
+        return "amx_bf16" in flags or "avx512_bf16" in flags
+    if device == "cuda":
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return False
+
+
 def detect(
     jobs: int | None,
     device: str,

@@ -131,6 +131,7 @@ def fit(
     validate: Callable[[nn.Module], dict[str, float]],
     options: TrainingOptions,
     *,
+    lr_scale: Callable[[str], float] = lambda name: 1.0,
     on_epoch: Callable[[Epoch, Checkpoint], None] = lambda epoch, checkpoint: None,
     checkpoint: Checkpoint | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -143,6 +144,7 @@ def fit(
         loss: Returns the scalar to minimise, averaged over a batch.
         validate: Returns finite values, ``options.monitor`` among them; called in eval mode, without gradients.
         options: How to train.
+        lr_scale: What a parameter's learning rate is multiplied by, by its name.
         on_epoch: Called after each epoch with what is needed to go on from there.
         checkpoint: Where to go on from; the end is that of a run without interruption, to the last bit.
         should_stop: Asked after each epoch.
@@ -150,7 +152,7 @@ def fit(
     Raises:
         MmcliError: The loss is no longer finite, there is no batch, or validation lacks the monitored value.
     """
-    optimizer = _optimizer(model, options)
+    optimizer = _optimizer(model, options, lr_scale)
     history: list[Epoch] = []
     best: dict[str, Tensor] = {}
     if checkpoint is not None:
@@ -165,7 +167,7 @@ def fit(
         model_seed, order_seed = np.random.SeedSequence([options.seed, number]).generate_state(2).tolist()
         torch.manual_seed(model_seed)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_scale"]
         model.train()
         losses = [
             _step(model, optimizer, loss(model, batch), options)
@@ -237,13 +239,16 @@ def _decayed(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim > 1]
 
 
-def _optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.Optimizer:
-    rest = [parameter for parameter in model.parameters() if parameter.requires_grad and parameter.ndim <= 1]
-    groups = [
-        {"params": _decayed(model), "weight_decay": options.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=options.lr, fused=True)
+def _optimizer(model: nn.Module, options: TrainingOptions, lr_scale: Callable[[str], float]) -> torch.optim.Optimizer:
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = options.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((lr_scale(name), decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [{"params": own, "lr_scale": scale, "weight_decay": decay} for (scale, decay), own in groups.items()],
+        lr=options.lr, fused=True,
+    )  # fmt: skip
 
 
 def _copy(tensors: Mapping[str, Any]) -> dict[str, Tensor]:

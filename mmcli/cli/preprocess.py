@@ -10,7 +10,7 @@ import typer
 from mmcli.cli import options
 
 NAME = "preprocess"
-COLUMNS, SPLITS, TEXT, MEDIA, BAD = "Columns", "Splits", "Text", "Images and sound", "Bad inputs"
+COLUMNS, SPLITS, TEXT, MEDIA, BAD = "Columns", "Splits", "Text", "Images, sound and video", "Bad inputs"
 Columns = list[str]
 
 
@@ -29,7 +29,11 @@ def command(
     output: options.Output,
     text: Annotated[Columns, _column("Text column; COL or NAME=COL. Repeatable, like all of these.")] = [],
     image: Annotated[Columns, _column("Column of image files.")] = [],
-    audio: Annotated[Columns, _column("Column of sound files.")] = [],
+    audio: Annotated[
+        Columns,
+        _column("Column of sound files; or of videos, for their sound track: --video clip --audio sound=clip."),
+    ] = [],
+    video: Annotated[Columns, _column("Column of video files, for their pictures.")] = [],
     numeric: Annotated[
         Columns, _column("Number column or pattern; with NAME='a_*' the columns are a modality of their own.")
     ] = [],
@@ -70,13 +74,15 @@ def command(
     min_count: Annotated[
         int, typer.Option(min=1, help="Rarer tokens of the train rows are unknown.", rich_help_panel=TEXT)
     ] = 1,
-    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side.", rich_help_panel=MEDIA)] = 224,
+    image_size: Annotated[
+        int, typer.Option(min=1, help="Pixels a side, of images and frames.", rich_help_panel=MEDIA)
+    ] = 224,
     resize: Annotated[
         Literal["crop", "pad", "stretch"], typer.Option(help="How to make it square.", rich_help_panel=MEDIA)
     ] = "crop",
     background: Annotated[str, typer.Option(help="Colour behind transparency.", rich_help_panel=MEDIA)] = "white",
     max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger images are skipped.", rich_help_panel=MEDIA)
+        int, typer.Option(min=1, help="Larger images and videos are skipped.", rich_help_panel=MEDIA)
     ] = 178_956_970,
     max_bytes: Annotated[
         int, typer.Option(min=1, help="Larger files, and arrays once unpacked, are skipped.", rich_help_panel=MEDIA)
@@ -94,6 +100,21 @@ def command(
     normalize: Annotated[
         Literal["none", "peak", "rms"], typer.Option(help="Loudness of sounds.", rich_help_panel=MEDIA)
     ] = "none",
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Frames of a video, at even times; with --fps, the most. By default 8, with --fps 64.",
+            rich_help_panel=MEDIA,
+            show_default=False,
+        ),
+    ] = None,
+    fps: Annotated[float | None, _column("Frames a second of a video instead, from its start.", MEDIA)] = None,
+    clip_seconds: Annotated[float | None, _column("Of a video, only the first so many seconds.", MEDIA)] = None,
+    max_decode_frames: Annotated[
+        int,
+        typer.Option(min=1, help="Videos that need more frames decoded are skipped.", rich_help_panel=MEDIA),
+    ] = 10_000,
     on_error: Annotated[
         Literal["keep", "drop", "fail"],
         typer.Option(help="A bad input: keep the sample without it, drop the sample, or fail.", rich_help_panel=BAD),
@@ -131,13 +152,14 @@ def command(
     from mmcli.stages.preprocess import preprocess
 
     summary = preprocess(
-        source, output, text=text, image=image, audio=audio, numeric=numeric, categorical=categorical, tensor=tensor,
-        target=target, id=id, root=root, confine=confine, like=like, split=split, split_ratio=split_ratio,
+        source, output, text=text, image=image, audio=audio, video=video, numeric=numeric, categorical=categorical,
+        tensor=tensor, target=target, id=id, root=root, confine=confine, like=like, split=split, split_ratio=split_ratio,
         stratify=stratify, group_by=group_by, max_tokens=max_tokens, language=language, spacy_model=spacy_model,
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
         image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,
         max_bytes=max_bytes, max_seconds=max_seconds, max_decode_seconds=max_decode_seconds, trim=trim,
         high_pass=high_pass, low_pass=low_pass, normalize=normalize,
+        frames=frames, fps=fps, clip_seconds=clip_seconds, max_decode_frames=max_decode_frames,
         on_error=on_error, max_errors=max_errors, on_leak=on_leak, only_failed=only_failed, limit=limit,
         max_rows=max_rows, encoding=encoding,
         jobs=jobs, seed=seed, fresh=fresh, reporter=Console(quiet),

@@ -13,7 +13,13 @@ NETWORK, LEARNING = "Network", "Learning"
 
 
 def command(
-    source: options.Source,
+    source: Annotated[
+        list[str],
+        typer.Argument(
+            help="An artifact of preprocess, extract-features or fuse, or - ; several are joined by id.",
+            show_default=False,
+        ),
+    ],
     output: options.Output,
     task: Annotated[str, typer.Option(help="auto, or one of mmcli list tasks.")] = "auto",
     target: Annotated[
@@ -28,6 +34,15 @@ def command(
             show_default=False,
         ),
     ] = None,
+    encoder: Annotated[
+        list[str],
+        typer.Option(
+            help="MODALITY=ENCODER of a preprocessed modality, trained with the rest; see mmcli list encoders. "
+            "Options freeze, last=N (layers) and lr_scale=X say how. Repeatable.",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = [],
     projection: Annotated[
         int,
         typer.Option(
@@ -52,6 +67,17 @@ def command(
         Literal["none", "balanced"],
         typer.Option(help="balanced: every class counts alike.", rich_help_panel=LEARNING),
     ] = "none",
+    augment: Annotated[
+        list[str],
+        typer.Option(
+            help="auto, or MODALITY=NAME,NAME: changes to train rows, never to val or test. Repeatable.",
+            rich_help_panel=LEARNING,
+            show_default=False,
+        ),
+    ] = [],
+    augment_strength: Annotated[
+        float, typer.Option(min=0, max=1, help="Of every augmentation.", rich_help_panel=LEARNING)
+    ] = 0.5,
     epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=LEARNING)] = 40,
     lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=LEARNING)] = 1e-3,
     weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's decay.", rich_help_panel=LEARNING)] = 0.01,
@@ -78,6 +104,9 @@ def command(
     limit: options.Limit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of encoders: auto, float32 or bfloat16.", rich_help_panel=options.RUN)
+    ] = "auto",
     deterministic: options.Deterministic = False,
     fresh: options.Fresh = False,
     config: options.Config = None,
@@ -85,7 +114,7 @@ def command(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Train a model on features; the best epoch by the val split is kept, with the chain that made the features.
+    """Train a model on features, or end to end on preprocessed samples; the best epoch by the val split is kept.
 
     Ctrl-C keeps the best epoch so far; the same command goes on from there. The test split is not looked at.
     """
@@ -95,10 +124,11 @@ def command(
     from mmcli.stages.train import train
 
     summary = train(
-        source, output, task=task, target=target, method=method, projection=projection, hidden=hidden,
-        dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, epochs=epochs, lr=lr,
+        source, output, task=task, target=target, method=method, encoder=encoder, projection=projection, hidden=hidden,
+        dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, augment=augment,
+        augment_strength=augment_strength, epochs=epochs, lr=lr,
         weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
-        batch_size=batch_size, limit=limit, seed=seed, device=device,
+        batch_size=batch_size, limit=limit, seed=seed, device=device, precision=precision,
         deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_model(summary, json)

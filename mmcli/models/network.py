@@ -1,27 +1,33 @@
-"""The network that is trained: a projection for each modality, fusion, head, each handed in from outside."""
+"""The network that is trained: encoders, a projection for each modality, fusion, head, each handed in from outside."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
 
-Feature = Tensor | tuple[Tensor, Tensor]
+Feature = Tensor | tuple[Tensor, ...]
+_ROW_NORM = 4.0
+"""The norm of an encoder's vector, that of a scaled feature: so that neither outweighs the other."""
 
 
 class Network(nn.Module):
     """Outputs (B, K) from the features of several modalities, any of which may be absent.
 
     Args:
-        in_dims: The width of each modality by name: D of a vector or a sequence, C of a feature map.
+        in_dims: The width of each modality by name: D of a vector or a sequence, C of a feature map; of an encoder's
+            features where it has one.
         fusion: Makes the fusion from the widths it will get.
         head: Makes the head from the width of the fused vector.
         projection_dim: The width each modality is projected to by a layer that is trained with the rest, for a
             fusion that needs equal widths; None gives fusion the features as they are.
         dropout: The share of the fusion's inputs dropped in training, from 0 to 1.
+        encoders: By name, what makes the features of a modality from its stored values.
+        half: Let encoders compute in bfloat16 where that is safe, their weights staying float32.
         modality_dropout: The chance that a modality of a row is taken for absent in training, from 0 to 1;
             the last one of a row never is.
 
@@ -37,6 +43,8 @@ class Network(nn.Module):
         *,
         fusion: Callable[[dict[str, int]], nn.Module],
         head: Callable[[int], nn.Module],
+        encoders: Mapping[str, nn.Module] | None = None,
+        half: bool = False,
         projection_dim: int | None = None,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
@@ -45,7 +53,10 @@ class Network(nn.Module):
         if not 0 <= modality_dropout <= 1 or not 0 <= dropout <= 1:
             raise MmcliError(f"dropout {dropout} and modality dropout {modality_dropout} must be from 0 to 1")
         self.names = sorted(in_dims)
+        self.in_dims = dict(in_dims)
         self.modality_dropout = modality_dropout
+        self.half = half
+        self.encoders = nn.ModuleDict(dict(sorted((encoders or {}).items())))
         self.projections = nn.ModuleList(
             nn.Dropout(dropout) if projection_dim is None else _projection(in_dims[name], projection_dim, dropout)
             for name in self.names
@@ -60,22 +71,53 @@ class Network(nn.Module):
 
         Args:
             features: For each modality vectors (B, D), feature maps (B, C, H, W), averaged over H and W, or
-                sequences: values (B, T, D) and lengths (B,), averaged over their own steps.
+                sequences: values (B, T, D) and lengths (B,), averaged over their own steps; for one with an encoder
+                what that takes.
             present: (B,) bool for each modality; absent rows of ``features`` may hold anything.
         """
         if self.training and self.modality_dropout:
             present = drop_modalities(present, self.modality_dropout)
-        outputs: Tensor = self.head(self.fusion(self._project(features, present), present))
+        vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
+        return self.from_vectors(vectors, present)
+
+    def vector(self, name: str, feature: Feature, present: Tensor | None = None) -> Tensor:
+        """Return one vector (B, D) a row of a modality: encoded where it has an encoder, pooled.
+
+        In training only the rows where it is ``present``, (B,) bool, are encoded; the others are zeros.
+        """
+        if name not in self.encoders:
+            return pool(feature)
+        inputs = (feature,) if isinstance(feature, Tensor) else feature
+        chosen = None
+        if self.training and present is not None and not present.all():
+            chosen = present.nonzero().squeeze(1)
+            if not len(chosen):
+                return torch.zeros(len(present), self.in_dims[name], device=present.device)
+            inputs = tuple(value[chosen] for value in inputs)
+        half = torch.autocast(inputs[0].device.type, torch.bfloat16) if self.half else nullcontext()
+        with half:
+            found = self.encoders[name](*inputs)
+        found = (found[0].float(), found[1]) if isinstance(found, tuple) else found.float()
+        pooled = pool(found)
+        vectors = nn.functional.layer_norm(pooled, pooled.shape[1:]) * (_ROW_NORM / pooled.shape[1] ** 0.5)
+        if chosen is None:
+            return vectors
+        return vectors.new_zeros(len(present), vectors.shape[1]).index_copy(0, chosen, vectors)  # type: ignore[arg-type]
+
+    def from_vectors(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, K) from the vectors of every modality, (B, D) each."""
+        outputs: Tensor = self.head(self.fusion(self._project(vectors, present), present))
         return outputs
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
         """Return the fusion's weights (B, M), columns in sorted order of names; None where it has none."""
         weights = getattr(self.fusion, "modality_weights", None)
-        return None if weights is None else weights(self._project(features, present), present)
+        vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
+        return None if weights is None else weights(self._project(vectors, present), present)
 
-    def _project(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def _project(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {
-            name: layer(torch.where(present[name].unsqueeze(1), pool(features[name]), 0.0))
+            name: layer(torch.where(present[name].unsqueeze(1), vectors[name], 0.0))
             for name, layer in zip(self.names, self.projections, strict=True)
         }
 

@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torchvision
-from torch import Tensor, nn
-
-from mmcli.models._inputs import dense_inputs
-from mmcli.models._torchvision import feature_form, image_features, make_body
-from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
-
-_URL = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
-_CHANNELS = 2048
+from mmcli.models._torchvision import ImageNetwork
 
 
-class Resnet50(nn.Module):
-    """ResNet-50 up to its last feature map.
+class Resnet50(ImageNetwork):
+    """ResNet-50 up to the feature map of one of its four stages, of 256, 512, 1024 and 2048 channels.
 
     The published weights are torchvision's first, of plain cross-entropy: those of newer recipes, with smoothed
     labels and mixed images, classify ImageNet better and transfer worse (Kornblith et al. 2021, Why Do Better Loss
     Functions Lead to Less Transferable Features?).
 
-    Args:
-        inputs: Images, (3, H, W) uint8.
-        weights: ``default`` for torchvision's published ImageNet weights, ``none`` for random ones, or a state dict
-            in a ``.pth`` or ``.safetensors`` file; a classifier in it is left out.
-        pool: ``mean`` over the feature map gives (C,); ``none`` gives the map, (C, H, W).
-        seed: Of random weights.
-
-    Raises:
-        MmcliError: The weights are not to be had, or do not fit.
-
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, table 1.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("image",)
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     origin: ClassVar[str] = "torchvision, ImageNet-1k"
     licence: ClassVar[str] = "BSD-3-Clause; ImageNet's images are for research only"
-
-    def __init__(
-        self, inputs: ModalitySpec, *, weights: str = "default", pool: Literal["mean", "none"] = "mean", seed: int = 0
-    ) -> None:
-        super().__init__()
-        self.inputs = inputs
-        self.weights = weights
-        self.pool = pool
-        self.seed = seed
-        self.body, self._assets = make_body(torchvision.models.resnet50, _URL, weights, seed)
-
-    def output(self) -> FieldSpec:
-        """Return (C,) or (C, H, W), a pixel of the map for every 32 of the image."""
-        return feature_form(self.inputs, _CHANNELS, self.pool)
-
-    def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
-
-    def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return the stored pixels."""
-        del length
-        return (dense_inputs(column),)
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Return the features of images (B, 3, H, W) uint8."""
-        return image_features(self.body, values, self.pool)
-
-    def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file; nothing for random weights."""
-        return dict(self._assets)
+    architecture: ClassVar[str] = "resnet50"
+    url: ClassVar[str] = "https://download.pytorch.org/models/resnet50-0676ba61.pth"
+    stages: ClassVar[tuple[str, ...]] = ("layer1", "layer2", "layer3", "layer4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,20 +16,22 @@ from mmcli.store.keys import file_digest
 
 ONLINE = "MMCLI_ONLINE"
 _NAMED = 3
+_DIGITS = re.compile(r"-([0-9a-f]{8,64})$")
 
 
 def published_weights(url: str) -> Path:
     """Return the file of published weights in torch's cache; downloaded only where ``MMCLI_ONLINE=1``.
 
     Args:
-        url: Its file name ends in the first digits of its SHA-256, as torchvision's do.
+        url: Where its file name ends in the first digits of its SHA-256, as torchvision's do, they are checked.
 
     Raises:
         MmcliError: The file is not there, cannot be downloaded, or is not the one that was published.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rpartition("/")[2]
-    digits = path.stem.rpartition("-")[2]
+    found = _DIGITS.search(path.stem)
+    digits = found[1] if found else ""
     if not path.exists():
         if os.environ.get(ONLINE) != "1":
             raise MmcliError(
@@ -37,12 +40,27 @@ def published_weights(url: str) -> Path:
             )
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            torch.hub.download_url_to_file(url, str(path), hash_prefix=digits, progress=False)
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=digits or None, progress=False)
         except (OSError, RuntimeError) as error:
             raise MmcliError(f"{url} cannot be downloaded: {error}") from None
     if not file_digest(path).startswith(digits):
         raise MmcliError(f"{path}: its SHA-256 does not begin with {digits}: damaged, or not what {url} holds")
     return path
+
+
+def find_weights(weights: str, url: str) -> Path | None:
+    """Return the file that the option ``weights`` means; None for ``none``, which draws them at random.
+
+    Args:
+        weights: ``default`` for the published ones, ``none``, or a file.
+        url: The published ones.
+
+    Raises:
+        MmcliError: The published ones are not to be had.
+    """
+    if weights == "none":
+        return None
+    return published_weights(url) if weights == "default" else Path(weights)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -68,22 +86,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return dict(found)
 
 
-def fit_weights(
-    module: nn.Module,
-    weights: Mapping[str, Tensor],
-    path: Path,
-    unused: tuple[str, ...] = (),
-    *,
-    assign: bool = False,
-) -> None:
-    """Load weights into a module.
+def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()) -> None:
+    """Load weights into a module; arguments are those of ``fitting_weights``.
+
+    Raises:
+        MmcliError: A tensor is missing, of another shape, or unknown.
+    """
+    module.load_state_dict(fitting_weights(module, weights, path, unused), strict=False)
+
+
+def fitting_weights(
+    module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()
+) -> dict[str, Tensor]:
+    """Return the weights that a module takes, all of which must fit it.
 
     Args:
-        module: Its state is what ``weights`` must hold.
+        module: Its state is what ``weights`` must hold; it may be on the device ``meta``.
         weights: Tensors by name.
         path: Where they came from, for the message.
         unused: Beginnings of names that may be there and are left out, such as a classifier's.
-        assign: Put the tensors themselves in place of the module's, which may then be on the device ``meta``.
 
     Raises:
         MmcliError: A tensor is missing, of another shape, or unknown.
@@ -102,4 +123,4 @@ def fit_weights(
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             raise MmcliError(f"{path}: the state dict {what} {', '.join(names[:_NAMED])}{more}")
-    module.load_state_dict(kept, strict=False, assign=assign)
+    return kept

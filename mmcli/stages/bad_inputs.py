@@ -137,13 +137,18 @@ def _short(keys: Array) -> Array:
 
 
 def _in_two_splits(keys: Array, splits: Array) -> Array:
-    """Tell of which rows the key, other than zero, stands in two splits."""
+    """Tell of which rows the key, other than zero, stands in two splits.
+
+    Rows of one key lie together once sorted, so where they are of two splits two of these are neighbours.
+    """
     order = np.argsort(keys)
-    sorted_keys = keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], sorted_keys[1:] != sorted_keys[:-1]]))
-    codes = np.unique(splits, return_inverse=True)[1].astype(np.uint8)[order]
-    mixed = np.minimum.reduceat(codes, starts) != np.maximum.reduceat(codes, starts)
-    mixed &= sorted_keys[starts] != 0
-    told = np.zeros(len(keys), bool)
-    told[order] = np.repeat(mixed, np.diff(np.append(starts, len(keys))))
-    return told
+    together = keys[order]
+    of_split = splits[order]
+    mixed = together[1:][(together[1:] == together[:-1]) & (of_split[1:] != of_split[:-1]) & (together[1:] != 0)]
+    del order, together, of_split
+    if not len(mixed):
+        return np.zeros(len(keys), bool)
+    mixed = np.unique(mixed)
+    place = np.minimum(np.searchsorted(mixed, keys), len(mixed) - 1)
+    found: Array = mixed[place] == keys
+    return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.store.columns import Column, Dense, ModalitySpec
+from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 def width(spec: ModalitySpec) -> int:
     """Return how many numbers describe a row once a sequence is pooled over T and a feature map over H and W."""
-    form = spec.main
+    return form_width(spec.main)
+
+
+def form_width(form: FieldSpec) -> int:
+    """Return the same of a form."""
     return int(form.dims[0]) if form.axes in ("CHW", "TD") else int(np.prod(form.dims))
 
 

@@ -88,7 +88,7 @@ def evaluate(
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)
         if chosen is not None:
-            _collect(collected, chosen, trained, reporter)
+            _collect(collected, chosen, trained, runtime)
     if not collected.targets:
         raise MmcliError(f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)")
     if collected.unknown_targets:
@@ -114,7 +114,7 @@ def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | N
     return asked.take(rows) if rows else None
 
 
-def _collect(collected: _Collected, asked: Asked, model: TrainedModel, reporter: Reporter) -> None:
+def _collect(collected: _Collected, asked: Asked, model: TrainedModel, runtime: Runtime) -> None:
     column = model.artifact.roles.target
     targets = []
     for identity, row in zip(asked.ids, asked.batch.rows, strict=True):
@@ -128,12 +128,13 @@ def _collect(collected: _Collected, asked: Asked, model: TrainedModel, reporter:
         asked, targets = asked.take(known_rows), [targets[number] for number in known_rows]
     if not targets:
         return
-    whole, known = model.outputs(asked.batch.columns)
+    vectors = model.vectors(asked.batch.columns, runtime)
+    whole, known = model.outputs(vectors)
     collected.targets += targets
     collected.whole.append(whole)
     collected.known.append(known)
     for part in subsets(model.sources):
-        collected.parts[subset_name(part)].append(model.outputs(asked.batch.columns, part)[0])
+        collected.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
     records = model.task.records(whole)
     for number, problems in enumerate(asked.problems(model.sources)):
         predicted = prediction(asked.ids[number], records[number], bool(known[number]), problems, model.sources)

@@ -6,15 +6,18 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
+from mmcli.stages.frames import name_of
+from mmcli.stages.precision import settle_precision
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, ExtractTransform, Use, make_extractor
+from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.opening import open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
@@ -59,6 +62,8 @@ def extract_features(
         "parameters": {"limit": limit},
     }
     with ArtifactWriter(output, STAGE, fresh) as writer:
+        if precision == "auto":
+            settle_precision(transform, {} if fresh else _config_before(writer.output), samples, runtime, reporter)
         same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())
         if same is not None:
             return summary_of(same, began)
@@ -72,6 +77,10 @@ def extract_features(
             header={**header, "learnt_from": hashes},
         )
         return drive(writer, work, runtime, reporter, began)
+
+
+def _config_before(output: Path) -> Mapping[str, Any]:
+    return Artifact(output).chain[-1].config if is_artifact(output, STAGE) else {}
 
 
 def _parse_use(text: str) -> tuple[str, Spec]:
@@ -93,16 +102,16 @@ def _plan_uses(
     for modality, specs in chosen.items():
         kind = modalities[modality].kind
         if not specs:
-            specs = [Spec(name) for name in DEFAULT_EXTRACTORS[kind]]
+            specs = [parse_spec(text) for text in DEFAULT_EXTRACTORS[kind]]
             reporter.note(
                 f"{modality}: {' and '.join(map(str, specs))} (--use {modality}=… chooses, none leaves it out)"
             )
         for spec in specs:
             if spec.name == NONE:
                 continue
-            name = modality if len(specs) == 1 else f"{modality}_{spec.name}"
+            name = modality if len(specs) == 1 else f"{modality}_{name_of(spec)}"
             if name in uses:
-                raise MmcliError(f"--use {modality}={spec}: {spec.name} is used on {modality} twice; one at a time")
+                raise MmcliError(f"--use {modality}={spec}: {name_of(spec)} is used on {modality} twice; one at a time")
             uses[name] = Use(modality, spec, make_extractor(modalities[modality], spec, seed))
     if not uses:
         raise MmcliError("every modality is left out by --use …=none: nothing to extract")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.runtime import Runtime
-from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Tensor, assemble
+from mmcli.stages.encoding import encode_rows
+from mmcli.store.columns import Column, FieldSpec, ModalitySpec, Tensor, assemble
 from mmcli.store.keys import fingerprint
 from mmcli.store.state import State
 
@@ -19,14 +18,11 @@ if TYPE_CHECKING:
 
     from mmcli.models import Encoder
 
-_LENGTH_OF_FULL_BATCH = 64
-
 
 class FrozenEncoder:
     """An encoder as an extractor: fixed weights, batches of one shape, any device and precision.
 
-    A row's result does not depend on the rows beside it: rows whose sequences are filled up to the same length make
-    batches of one number of rows, and the last of them is filled up with copies of its last row.
+    A row's result does not depend on the rows beside it.
 
     Args:
         spec: The encoder's name and options.
@@ -59,18 +55,9 @@ class FrozenEncoder:
         Raises:
             MmcliError: The device is not there.
         """
-        import torch
-
         device = runtime.torch_device()
         network = self._place(device, runtime)
-        items: list[Array | None] = [None] * len(column)
-        with torch.inference_mode():
-            for rows, length, size in _batches(self.network.lengths(column), len(column), runtime.batch_size):
-                filled_up = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
-                inputs = self.network.collate(column.take(filled_up), length)
-                features = _items(network(*(_to_device(value, device) for value in inputs)))
-                for row, item in zip(rows, features, strict=False):
-                    items[row] = item
+        items = encode_rows(self.network, network, column, runtime.batch_size, device)
         return assemble(self.output(spec), items)
 
     def assets(self) -> dict[str, str]:
@@ -106,34 +93,15 @@ class FrozenEncoder:
         if self._placed is None or self._placed[0] != key:
             copy: Any = deepcopy(self.network)
             precision: torch.dtype = getattr(torch, runtime.precision)
-            self._placed = key, copy.to(device=device, dtype=precision).to(memory_format=torch.channels_last)
+            self._placed = key, _channels_last(copy.to(device=device, dtype=precision))
         return self._placed[1]
 
 
-def _batches(lengths: Array | None, count: int, size: int) -> Iterator[tuple[Array, int | None, int]]:
-    """Return the numbers of the rows of each batch, their length, and how many rows such a batch must have.
-
-    Sequences twice as long come half as many at a time.
-    """
-    groups: list[tuple[Array, int | None]] = [(np.arange(count), None)]
-    if lengths is not None:
-        groups = [(np.flatnonzero(lengths == length), int(length)) for length in np.unique(lengths)]
-    for rows, length in groups:
-        step = size if length is None else max(1, size * _LENGTH_OF_FULL_BATCH // max(length, _LENGTH_OF_FULL_BATCH))
-        for start in range(0, len(rows), step):
-            yield rows[start : start + step], length, step
-
-
-def _items(features: Any) -> list[Array]:
-    """Return the features of each row in float32: a sequence without what lies behind its end."""
-    if isinstance(features, tuple):
-        values, lengths = features[0].float().cpu().numpy(), features[1].cpu().tolist()
-        return [value[:length] for value, length in zip(values, lengths, strict=True)]
-    return list(features.float().cpu().numpy())
-
-
-def _to_device(batch: torch.Tensor, device: str) -> torch.Tensor:
+def _channels_last(network: Any) -> Any:
+    """Return the network with its image kernels' channels last in memory."""
     import torch
 
-    tensor = batch.to(device)
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor
+    for parameter in network.parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return network

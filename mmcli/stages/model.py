@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import numpy as np
 
 from mmcli.errors import MmcliError
 from mmcli.evaluation.subsets import mask
-from mmcli.registry import TASKS, parse_spec
-from mmcli.stages.collate import collate, width
-from mmcli.stages.transforms.fuse import FUSED, build_fusion
+from mmcli.registry import TASKS
+from mmcli.runtime import Runtime
+from mmcli.stages.collate import collate
+from mmcli.stages.encoding import encode_rows
+from mmcli.stages.network_plan import NetworkPlan, feature_names
 from mmcli.store.artifact import Artifact
-from mmcli.store.columns import Array, Column, ModalitySpec
+from mmcli.store.columns import Array, Column
 from mmcli.store.state import State
 
 if TYPE_CHECKING:
@@ -28,65 +30,15 @@ STAGE = "train"
 TASK_STATE = "task"
 WEIGHTS = "network.safetensors"
 _BATCH = 64
+_ENCODED_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
-class NetworkPlan:
-    """What rebuilds a network, but for its weights.
+class Vectors:
+    """One vector a row of each modality, (B, D) each, and where it is present, (B,) bool each."""
 
-    Args:
-        method: The fusion method's name and options.
-        projection: The width that each modality is projected to before fusion; None gives fusion the features as
-            they are.
-        hidden: The widths of the head's hidden layers.
-        dropout: In the head and on the fusion's inputs, from 0 to 1.
-        modality_dropout: The chance that a modality is taken for absent in training, from 0 to 1.
-        seed: For fusion methods that draw at random.
-    """
-
-    method: str
-    projection: int | None
-    hidden: tuple[int, ...]
-    dropout: float
-    modality_dropout: float
-    seed: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {**asdict(self), "hidden": list(self.hidden)}
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> NetworkPlan:
-        """Read what ``to_json`` returned."""
-        return cls(**{**record, "hidden": tuple(record["hidden"])})
-
-    def build(self, modalities: Mapping[str, ModalitySpec], out_dim: int) -> Network:
-        """Make the network for these features; its weights are drawn from torch's random numbers."""
-        from mmcli.models.heads import MlpHead
-        from mmcli.models.network import Network
-
-        method = parse_spec(self.method)
-        return Network(
-            {name: width(modalities[name]) for name in feature_names(modalities)},
-            fusion=lambda in_dims: build_fusion(method, in_dims, self.seed),
-            head=lambda in_dim: MlpHead(in_dim, out_dim, hidden=self.hidden, dropout=self.dropout),
-            projection_dim=self.projection,
-            dropout=self.dropout,
-            modality_dropout=self.modality_dropout,
-        )
-
-
-def feature_names(modalities: Mapping[str, ModalitySpec]) -> list[str]:
-    """Return the aligned features, without their fusion."""
-    return sorted(name for name in modalities if name != FUSED)
-
-
-def pooled(columns: Mapping[str, Column], names: list[str]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return features as one vector a row, (B, D) each, and where they are present, (B,) bool each."""
-    from mmcli.models.network import pool
-
-    features, present = collate(columns, names)
-    return {name: pool(feature) for name, feature in features.items()}, present
+    values: Mapping[str, Tensor]
+    present: Mapping[str, Array]
 
 
 class TrainedModel:
@@ -112,13 +64,14 @@ class TrainedModel:
         """Return the network with its weights; it takes no memory before they are known to fit."""
         import torch
 
-        from mmcli.models.weights import fit_weights, read_weights
+        from mmcli.models.weights import fitting_weights, read_weights
 
         with torch.device("meta"):
-            planned = self.plan.build(self.modalities, self.task.out_dim)
-        found = read_weights(weights)
-        fit_weights(planned, found, weights, assign=True)
-        return planned.eval()
+            planned = self.plan.build(self.modalities, self.task.out_dim, pretrained=False)
+        found = fitting_weights(planned, read_weights(weights), weights)
+        network = self.plan.build(self.modalities, self.task.out_dim, pretrained=False)
+        network.load_state_dict(found)
+        return network.eval()
 
     @property
     def source_of(self) -> dict[str, str]:
@@ -130,13 +83,27 @@ class TrainedModel:
         """The source modalities, sorted."""
         return sorted(set(self.source_of.values()))
 
-    def outputs(self, columns: Mapping[str, Column], keep: Collection[str] | None = None) -> tuple[Array, Array]:
-        """Return the task's probabilities for aligned features, and which rows had any.
+    def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
+        """Return one vector a row of each modality: its pooled features, or what its encoder makes of stored values.
+
+        Args:
+            columns: The aligned features, and the stored values of modalities with an encoder (B rows).
+            runtime: Where encoders compute.
+        """
+        ready = [name for name in self.names if name not in self.plan.encoders]
+        features, _ = collate(columns, ready)
+        values = {name: self.network.vector(name, feature) for name, feature in features.items()}
+        for name in self.plan.encoders:
+            values[name] = self._encode(name, columns[name], runtime)
+        return Vectors(values, {name: columns[name].present for name in self.names})
+
+    def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
+        """Return the task's probabilities for rows, and which rows had any modality.
 
         Rows go through the network in batches of one fixed shape, so that none depends on its neighbours.
 
         Args:
-            columns: The aligned features (B rows).
+            vectors: Of every modality (B rows).
             keep: The source modalities to look at; None is all of them.
 
         Returns:
@@ -144,20 +111,35 @@ class TrainedModel:
         """
         import torch
 
+        present = dict(vectors.present)
         if keep is not None:
-            present_now = mask({name: columns[name].present for name in self.names}, self.source_of, keep)
-            columns = {name: replace(columns[name], present=present_now[name]) for name in self.names}
-        features, present = pooled(columns, self.names)
-        known = torch.stack(list(present.values())).any(dim=0)
+            present = mask(present, self.source_of, keep)
+        there = {name: torch.from_numpy(np.array(present[name])) for name in self.names}
+        known = torch.stack(list(there.values())).any(dim=0)
         parts = []
         with torch.inference_mode():
             for start in range(0, len(known), _BATCH):
-                part = {name: _padded(value[start : start + _BATCH]) for name, value in features.items()}
-                there = {name: _padded(value[start : start + _BATCH]) for name, value in present.items()}
-                parts.append(self.network(part, there)[: len(known) - start])
+                rows = slice(start, start + _BATCH)
+                values = {name: _padded(vectors.values[name][rows]) for name in self.names}
+                now = {name: _padded(there[name][rows]) for name in self.names}
+                parts.append(self.network.from_vectors(values, now)[: len(known) - start])
         probabilities = self.task.probabilities(torch.cat(parts))
         probabilities[~known.numpy()] = self.task.prior()
         return np.asarray(probabilities, np.float64), known.numpy()
+
+    def _encode(self, name: str, column: Column, runtime: Runtime) -> Tensor:
+        import torch
+
+        device = runtime.torch_device()
+        encoder: Any = self.network.encoders[name].to(device)
+        vectors = torch.zeros(len(column), self.network.in_dims[name])
+        there = np.flatnonzero(column.present)
+        if len(there):
+            rows = encode_rows(
+                encoder, lambda *inputs: self.network.vector(name, inputs), column.take(there), _ENCODED_AT_ONCE, device
+            )
+            vectors[torch.from_numpy(there)] = torch.from_numpy(np.stack(rows))
+        return vectors
 
 
 def _padded(value: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS
+from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, parse_spec
 from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, names_for, registry_for
 
 
@@ -24,7 +24,7 @@ def registered_names(what: str) -> list[Name]:
     if what in ("extractors", "all"):
         for kind in KINDS:
             for name in names_for(kind) if EXTRACTORS[kind].names() else []:
-                default = " (default)" if name in DEFAULT_EXTRACTORS.get(kind, ()) else ""
+                default = " (default)" if name in _defaults(kind) else ""
                 found.append(Name("extractors", kind, name, registry_for(kind, name).summary(name) + default))
     if what in ("fusion", "all"):
         found += [
@@ -38,3 +38,7 @@ def registered_names(what: str) -> list[Name]:
     if what in ("tasks", "all"):
         found += [Name("tasks", "", name, TASKS.summary(name)) for name in TASKS.names()]
     return found
+
+
+def _defaults(kind: str) -> set[str]:
+    return {parse_spec(text).name for text in DEFAULT_EXTRACTORS[kind]}

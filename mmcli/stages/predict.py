@@ -42,7 +42,7 @@ def predict(
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
     trained = TrainedModel(model)
     for asked in open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit):
-        probabilities, known = trained.outputs(asked.batch.columns)
+        probabilities, known = trained.outputs(trained.vectors(asked.batch.columns, runtime))
         records = trained.task.records(probabilities)
         yield [
             prediction(identity, record, bool(there), problems, trained.sources)

@@ -18,7 +18,7 @@ from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Row
 
 STAGE = "preprocess"
-_FLAGS = ("text", "image", "audio", "numeric", "categorical", "tensor")
+_FLAGS = ("text", "image", "audio", "video", "numeric", "categorical", "tensor")
 _OPTIONS: dict[str, dict[str, str]] = {
     "text": {
         name: name
@@ -33,6 +33,15 @@ _OPTIONS: dict[str, dict[str, str]] = {
             "sample_rate", "max_seconds", "trim", "high_pass", "low_pass", "normalize", "max_decode_seconds",
         )
     },
+    "video": {
+        "image_size": "size",
+        **{
+            name: name
+            for name in (
+                "frames", "fps", "clip_seconds", "resize", "background", "max_pixels", "max_decode_frames",
+            )
+        },
+    },
     "tensor": {"max_bytes": "max_bytes"},
 }  # fmt: skip
 """What the Preprocessor of a kind calls the options that are its own."""
@@ -44,6 +53,7 @@ class PreparationOptions(TypedDict, total=False):
     text: Sequence[str]
     image: Sequence[str]
     audio: Sequence[str]
+    video: Sequence[str]
     numeric: Sequence[str]
     categorical: Sequence[str]
     tensor: Sequence[str]
@@ -72,6 +82,10 @@ class PreparationOptions(TypedDict, total=False):
     high_pass: float | None
     low_pass: float | None
     normalize: Literal["none", "peak", "rms"]
+    frames: int | None
+    fps: float | None
+    clip_seconds: float | None
+    max_decode_frames: int
     max_tokens: int
     language: str
     spacy_model: str | None

@@ -53,7 +53,8 @@ def parse_ratio(text: str) -> tuple[float, float, float]:
 
 def fraction(text: str, seed: int) -> float:
     """Return a number in [0, 1) that depends on the text and the seed alone."""
-    digest = hashlib.blake2b(text.encode(), digest_size=8, key=f"split {seed}".encode()).digest()
+    content = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(content, digest_size=8, key=f"split {seed}".encode()).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 

@@ -1,9 +1,9 @@
-"""The train and val rows as tensors in memory."""
+"""The train and val rows: ready features in memory, stored values read from their shards batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,16 +14,20 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.registry import TASKS
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
-from mmcli.stages.model import feature_names, pooled
+from mmcli.stages.collate import collate
+from mmcli.stages.encoding import to_device
+from mmcli.stages.network_plan import feature_names
+from mmcli.stages.prefetch import ahead
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
-from mmcli.store.columns import ModalitySpec
+from mmcli.store.columns import Array, ModalitySpec
 from mmcli.store.samples import Samples
 from mmcli.tasks import infer_task
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from mmcli.models import Encoder
     from mmcli.tasks import Task
 
 _ROWS = 1024
@@ -32,26 +36,27 @@ _LARGE = 2**30
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows for the network: features (B, D) and presence (B,) by modality, targets (B,)."""
+    """Rows for the network.
+
+    Args:
+        features: Ready features by modality, (B, D).
+        present: Where each modality is present, (B,) bool.
+        targets: (B,).
+        rows: Which samples these are, (B,): stored values are read by it.
+    """
 
     features: dict[str, Tensor]
     present: dict[str, Tensor]
     targets: Tensor
+    rows: Array
 
-    def take(self, rows: Tensor | slice) -> Examples:
+    def take(self, rows: Tensor) -> Examples:
         """Return some of the rows."""
         return Examples(
             {name: value[rows] for name, value in self.features.items()},
             {name: value[rows] for name, value in self.present.items()},
             self.targets[rows],
-        )
-
-    def to(self, device: str) -> Examples:
-        """Return them on a device."""
-        return Examples(
-            {name: value.to(device) for name, value in self.features.items()},
-            {name: value.to(device) for name, value in self.present.items()},
-            self.targets.to(device),
+            self.rows[rows.numpy()],
         )
 
     def batches(self, size: int, order: Tensor) -> Iterator[Examples]:
@@ -64,69 +69,120 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """One batch on the device: what the network takes of each modality, presence (B,) and targets (B,)."""
+
+    features: dict[str, Tensor | tuple[Tensor, ...]]
+    present: dict[str, Tensor]
+    targets: Tensor
+
+
+@dataclass(frozen=True)
 class TrainingData:
-    """What a network learns from and is judged by while it learns."""
+    """What a network learns from and is judged by while it learns.
+
+    Args:
+        task: Knows the targets.
+        train: The train rows.
+        val: The val rows.
+        samples: Holds the stored values.
+        encoders: By modality, what stored values are collated for.
+        device: Where batches go.
+    """
 
     task: Task
     train: Examples
     val: Examples
+    samples: Samples
+    encoders: Mapping[str, Encoder] = field(default_factory=dict)
+    device: str = "cpu"
 
-    @property
-    def train_targets(self) -> Tensor:
-        """The encoded targets of the train rows."""
-        return self.train.targets
+    def to(self, device: str, encoders: Mapping[str, Encoder]) -> TrainingData:
+        """Return it for a network with these encoders on a device."""
+        if encoders:
+            self.samples.keep_mapped()
+        return replace(self, device=device, encoders=encoders)
 
-    def to(self, device: str) -> TrainingData:
-        """Return it on a device."""
-        return TrainingData(self.task, self.train.to(device), self.val.to(device))
-
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[Examples]:
+    def batches(self, size: int, generator: torch.Generator) -> Iterator[Inputs]:
         """Return the train rows in an order drawn from the generator."""
         order = torch.randperm(len(self.train.targets), generator=generator)
-        return self.train.batches(size, order.to(self.train.targets.device))
+        return self._inputs(self.train.batches(size, order))
 
-    def validate(self, model: nn.Module, task: Task) -> dict[str, float]:
+    def validate(self, model: nn.Module, task: Task, size: int) -> dict[str, float]:
         """Return the loss and the task's metrics on the val rows."""
-        order = torch.arange(len(self.val.targets), device=self.val.targets.device)
-        outputs = torch.cat([model(batch.features, batch.present) for batch in self.val.batches(_ROWS, order)])
-        loss = float(task.loss(outputs, self.val.targets))
+        order = torch.arange(len(self.val.targets))
+        batches = self._inputs(self.val.batches(size if self.encoders else _ROWS, order))
+        outputs = torch.cat([model(batch.features, batch.present) for batch in batches])
+        loss = float(task.loss(outputs, self.val.targets.to(self.device)))
         return {
             "loss": loss,
-            **task.metrics(task.probabilities(outputs.cpu()), self.val.targets.cpu().numpy()),
+            **task.metrics(task.probabilities(outputs.cpu()), self.val.targets.numpy()),
         }
+
+    def _inputs(self, batches: Iterator[Examples]) -> Iterator[Inputs]:
+        """Read and collate; where there are stored values, a batch ahead of the network's work."""
+        made = map(self._make, batches)
+        return ahead(made) if self.encoders else made
+
+    def _make(self, batch: Examples) -> Inputs:
+        features: dict[str, Tensor | tuple[Tensor, ...]] = {
+            name: value.to(self.device) for name, value in batch.features.items()
+        }
+        for name, encoder in self.encoders.items():
+            column = self.samples.column(name, batch.rows)
+            lengths = encoder.lengths(column)
+            inputs = encoder.collate(column, None if lengths is None else int(lengths.max()))
+            features[name] = tuple(to_device(value, self.device) for value in inputs)
+        present = {name: value.to(self.device) for name, value in batch.present.items()}
+        return Inputs(features, present, batch.targets.to(self.device))
 
 
 def load_training_data(
     samples: Samples,
     fusing: FuseTransform | None,
     modalities: Mapping[str, ModalitySpec],
+    encoded: Collection[str],
     target: str | None,
     task: str,
     reporter: Reporter,
 ) -> TrainingData:
     """Read the train and val rows that have any modality; the test rows are not looked at.
 
+    Args:
+        samples: The source.
+        fusing: Scales the ready features; None where a fuse stage has done it.
+        modalities: What the network will be given.
+        encoded: Those among them that have an encoder: their values stay where they are.
+        target: The column to learn.
+        task: Its name, or ``auto``.
+        reporter: Is told what was inferred and left out.
+
     Raises:
         MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
     """
     if target is None:
         raise UsageError("no target: name the column to learn with --target")
-    names = feature_names(modalities)
+    from mmcli.models.network import pool
+
+    ready = [name for name in feature_names(modalities) if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}
     found: dict[str, list[object]] = {"train": [], "val": []}
     empty = 0
     for start, stop in samples.ranges(_ROWS):
-        batch = samples.batch(start, stop, None if fusing is not None else names)
+        batch = samples.batch(start, stop, ready if fusing is None else list(fusing.inputs))
         if fusing is not None:
             batch = fusing.apply(batch, Runtime(), NothingEarlier())
-        features, present = pooled(batch.columns, names)
+        collated, present = collate(batch.columns, ready)
+        features = {name: pool(feature) for name, feature in collated.items()}
+        present |= {name: torch.from_numpy(samples.present(name, slice(start, stop))) for name in encoded}
         known = torch.stack(list(present.values())).any(dim=0).numpy()
         splits = np.array([row.get(samples.roles.split) for row in batch.rows])
         for split in parts:
             here = np.flatnonzero((splits == split) & known)
             empty += int(((splits == split) & ~known).sum())
             rows = torch.from_numpy(here)
-            parts[split].append(Examples(features, present, torch.zeros(len(known))).take(rows))
+            numbers = np.arange(start, stop)
+            parts[split].append(Examples(features, present, torch.zeros(len(known)), numbers).take(rows))
             found[split] += [_target(batch.rows[row], target, samples) for row in here]
     if empty:
         reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
@@ -143,7 +199,7 @@ def load_training_data(
     size = sum(value.nbytes for examples in (train, val) for value in examples.features.values())
     if size > _LARGE:
         reporter.note(f"features of the train and val rows are held in memory: {size / 2**30:.1f} GiB")
-    return TrainingData(made, train, val)
+    return TrainingData(made, train, val, samples)
 
 
 def _leave_out_unknown(
@@ -176,9 +232,10 @@ def _target(row: Mapping[str, object], target: str, samples: Samples) -> object:
 
 
 def _join(parts: list[Examples], targets: Tensor) -> Examples:
-    names = list(parts[0].features)
+    first = parts[0]
     return Examples(
-        {name: torch.cat([part.features[name] for part in parts]) for name in names},
-        {name: torch.cat([part.present[name] for part in parts]) for name in names},
+        {name: torch.cat([part.features[name] for part in parts]) for name in first.features},
+        {name: torch.cat([part.present[name] for part in parts]) for name in first.present},
         targets,
+        np.concatenate([part.rows for part in parts]),
     )

@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmcli.errors import MmcliError
 from mmcli.reporting import Progress, Reporter
 from mmcli.runtime import Runtime
-from mmcli.stages.model import NetworkPlan
+from mmcli.stages.augmenting import Augmentation
 from mmcli.stages.train_data import TrainingData
+from mmcli.stages.training_plan import TrainingPlan
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mmcli.tasks import Task
     from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
 
@@ -47,10 +50,11 @@ class TrainingRun:
 
     def fit(
         self,
-        plan: NetworkPlan,
+        plan: TrainingPlan,
         modalities: Mapping[str, ModalitySpec],
         data: TrainingData,
         options: TrainingOptions,
+        augmentation: Augmentation,
         checkpoint: Checkpoint | None,
         runtime: Runtime,
         class_weights: Literal["none", "balanced"],
@@ -66,10 +70,17 @@ class TrainingRun:
 
         torch.manual_seed(options.seed)
         device = runtime.torch_device()
-        network = plan.build(modalities, self.task.out_dim).to(device)
-        data = data.to(device)
-        weight = self.task.class_weights(data.train_targets.cpu().numpy(), class_weights)
+        network = plan.network.build(modalities, self.task.out_dim, pretrained=True).to(device)
+        encoders: Any = dict(network.encoders.items())
+        data = data.to(device, encoders)
+        augment = augmentation.on(encoders)
+        scales = {f"encoders.{name}.": choice.lr_scale for name, choice in plan.encoders.items()}
+        weight = self.task.class_weights(data.train.targets.numpy(), class_weights)
         weight = None if weight is None else weight.to(device)
+
+        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+            return self.task.loss(outputs, targets, weight)
+
         self.last = checkpoint
         outcome: Outcome | None
         with self.reporter.progress("train", options.epochs) as progress:
@@ -78,9 +89,10 @@ class TrainingRun:
                 outcome = fit(
                     network,
                     lambda generator: data.batches(runtime.batch_size, generator),
-                    lambda model, batch: self.task.loss(model(batch.features, batch.present), batch.targets, weight),
-                    lambda model: data.validate(model, self.task),
+                    lambda model, batch: augment.loss(model, batch, loss),
+                    lambda model: data.validate(model, self.task, runtime.batch_size),
                     options,
+                    lr_scale=lambda name: next((s for start, s in scales.items() if name.startswith(start)), 1.0),
                     on_epoch=lambda epoch, now: self._after_epoch(epoch, now, options, progress),
                     checkpoint=checkpoint,
                 )

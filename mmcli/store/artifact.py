@@ -129,6 +129,10 @@ class Artifact:
     def _open_shard(self, number: int) -> Shard:
         return Shard(shard_path(self.path, number))
 
+    def keep_mapped(self) -> None:
+        """Keep every shard mapped once it was read, for reading rows here and there again and again."""
+        self._shards = lru_cache(maxsize=None)(self._open_shard)
+
     def shard(self, number: int) -> Shard:
         """Return shard ``number``, mapped."""
         return self._shards(number)
@@ -155,6 +159,15 @@ class Artifact:
             picked.append(self._column(int(number), modality).take(places[here]))
             order.append(here)
         return concatenate(picked).take(np.argsort(np.concatenate(order)))
+
+    def present(self, modality: str, rows: Array) -> Array:
+        """Return whether each of these rows has the modality, (B,) bool, reading nothing else."""
+        numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
+        found = np.zeros(len(numbers), bool)
+        for number in np.unique(numbers):
+            here = numbers == number
+            found[here] = self._column(int(number), modality).present[places[here]]
+        return found
 
     def ledger(self) -> Iterator[LedgerEntry]:
         """Return the inputs that are not ok, in the order of the rows.

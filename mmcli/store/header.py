@@ -101,7 +101,9 @@ _MODEL = Record(
                 "dropout": NUMBER,
                 "modality_dropout": NUMBER,
                 "seed": whole_number(-(2**63), 2**64),
-            }
+            },
+            {"encoders": Each(dict, TEXT), "half": BOOL},
+            open=True,
         ),
         "parameter_count": whole_number(),
         "best_epoch": whole_number(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +38,16 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
 def join_by_id(sources: Sequence[Samples]) -> Samples:
     """Join sources by the id of their samples; the first one says which samples there are, and their order.
 
+    A modality that one source has as preprocess made it, and another as features of it, is taken as features.
+
     Raises:
         MmcliError: Two sources have a modality of the same name, or have no sample in common.
     """
     first = sources[0]
     if len(sources) == 1:
         return first
-    ids = first.ids()
+    sources = [_without_extracted(source, sources) for source in sources]
+    first, ids = sources[0], sources[0].ids()
     parts = list(first.parts)
     taken = dict.fromkeys(first.modalities, first.name)
     for other in sources[1:]:
@@ -58,7 +62,7 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
         for part in other.parts:
             parts.append(
                 Part(part.artifacts, np.where(rows < 0, 0, part.artifact_of[rows]),
-                     np.where(rows < 0, -1, part.row_of[rows]))
+                     np.where(rows < 0, -1, part.row_of[rows]), part.left_out)
             )  # fmt: skip
     return Samples(
         " + ".join(source.name for source in sources),
@@ -66,6 +70,16 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
         parts,
         fingerprint([s.digest for s in sources]),
     )
+
+
+def _without_extracted(source: Samples, sources: Sequence[Samples]) -> Samples:
+    extracted = {name for other in sources for name, spec in other.modalities.items() if spec.extractor is not None}
+    parts = [
+        replace(part, left_out=frozenset(name for name, spec in part.modalities.items()
+                                         if spec.extractor is None and name in extracted))
+        for part in source.parts
+    ]  # fmt: skip
+    return Samples(source.name, source.rows, parts, source.digest)
 
 
 def _from_folder(path: Path, limit: int | None) -> Samples:

@@ -26,11 +26,12 @@ def read_parquet(path: Path) -> tuple[int, Iterator[tuple[str, Row]]]:
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
+        names = file.schema_arrow.names
     except PermissionError as error:
         raise MmcliError(f"{path}: cannot be read: {error.strerror}") from None
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise _damaged(path, error) from None
-    check_header(file.schema_arrow.names, str(path))
+    check_header(names, str(path))
     return file.metadata.num_rows, _rows(file, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,15 +27,16 @@ class Part:
     artifacts: list[Artifact]
     artifact_of: Array
     row_of: Array
+    left_out: frozenset[str] = frozenset()
 
     @property
     def modalities(self) -> dict[str, ModalitySpec]:
-        """The modalities of these artifacts, which all have the same."""
-        return self.artifacts[0].modalities
+        """The modalities of these artifacts, which all have the same, but for those left out."""
+        return {name: spec for name, spec in self.artifacts[0].modalities.items() if name not in self.left_out}
 
-    def column(self, name: str, start: int, stop: int) -> Column:
-        """Return a modality's column for the samples from ``start`` to ``stop``."""
-        which, rows = self.artifact_of[start:stop], self.row_of[start:stop]
+    def column(self, name: str, chosen: Array | slice) -> Column:
+        """Return a modality's column for the chosen samples, in that order."""
+        which, rows = self.artifact_of[chosen], self.row_of[chosen]
         if len(rows) and (rows >= 0).all() and (which == which[0]).all():
             return self.artifacts[int(which[0])].take(name, rows)
         pieces, places = [], []
@@ -49,6 +51,16 @@ class Part:
         if not pieces:
             return empty_column(self.modalities[name], 0)
         return concatenate(pieces).take(np.argsort(np.concatenate(places)))
+
+
+    def present(self, name: str, chosen: Array | slice) -> Array:
+        """Return whether each of the chosen samples has the modality, (B,) bool."""
+        which, rows = self.artifact_of[chosen], self.row_of[chosen]
+        found = np.zeros(len(rows), bool)
+        for number in np.unique(which):
+            here = (which == number) & (rows >= 0)
+            found[here] = self.artifacts[int(number)].present(name, rows[here])
+        return found
 
 
 @dataclass
@@ -128,11 +140,13 @@ class Samples:
         Raises:
             MmcliError: One is no text.
         """
-        found = [row.get(self.roles.split) or "" for row in self.rows]
-        for value in found:
+        codes, names = array("L"), dict[str, int]()
+        for row in self.rows:
+            value = row.get(self.roles.split) or ""
             if not isinstance(value, str):
                 raise MmcliError(f"{self.name}: a row's split (column {self.roles.split!r}) is {value!r}, not a text")
-        return np.array(found)
+            codes.append(names.setdefault(value, len(names)))
+        return np.array([*names, ""])[np.frombuffer(codes, np.uint64)]
 
     def batch(self, start: int, stop: int, modalities: Sequence[str] | None = None) -> Batch:
         """Return the samples from ``start`` to ``stop`` with their columns."""
@@ -141,11 +155,28 @@ class Samples:
     def columns(self, start: int, stop: int, modalities: Sequence[str] | None = None) -> dict[str, Column]:
         """Return the columns of the samples from ``start`` to ``stop``."""
         return {
-            name: part.column(name, start, stop)
+            name: part.column(name, slice(start, stop))
             for part in self.parts
             for name in part.modalities
             if modalities is None or name in modalities
         }
+
+    def column(self, name: str, chosen: Array) -> Column:
+        """Return one modality's column for the chosen samples, in that order."""
+        return self._part(name).column(name, chosen)
+
+    def present(self, name: str, chosen: Array | slice) -> Array:
+        """Return whether each of the chosen samples has the modality, (B,) bool."""
+        return self._part(name).present(name, chosen)
+
+    def _part(self, name: str) -> Part:
+        return next(part for part in self.parts if name in part.modalities)
+
+    def keep_mapped(self) -> None:
+        """Keep every shard mapped once it was read, for reading rows here and there again and again."""
+        for part in self.parts:
+            for artifact in part.artifacts:
+                artifact.keep_mapped()
 
     def ranges(self, size: int) -> Iterator[tuple[int, int]]:
         """Cut the samples into ranges of ``size``, the last one smaller."""

@@ -144,6 +144,7 @@ def map_safetensors(path: Path) -> dict[str, Array]:
         raise damaged
     try:
         header = json.loads(bytes(whole[8 : 8 + length]))
+        "".join(header).encode()  # a name of half a surrogate pair is refused here
         body = whole[8 + length :]
         return {name: _view(body, form) for name, form in header.items() if name != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

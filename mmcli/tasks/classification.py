@@ -38,11 +38,14 @@ class Classification:
         """Learn the classes and how frequent they are.
 
         Raises:
-            MmcliError: A target is empty or a list, or there are not two different ones.
+            MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones.
         """
         names = [_name(target) for target in targets]
         if None in names:
             raise MmcliError(f"classification needs one class a row, not {targets[names.index(None)]!r}")
+        for name in names:
+            if name is not None and not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
+                raise MmcliError(f"the class {name!r} holds half a surrogate pair, which no text has")
         self.classes = sorted({name for name in names if name is not None}, key=_order)
         if len(self.classes) < 2:
             found = f"only {self.classes[0]!r}" if self.classes else "none"

@@ -78,7 +78,7 @@ def test_outputs_that_are_something_else_are_left_alone(mmcli, chain, tmp_path):
     clear(mmcli("extract-features", chain / "samples", "-o", "mine"), 1, "mine", "not an artifact")
     clear(mmcli("fuse", chain / "features", "-o", chain / "samples"), 1, "another stage")
     clear(mmcli("extract-features", chain / "samples", "-o", chain / "samples" / "in"), 1, "inside the artifact")
-    clear(mmcli("train", chain / "samples", "-o", "model"), 1, "artifact of preprocess", "mmcli extract-features first")
+    clear(mmcli("fuse", chain / "samples", "-o", "fused"), 1, "artifact of preprocess", "mmcli extract-features first")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

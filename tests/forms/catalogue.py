@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forms import arrays, cells, files, hostile, images, sounds, tables, texts
+from tests.forms import arrays, cells, files, hostile, images, sounds, tables, texts, videos
 from tests.forms.form import Form, Result, TableForm, run_forms, run_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
@@ -17,6 +17,8 @@ GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
     "Sounds": ("audio", sounds.FORMS),
     "Sounds, damaged": ("audio", sounds.DAMAGED),
     "Sounds, hostile": ("audio", hostile.SOUNDS),
+    "Videos": ("video", videos.FORMS),
+    "Videos, damaged": ("video", videos.DAMAGED),
     "Arrays: vectors": ("tensor", arrays.VECTORS),
     "Arrays: one number": ("tensor", arrays.NUMBER),
     "Arrays: sequences": ("tensor", arrays.SEQUENCES),
@@ -83,7 +85,7 @@ def _flag(name: str, value: object) -> str:
     return f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
 
 
-_DEFAULTS = ("image_size", "text", "numeric", "categorical")
+_DEFAULTS = ("image_size", "frames", "text", "numeric", "categorical")
 """Options that are set only to keep the tests quick, or that name the columns of the form."""
 
 

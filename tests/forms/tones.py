@@ -26,14 +26,15 @@ def encode(samples, rate=RATE, form="WAV", subtype="PCM_16"):
     return file.getvalue()
 
 
-def encode_by_ffmpeg(samples, container, codec, rate, file=None, options=None, film=False):
-    """A file written by FFmpeg; ``film`` adds half a second of black pictures."""
+def encode_by_ffmpeg(samples, container, codec, rate, file=None, options=None, film=""):
+    """A file written by FFmpeg; ``film``, the name of a codec, adds half a second of black pictures."""
     file = file or io.BytesIO()
     with av.open(file, "w", format=container, options=options or {}) as output:
-        pictures = output.add_stream("mpeg4", rate=10) if film else None
+        pictures = output.add_stream(film, rate=10) if film else None
         stream = output.add_stream(codec, rate=rate, layout="mono")
         if pictures:
             pictures.width = pictures.height = 32
+            pictures.pix_fmt = "yuv420p"
             frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
             for _ in range(5):
                 output.mux(pictures.encode(frame))

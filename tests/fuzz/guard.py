@@ -83,7 +83,6 @@ class Watch:
         self.reader = reader
         self.folder = folder
         self.tried = 0
-        self._peak = 0
         self._watching = False
         (folder / "findings").mkdir(exist_ok=True)
 
@@ -115,7 +114,7 @@ class Watch:
         (self.folder / "current").write_bytes(case.name.encode("utf-8", "replace") + b"\n" + case.content)
         self.tried += 1
         faulthandler.dump_traceback_later(HANG, exit=True)
-        began = time.process_time()
+        began, before = time.process_time(), _peak()
         self._watching = True
         try:
             self.reader.read(case)
@@ -127,18 +126,17 @@ class Watch:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            self._found("".join(traceback.format_exception(error)), f"{type(error).__name__} {_place(error)}")
+            kind = str(error).split()[0] if isinstance(error, ForbiddenError) else type(error).__name__
+            self._found("".join(traceback.format_exception(error)), f"{kind} {_place(error)}")
         finally:
             self._watching = False
             faulthandler.cancel_dump_traceback_later()
         taken = time.process_time() - began
         if taken > SECONDS:
             self._found(f"{taken:.0f} seconds", "slow")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        if self.tried <= 20 or peak > self._peak + self.reader.memory:
-            if self.tried > 20:
-                self._found(f"{peak - self._peak} bytes more", f"memory of {case.name}")
-            self._peak = peak
+        grown = _peak() - before
+        if grown > self.reader.memory:
+            self._found(f"{grown} bytes more", f"memory of {case.name}")
 
     def _found(self, told: str, kind: str) -> None:
         name = "".join(letter if letter.isalnum() else "-" for letter in kind)[:120]
@@ -161,6 +159,11 @@ class Watch:
                 raise ForbiddenError(f"{event} {values!r}"[:500])
 
         sys.addaudithook(watch)
+
+
+def _peak() -> int:
+    """Return the most bytes of memory that the process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _is_allowed(event: str, values: tuple[Any, ...], folder: str) -> bool:

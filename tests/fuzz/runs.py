@@ -15,8 +15,8 @@ from pathlib import Path
 from tests.fuzz.guard import Watch
 
 READERS = (
-    "artifact", "tensors", "model", "checkpoint", "rows", "tables", "yaml", "specs", "images", "sounds", "arrays",
-    "texts", "weights",
+    "artifact", "tensors", "model", "checkpoint", "rows", "tables", "yaml", "specs", "images", "sounds", "videos",
+    "arrays", "texts", "weights",
 )  # fmt: skip
 _ROOT = Path(__file__).parents[2]
 

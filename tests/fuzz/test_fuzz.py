@@ -20,3 +20,11 @@ def test_damaged_files_are_refused_and_nothing_worse(reader, tmp_path):
     outcome = fuzz(reader, tmp_path / reader, MINUTES)
     assert outcome.tried
     assert not outcome.findings, "\n\n".join(f"{name}\n{told}" for name, told in outcome.findings.items())
+
+
+def test_what_a_reader_must_not_do_is_found(tmp_path):
+    found = fuzz("broken", tmp_path / "broken", 0.1).findings
+    kinds = {"-".join(name.split("-")[:2]) for name in found if not name.startswith("crash")}
+    assert kinds == {"KeyError-broken", "MemoryError-numeric", "memory-of", "open-guard", "subprocess-Popen"}
+    assert any(name.startswith("crash") for name in found)
+    assert not (tmp_path / "written").exists()

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 import pytest
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.audio import Preprocessor as Audio
 from mmcli.modalities.tensor import Preprocessor as Tensor
 from mmcli.modalities.text._vector_file import open_vectors
@@ -38,6 +38,14 @@ def test_an_array_for_all_rows_with_a_damaged_header(tmp_path, header):
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body)
     with pytest.raises(MmcliError, match=r"a\.npy"):
         Tensor((), array=str(tmp_path / "a.npy")).content({"row": 0}, None)
+
+
+@pytest.mark.parametrize("shape", ["(4, True)", "(-1,)", "(-1, -3)"])
+def test_an_array_of_no_shape(shape):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    content = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(32)
+    with pytest.raises(UnusableError, match=r"damaged \.npy header"):
+        Tensor(("a",)).decode(content)
 
 
 def test_packed_word_vectors_that_are_damaged_inside(tmp_path):

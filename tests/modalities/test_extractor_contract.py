@@ -12,9 +12,11 @@ from mmcli.stages.transforms.extract_features import make_extractor
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged, assemble
 
 ROWS = 7
-KINDS = ("text", "image", "audio", "table", "tensor")
+KINDS = ("text", "image", "audio", "video", "table", "tensor")
 NEEDS = {"word_vectors": {"path": "vectors.txt"}}
 """Options without which an extractor has nothing to work with: a file of the test's own."""
+ARGUMENTS = {"frames": "hog"}
+"""Extractors that are named with an argument."""
 SLOW_NAMES = {"resnet50"}
 
 CASES = [(kind, name) for kind in KINDS for name in EXTRACTORS[kind].names() if name not in SLOW_NAMES]
@@ -46,6 +48,10 @@ def make_input(kind: str) -> tuple[ModalitySpec, Column]:
         fields = {"": FieldSpec("ragged", "int16", (), "S", 160000)}
         items = {"": [generator.integers(-9000, 9000, length, dtype=np.int16) for length in lengths]}
         facts = {"sample_rate": 16000}
+    elif kind == "video":
+        fields = {"": FieldSpec("ragged", "uint8", (3, 32, 32), "TCHW", 8)}
+        items = {"": [generator.integers(0, 256, (length, 3, 32, 32), dtype=np.uint8) for length in range(1, ROWS + 1)]}
+        facts = {"size": [32, 32], "fps": 2.0}
     elif kind == "table":
         fields = {"": FieldSpec("dense", "float32", (4,), "D"), "categories": FieldSpec("dense", "int32", (2,), "D")}
         items = {
@@ -68,7 +74,7 @@ def made(request, tmp_path, monkeypatch):
     (tmp_path / "vectors.txt").write_text("red 1 0 0.5\nsea 0 1 0.25\ngrass -1 0 0\n")
     kind, name = request.param
     spec, column = make_input(kind)
-    extractor = make_extractor(spec, Spec(name, None, NEEDS.get(name, {})), seed=0)
+    extractor = make_extractor(spec, Spec(name, ARGUMENTS.get(name), NEEDS.get(name, {})), seed=0)
     if extractor.fitted:
         extractor.fit(spec, [column.take(np.arange(3)), column.take(np.arange(3, ROWS))])
     return kind, name, extractor, spec, column
@@ -112,7 +118,7 @@ def test_features_differ_between_rows(made):
 
 def test_state_is_all_it_learnt(made):
     kind, name, extractor, spec, column = made
-    other = make_extractor(spec, Spec(name, None, NEEDS.get(name, {})), seed=0)
+    other = make_extractor(spec, Spec(name, ARGUMENTS.get(name), NEEDS.get(name, {})), seed=0)
     if extractor.fitted:
         other.load_state(extractor.state())
     assert other.output(spec) == extractor.output(spec)

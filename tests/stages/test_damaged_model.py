@@ -119,3 +119,12 @@ def test_a_damaged_checkpoint_is_none(tmp_path, suffix):
     for damaged in (changed, b"{}", b"[]", content[:-2]):
         file.write_bytes(damaged)
         assert checkpoint_before(writer, None, "x") is None
+
+
+def test_a_network_of_a_later_mmcli(model, chain):
+    header = json.loads((model / "artifact.json").read_text())
+    header["network"]["colour"] = "red"
+    mend(header)
+    (model / "artifact.json").write_text(json.dumps(header))
+    with pytest.raises(MmcliError, match="network has colour, which this mmcli does not know"):
+        ask(model, chain)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.stages.splitting import SPLITS, Splitter, fraction, is_set_aside, known_split, parse_ratio
+from mmcli.stages.splitting import DEFAULT_RATIO, SPLITS, Splitter, fraction, is_set_aside, known_split, parse_ratio
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 RATIOS = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.7, 0.0, 0.3), (0.34, 0.33, 0.33), (1.0, 0.0, 0.0)])
@@ -185,3 +185,8 @@ class TestRatio:
     def test_anything_else(self, text):
         with pytest.raises(UsageError, match="--split-ratio"):
             parse_ratio(text)
+
+
+def test_a_group_of_half_a_surrogate_pair_has_a_split():
+    splitter = Splitter(DEFAULT_RATIO, 0)
+    assert splitter.assign("a", "\ud800") == splitter.assign("b", "\ud800")

@@ -197,6 +197,12 @@ class TestDamage:
         with pytest.raises(MmcliError):
             read_all(shard, tools)
 
+    def test_a_name_of_half_a_surrogate_pair(self, shard):
+        header, body = split_file(shard)
+        join_file(shard, {**header, "\ud800": header["photo"]}, body)
+        with pytest.raises(MmcliError, match="not a whole safetensors file"):
+            map_safetensors(shard)
+
     @pytest.mark.parametrize("name", ["photo", "clip.values", "clip.offsets", "review.text.values", "photo.present"])
     def test_a_tensor_is_not_there(self, shard, tools, name):
         header, body = split_file(shard)

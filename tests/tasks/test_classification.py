@@ -271,3 +271,8 @@ def test_what_is_not_plainly_classes_must_be_said(targets, found):
 def test_no_targets_are_an_error():
     with pytest.raises(MmcliError, match="no targets"):
         infer_task([])
+
+
+def test_a_class_of_half_a_surrogate_pair_is_refused():
+    with pytest.raises(MmcliError, match="half a surrogate pair"):
+        Classification().fit(["a", "\ud800"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mmcli.errors import UnusableError
+from mmcli.errors import AbsentError, UnusableError
 from mmcli.modalities.audio._truncated import format_name, is_cut, is_mpeg_frame
+from mmcli.modalities.containers import open_container, pictures_of
 from mmcli.store.columns import Array
 
 _BLOCK = 2**20  # samples of all channels together
@@ -18,7 +18,6 @@ _RATES = (1000, 768_000)
 _SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3")
 _HEADER_DURATION = ("mov", "matroska", "asf")  # other containers estimate their duration
 _MISSING = 0.25  # seconds less than the header says that are no damage
-_LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index would make it take all there are
 _DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
     "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
@@ -40,6 +39,7 @@ def decode(content: bytes, seconds: float) -> tuple[Array, int]:
 
     Raises:
         UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
+        AbsentError: It is a film without sound.
     """
     if is_cut(content):
         raise UnusableError("corrupt", f"truncated {format_name(content)}")
@@ -83,17 +83,15 @@ def _blocks(sound: Any, needed: int) -> Iterator[Array]:
 
 
 def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
-    import av
-
-    _limit_ffmpeg()
     try:
-        # Only formats that hold sound themselves: a playlist would make FFmpeg open what it names.
-        container = av.open(io.BytesIO(content), options={"format_whitelist": _DEMUXERS})
+        container = open_container(content, _DEMUXERS)
     except Exception:  # FFmpeg fed arbitrary bytes
         name = format_name(content)
         raise UnusableError("corrupt", "not audio" if name == "audio" else f"damaged or truncated {name}") from None
     with container:
         if not container.streams.audio:
+            if pictures_of(container):
+                raise AbsentError("no sound track")
             raise UnusableError("corrupt", "no sound in it")
         stream = container.streams.audio[0]
         try:
@@ -107,20 +105,6 @@ def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
         if len(samples) < min(needed, (promised - _MISSING) * rate):
             raise UnusableError("corrupt", f"truncated {format_name(content)}")
         return samples, rate
-
-
-@cache
-def _limit_ffmpeg() -> None:
-    import ctypes
-
-    from av import _core
-
-    try:
-        limit = ctypes.CDLL(_core.__file__).av_max_alloc
-    except (OSError, AttributeError):
-        return  # a build of FFmpeg that cannot be reached: its own limit, 2 GiB a block, stays
-    limit.argtypes, limit.restype = [ctypes.c_size_t], None
-    limit(_LARGEST_BLOCK)
 
 
 def _frames(container: Any, stream: Any, needed: int) -> Iterator[Array]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mmcli.modalities.containers import is_cut_container
+
 _TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this
 _SIZE_IN_DS64 = 0xFFFFFFFF
 
@@ -31,13 +33,12 @@ _LAYOUTS = {
 }
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
 _NAMES = (
-    (8, b"WAVE", "WAV"), (8, b"AIFF", "AIFF"), (8, b"AIFC", "AIFF"), (0, b"riff", "W64"), (0, b"caff", "CAF"),
-    (0, b".snd", "AU"), (0, b"fLaC", "FLAC"), (0, b"OggS", "Ogg"), (0, b"ID3", "MP3"), (4, b"ftyp", "MP4"),
-    (0, b"\x1aE\xdf\xa3", "Matroska or WebM"), (0, b"#!AMR", "AMR"), (0, b"wvpk", "WavPack"), (0, b"TTA", "TTA"),
+    (8, b"WAVE", "WAV"), (8, b"AIFF", "AIFF"), (8, b"AIFC", "AIFF"), (8, b"AVI ", "AVI"), (0, b"riff", "W64"),
+    (0, b"caff", "CAF"), (0, b".snd", "AU"), (0, b"fLaC", "FLAC"), (0, b"OggS", "Ogg"), (0, b"ID3", "MP3"),
+    (4, b"ftyp", "MP4"), (0, b"\x1aE\xdf\xa3", "Matroska or WebM"), (0, b"#!AMR", "AMR"), (0, b"wvpk", "WavPack"),
+    (0, b"TTA", "TTA"),
 )  # fmt: skip
-_SEGMENT = b"\x18\x53\x80\x67"
 _XING_HAS_FRAMES, _XING_HAS_BYTES = 1, 2
-_LAST_PAGE = 4
 
 
 def format_name(content: bytes) -> str:
@@ -55,62 +56,19 @@ def is_mpeg_frame(start: bytes) -> bool:
 
 
 def is_cut(content: bytes) -> bool:
-    """Tell whether a file ends before its header says: WAV, AIFF, CAF, W64, AU, Ogg, MP3, MP4, Matroska and WebM."""
+    """Tell whether a file ends before its header says: WAV, AIFF, CAF, W64, AU, MP3, and what holds pictures too."""
     signature = content[:4]
-    if signature == b"OggS":
-        return _last_page_is_cut(content)
+    if is_cut_container(content):
+        return True
     if signature == b".snd":
         start, size = (int.from_bytes(content[place : place + 4], "big") for place in (4, 8))
         return size < _TO_A_PIPE and start + size > len(content)
-    if content[4:8] == b"ftyp":
-        return _boxes_are_cut(content)
-    if signature == b"\x1aE\xdf\xa3":
-        return _segment_is_cut(content)
     if signature[:3] == b"ID3" or is_mpeg_frame(signature[:2]):
         return _frames_are_cut(content)
     layout = _LAYOUTS.get(signature)
     if layout is None or (layout.name == 4 and signature != b"caff" and content[8:12] not in _FORMS):
         return False
     return _samples_are_cut(content, layout)
-
-
-def _last_page_is_cut(content: bytes) -> bool:
-    """Tell whether the last page of an Ogg file is cut, or is not marked as the last."""
-    page = content.rfind(b"OggS")
-    segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
-    return (
-        not segments or page + 27 + len(segments) + sum(segments) > len(content) or not content[page + 5] & _LAST_PAGE
-    )
-
-
-def _boxes_are_cut(content: bytes) -> bool:
-    """Tell whether the last box of an MP4 file ends past the end."""
-    position = 0
-    while position + 8 <= len(content):
-        size = int.from_bytes(content[position : position + 4], "big")
-        if size == 1:
-            size = int.from_bytes(content[position + 8 : position + 16], "big")
-        if size == 0:  # to the end
-            return False
-        position += max(size, 8)
-    return position > len(content)
-
-
-def _segment_is_cut(content: bytes) -> bool:
-    """Tell whether the segment of a Matroska file, after its EBML header, ends past the end."""
-    size, start = _ebml_size(content, 4)
-    if size is None or content[start + size : start + size + 4] != _SEGMENT:
-        return size is not None and start + size >= len(content)
-    inner, begin = _ebml_size(content, start + size + 4)
-    return inner is not None and begin + inner > len(content)
-
-
-def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:
-    """Return a size, None where it is left open, and the position after it; its first bits count its bytes."""
-    first = content[position] if position < len(content) else 0
-    length = 9 - first.bit_length() if first else 8
-    size = int.from_bytes(content[position : position + length], "big") & ((1 << 7 * length) - 1)
-    return (None if size == (1 << 7 * length) - 1 else size), position + length
 
 
 def _frames_are_cut(content: bytes) -> bool:

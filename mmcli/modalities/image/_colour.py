@@ -32,16 +32,6 @@ def to_colour(image: Image) -> Image:
     return image if transparent else image.convert("RGB")
 
 
-def flatten(image: Image, background: tuple[int, ...]) -> Image:
-    """Return an RGBA image in RGB on the background."""
-    from PIL import Image as pil
-
-    if image.mode == "RGB":
-        return image
-    canvas = pil.new("RGBA", image.size, (*background, 255))
-    return pil.alpha_composite(canvas, image).convert("RGB")
-
-
 @lru_cache(maxsize=16)
 def _to_srgb(profile: bytes, mode: str) -> ImageCmsTransform | None:
     """Return what converts pixels of a profile to sRGB; None where they are that already, or the profile is damaged.

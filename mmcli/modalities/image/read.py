@@ -7,15 +7,16 @@ import struct
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.files import read_cell
-from mmcli.modalities.image._colour import flatten, to_colour
+from mmcli.modalities.image._colour import to_colour
 from mmcli.modalities.image._missing_pixels import jpeg_scans, open_ended_jpeg, png_is_changed, png_is_short
+from mmcli.modalities.pictures import Resize, background_colour, fit, flatten
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
@@ -61,18 +62,13 @@ class Preprocessor:
         columns: tuple[str, ...],
         *,
         size: int = 224,
-        resize: Literal["crop", "pad", "stretch"] = "crop",
+        resize: Resize = "crop",
         background: str = "white",
         max_pixels: int = 178_956_970,
     ) -> None:
-        from PIL import ImageColor
-
         if size < 1 or max_pixels < 1:
             raise MmcliError(f"image size {size} and --max-pixels {max_pixels} must be at least 1")
-        try:
-            self._fill = ImageColor.getrgb(background)[:3]
-        except ValueError:
-            raise MmcliError(f"--background {background!r}: expected a colour name or #rrggbb") from None
+        self._fill = background_colour(background)
         self.columns = columns
         self.size = size
         self.resize = resize
@@ -104,7 +100,8 @@ class Preprocessor:
             self._check_size(image)  # icons hold images of other sizes than they say
             if name == "PNG":
                 _check_png(image, content)
-            fitted = flatten(self._fit(_turn(to_colour(image), image)), self._fill)
+            upright = _turn(to_colour(image), image)
+            fitted = flatten(fit(upright, self.size, self.resize, self._fill), self._fill)
         except UnusableError:
             raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -126,26 +123,6 @@ class Preprocessor:
         scale = _JPEG_REDUCTION * self.size / side
         if scale < 1:
             image.draft(None, (int(image.width * scale + 0.999), int(image.height * scale + 0.999)))
-
-    def _fit(self, image: Image) -> Image:
-        from PIL import Image as pil
-
-        size, (width, height) = self.size, image.size
-        if (width, height) == (size, size):
-            return image
-        if self.resize == "pad":
-            scale = size / max(width, height)
-            inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-            padded = pil.new(image.mode, (size, size), (*self._fill, 255)[: len(image.mode)])
-            small = image.resize(inner, pil.Resampling.BICUBIC, reducing_gap=3.0)
-            padded.paste(small, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-            return padded
-        box = (0.0, 0.0, float(width), float(height))
-        if self.resize == "crop":
-            side = min(width, height)
-            left, top = (width - side) / 2, (height - side) / 2
-            box = (left, top, left + side, top + side)
-        return image.resize((size, size), pil.Resampling.BICUBIC, box=box, reducing_gap=3.0)
 
     def fit(self, contents: Iterable[bytes]) -> None:
         """Learn nothing."""

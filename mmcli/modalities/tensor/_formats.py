@@ -61,6 +61,8 @@ def _read_npy(content: bytes, max_bytes: int) -> Array:
             raise UnusableError("corrupt", f"a .npy file of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = read_header(stream)
+        if any(type(length) is not int or length < 0 for length in shape):
+            raise ValueError
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError, tokenize.TokenError):
         raise UnusableError("corrupt", "damaged .npy header") from None
     if dtype.hasobject:

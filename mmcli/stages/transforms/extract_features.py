@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -11,7 +12,7 @@ import numpy as np
 from mmcli.errors import MmcliError, unknown_name
 from mmcli.modalities import Extractor
 from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
-from mmcli.runtime import Runtime
+from mmcli.runtime import Precision, Runtime
 from mmcli.stages.transforms import Lookup
 from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
 from mmcli.store.keys import derived_keys, fingerprint
@@ -21,6 +22,7 @@ DEFAULT_EXTRACTORS = {
     "text": ("tfidf",),
     "image": ("hog", "color_histogram"),
     "audio": ("mfcc",),
+    "video": ("frames:hog", "motion"),
     "table": ("identity",),
     "tensor": ("identity",),
 }
@@ -71,6 +73,10 @@ def make_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extractor:
         MmcliError: There is no such extractor or option.
     """
     registry = registry_for(inputs.kind, spec.name)
+    if (inputs.kind, spec.name) == ("video", "frames"):
+        from mmcli.stages.frames import make_frame_extractor
+
+        return make_frame_extractor(inputs, spec, seed)
     if registry is ENCODERS:
         from mmcli.stages.frozen import FrozenEncoder
 
@@ -87,11 +93,14 @@ class ExtractTransform:
         uses: Extractors by the name of the modality that they make.
         inputs: The stored modalities that they read.
         dtype: Of the features: float32 or float16.
-        runtime: Its batch size, precision and seed are part of what the features depend on.
+        runtime: Its batch size, precision and seed are part of what the features of networks depend on.
+
+    Attributes:
+        precisions: In which precision each use that runs a network does so; that of ``runtime`` where none is named.
     """
 
     stage: ClassVar[str] = "extract-features"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     def __init__(
         self, uses: Mapping[str, Use], inputs: Mapping[str, ModalitySpec], dtype: str, runtime: Runtime
@@ -100,7 +109,7 @@ class ExtractTransform:
         self.inputs = dict(inputs)
         self.dtype = dtype
         self.batch_size = runtime.batch_size
-        self.precision = runtime.precision
+        self.precisions: dict[str, Precision] = dict.fromkeys(self.networks(), runtime.precision)
         self.seed = runtime.seed
         self._specs: dict[str, ModalitySpec] = {}
 
@@ -125,8 +134,10 @@ class ExtractTransform:
                     f"{spec}: its file has changed since these features were made; bring the earlier file back"
                 )
             uses[name] = Use(part["source"], spec, extractor)
-        runtime = Runtime(batch_size=config["batch_size"], precision=config["precision"], seed=config["seed"])
-        return cls(uses, inputs, config["dtype"], runtime)
+        runtime = Runtime(batch_size=config["batch_size"], seed=config["seed"])
+        transform = cls(uses, inputs, config["dtype"], runtime)
+        transform.precisions |= {name: config["uses"][name]["precision"] for name in transform.precisions}
+        return transform
 
     def config(self) -> dict[str, Any]:
         """Return each use with its files' hashes, and what the numbers depend on."""
@@ -138,12 +149,12 @@ class ExtractTransform:
                     "version": use.extractor.version,
                     "options": _options(use.extractor),
                     "assets": use.extractor.assets(),
+                    **({"precision": self.precisions[name]} if name in self.precisions else {}),
                 }
                 for name, use in self.uses.items()
             },
             "dtype": self.dtype,
             "batch_size": self.batch_size,
-            "precision": self.precision,
             "seed": self.seed,
         }
 
@@ -151,11 +162,17 @@ class ExtractTransform:
         """Return what each fitted extractor learnt."""
         return {name: use.extractor.state() for name, use in self.uses.items() if use.extractor.fitted}
 
+    def networks(self) -> dict[str, Use]:
+        """Return the uses that run a network."""
+        from mmcli.stages.frames import runs_network
+
+        return {name: use for name, use in self.uses.items() if runs_network(use.extractor)}
+
     def modalities(self) -> dict[str, ModalitySpec]:
         """Return the modalities it makes."""
         for name, use in self.uses.items():
             if name not in self._specs:
-                self._specs[name] = self._make_spec(use)
+                self._specs[name] = self._make_spec(name, use)
         return self._specs
 
     def fit(self, train: Callable[[str], Iterable[Column]], learnt: Mapping[str, tuple[str, State]]) -> dict[str, str]:
@@ -169,8 +186,10 @@ class ExtractTransform:
         for name, use in self.uses.items():
             if not use.extractor.fitted:
                 continue
-            keys = [column.key.tobytes().hex() for column in train(use.source)]
-            hashes[name] = fingerprint([use.extractor.version, _options(use.extractor), "".join(keys)])
+            learns_from = hashlib.sha256(fingerprint([use.extractor.version, _options(use.extractor)]).encode())
+            for column in train(use.source):
+                learns_from.update(column.key.tobytes())
+            hashes[name] = learns_from.hexdigest()
             before = learnt.get(name)
             if before is not None and before[0] == hashes[name]:
                 use.extractor.load_state(before[1])
@@ -181,11 +200,12 @@ class ExtractTransform:
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
         """Return the batch with a column of features for each use."""
-        runtime = replace(runtime, batch_size=self.batch_size, precision=self.precision, seed=self.seed)
+        runtime = replace(runtime, batch_size=self.batch_size, seed=self.seed)
         columns = dict(batch.columns)
         ledger = list(batch.ledger)
         for name, use in self.uses.items():
-            columns[name] = self._column(name, use, batch.columns[use.source], runtime, earlier)
+            here = replace(runtime, precision=self.precisions.get(name, "float32"))
+            columns[name] = self._column(name, use, batch.columns[use.source], here, earlier)
             if name != use.source:
                 ledger += [replace(entry, modality=name) for entry in batch.ledger if entry.modality == use.source]
         return Batch(batch.rows, columns, ledger)
@@ -211,15 +231,15 @@ class ExtractTransform:
                 items[row] = features.item(place)
         return Column({"": assemble(spec.main, items)}, column.present.copy(), keys)
 
-    def _make_spec(self, use: Use) -> ModalitySpec:
+    def _make_spec(self, name: str, use: Use) -> ModalitySpec:
         source = self.inputs[use.source]
         learnt = use.extractor.state().digest() if use.extractor.fitted else ""
         identity = [
             source.kind, use.spec.name, use.extractor.version, _options(use.extractor), use.extractor.assets(),
             learnt, self.dtype,
         ]  # fmt: skip
-        if registry_for(source.kind, use.spec.name) is ENCODERS:
-            identity += [self.batch_size, self.precision, self.seed]
+        if name in self.precisions:
+            identity += [self.batch_size, self.precisions[name], self.seed]
         return ModalitySpec(
             kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
             fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,

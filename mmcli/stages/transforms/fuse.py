@@ -116,6 +116,7 @@ class FuseTransform:
         inputs: The features to fuse.
         method: The fusion method's name and options.
         seed: For methods that draw at random.
+        fuses: False only scales them: a network that also encodes stored values fuses all of it itself.
 
     Raises:
         MmcliError: There is no such method, or a feature bears the name of its result.
@@ -124,13 +125,14 @@ class FuseTransform:
     stage: ClassVar[str] = "fuse"
     version: ClassVar[int] = 1
 
-    def __init__(self, inputs: Mapping[str, ModalitySpec], method: Spec, seed: int) -> None:
+    def __init__(self, inputs: Mapping[str, ModalitySpec], method: Spec, seed: int, *, fuses: bool = True) -> None:
         if FUSED in inputs:
             raise MmcliError(f"a modality is named {FUSED!r}, the name that fuse gives its result; rename it")
         self.inputs = {name: _Input(spec, Scaler(spec.scaling)) for name, spec in inputs.items()}
         self.method = method
         self.seed = seed
-        self.static = FUSIONS.constant(method.name, "kind") == "static"
+        self.fuses = fuses
+        self.static = fuses and FUSIONS.constant(method.name, "kind") == "static"
 
     @cached_property
     def _fusion(self) -> nn.Module | None:
@@ -147,14 +149,18 @@ class FuseTransform:
         cls, config: Mapping[str, Any], states: Mapping[str, State], inputs: Mapping[str, ModalitySpec]
     ) -> FuseTransform:
         """Make the transform that ``config`` and ``states`` describe."""
-        made = cls({name: inputs[name] for name in config["inputs"]}, parse_spec(config["method"]), config["seed"])
+        made = cls(
+            {name: inputs[name] for name in config["inputs"]}, parse_spec(config["method"]), config["seed"],
+            fuses=config.get("fuses", True),
+        )  # fmt: skip
         for name, state in states.items():
             made.inputs[name].scaler.load_state(state)
         return made
 
     def config(self) -> dict[str, Any]:
         """Return the method and the features it fuses."""
-        return {"inputs": list(self.inputs), "method": str(self.method), "seed": self.seed}
+        told = {"inputs": list(self.inputs), "method": str(self.method), "seed": self.seed}
+        return told if self.fuses else {**told, "fuses": False}
 
     def states(self) -> dict[str, State]:
         """Return the scale of each modality."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from mmcli.errors import MmcliError, UnusableError
+from mmcli.errors import AbsentError, MmcliError, UnusableError
 from mmcli.modalities import Media, Preprocessor
 from mmcli.registry import KINDS
 from mmcli.runtime import Runtime
@@ -195,6 +195,8 @@ class PreprocessTransform:
             identity = str(row.get(self.id_column, number))
             if found is None:
                 yield LedgerEntry(number, identity, name, "missing", "empty cell")
+            elif isinstance(found, AbsentError):
+                yield LedgerEntry(number, identity, name, found.status, found.reason)
             elif isinstance(found, UnusableError):
                 cell = row.get(part.columns[0]) if part.threaded and len(part.columns) == 1 else None
                 path = None if cell is None else str(cell)

@@ -11,6 +11,7 @@ from mmcli.errors import MmcliError
 from mmcli.registry import EXTRACTORS, FUSIONS, KINDS, options_of, parse_spec
 from mmcli.stages.transforms.extract_features import make_extractor, names_for, registry_for
 from mmcli.stages.transforms.fuse import build_fusion
+from mmcli.store.columns import FieldSpec, ModalitySpec
 from tests.fuzz.guard import Case, Reader
 
 _VALUES = (
@@ -45,6 +46,10 @@ _VALUES = (
 )
 
 
+_FORMS = {kind: ModalitySpec(kind, "a", None, "ab" * 32, {"": FieldSpec("dense", "uint8", (3, 32, 32), "CHW")})
+          for kind in KINDS}  # fmt: skip
+
+
 def make(folder: Path) -> Reader:
     """Every registered extractor, encoder and fusion method."""
     places = {
@@ -63,7 +68,7 @@ def make(folder: Path) -> Reader:
                 raise MmcliError("needs predictions")
             build_fusion(spec, {"a": 3, "b": 3}, 0)
         elif spec.name not in ("resnet18", "resnet50") or "weights" in spec.options:
-            make_extractor(case.name, spec, 0)
+            make_extractor(_FORMS[case.name], spec, 0)
 
     return Reader(_cases(places), read)
 

@@ -1,0 +1,70 @@
+"""Augments the batches that an encoder takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor, nn
+
+from mmcli.augmentation import AUGMENTATIONS, MIXUP, SPEC_AUGMENT, audio, check_names, feature, image, text, video
+from mmcli.errors import MmcliError
+
+Inputs = tuple[Tensor, ...]
+_OPERATIONS: Mapping[str, Mapping[str, Callable[[Inputs, float], Inputs]]] = {
+    "image": image.OPERATIONS,
+    "audio": audio.OPERATIONS,
+    "text": text.OPERATIONS,
+    "video": video.OPERATIONS,
+    "table": feature.TABLE_OPERATIONS,
+    "tensor": feature.OPERATIONS,
+}
+
+
+class Augmenter:
+    """Changes each row of a batch in a way of its own, drawn from torch's generator of the inputs' device.
+
+    Args:
+        kind: Of the modality; ``tensor`` for ready features.
+        names: The augmentations, done in the order of ``AUGMENTATIONS``. Two are done elsewhere: ``mixup`` by the
+            loss (``mixes`` says whether it is asked for), ``spec_augment`` by the encoder (``prepare`` tells it).
+        strength: From 0, which changes nothing, to 1.
+
+    Raises:
+        MmcliError: The kind has no such augmentation, or the strength is not from 0 to 1.
+    """
+
+    def __init__(self, kind: str, names: Sequence[str], strength: float = 0.5) -> None:
+        check_names(kind, names, strength)
+        self.kind = kind
+        self.names = tuple(name for name in AUGMENTATIONS.get(kind, ()) if name in names)
+        self.strength = strength
+
+    @property
+    def mixes(self) -> bool:
+        """Whether rows and their targets are to be mixed."""
+        return MIXUP in self.names and self.strength > 0
+
+    def prepare(self, encoder: nn.Module) -> None:
+        """Have the encoder do in training what only it can.
+
+        Raises:
+            MmcliError: Masks of the spectrogram are asked of an encoder that makes none.
+        """
+        if SPEC_AUGMENT not in self.names:
+            return
+        if not hasattr(encoder, SPEC_AUGMENT):
+            raise MmcliError(
+                f"augmentation {SPEC_AUGMENT!r} needs an encoder that makes a spectrogram, such as audio_cnn or "
+                f"audio_lstm, not {type(encoder).__name__}"
+            )
+        encoder.spec_augment = self.strength  # type: ignore[assignment]
+
+    def __call__(self, inputs: Inputs) -> Inputs:
+        """Return inputs of the same shapes and types; lengths, and what lies behind a row's end, stay."""
+        if self.strength == 0:
+            return inputs
+        operations = _OPERATIONS[self.kind]
+        for name in self.names:
+            if name in operations:
+                inputs = operations[name](inputs, self.strength)
+        return inputs

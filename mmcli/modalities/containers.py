@@ -1,0 +1,115 @@
+"""Files that hold pictures and sound together: opened by FFmpeg, in memory alone, and looked over for a missing end."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from typing import Any
+
+_LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index would make it take all there are
+_TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this
+_SEGMENT = b"\x18\x53\x80\x67"
+_BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
+_LAST_PAGE = 4
+
+
+def open_container(content: bytes, demuxers: str) -> Any:
+    """Open a file's bytes by FFmpeg.
+
+    Args:
+        content: The bytes.
+        demuxers: Names of FFmpeg's formats, with commas: only ones that hold media themselves, as a playlist would
+            make FFmpeg open what it names.
+
+    Raises:
+        Exception: Of any kind: FFmpeg was fed arbitrary bytes.
+    """
+    import av
+
+    _limit_ffmpeg()
+    return av.open(io.BytesIO(content), options={"format_whitelist": demuxers})
+
+
+@cache
+def _limit_ffmpeg() -> None:
+    import ctypes
+
+    from av import _core
+
+    try:
+        limit = ctypes.CDLL(_core.__file__).av_max_alloc
+    except (OSError, AttributeError):
+        return  # a build of FFmpeg that cannot be reached: its own limit, 2 GiB a block, stays
+    limit.argtypes, limit.restype = [ctypes.c_size_t], None
+    limit(_LARGEST_BLOCK)
+
+
+def pictures_of(container: Any) -> list[Any]:
+    """Return the streams of moving pictures; the cover of a record is none."""
+    from av.stream import Disposition
+
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & covers]
+
+
+def is_cut_container(content: bytes) -> bool:
+    """Tell whether a file ends before its headers say: MP4 and MOV, Matroska and WebM, AVI, Ogg, GIF."""
+    if content[4:8] in _BOXES:
+        return _boxes_are_cut(content)
+    if content.startswith(b"\x1aE\xdf\xa3"):
+        return _segment_is_cut(content)
+    if content.startswith(b"OggS"):
+        return _last_page_is_cut(content)
+    if content.startswith(b"RIFF") and content[8:12] == b"AVI ":
+        return _lists_are_cut(content)
+    return content.startswith(b"GIF8") and not content.rstrip(b"\0").endswith(b";")
+
+
+def _last_page_is_cut(content: bytes) -> bool:
+    """Tell whether the last page of an Ogg file is cut, or is not marked as the last."""
+    page = content.rfind(b"OggS")
+    segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
+    return (
+        not segments or page + 27 + len(segments) + sum(segments) > len(content) or not content[page + 5] & _LAST_PAGE
+    )
+
+
+def _boxes_are_cut(content: bytes) -> bool:
+    """Tell whether the last box of an MP4 file ends past the end."""
+    position = 0
+    while position + 8 <= len(content):
+        size = int.from_bytes(content[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(content[position + 8 : position + 16], "big")
+        if size == 0:  # to the end
+            return False
+        position += max(size, 8)
+    return position > len(content)
+
+
+def _segment_is_cut(content: bytes) -> bool:
+    """Tell whether the segment of a Matroska file, after its EBML header, ends past the end."""
+    size, start = _ebml_size(content, 4)
+    if size is None or content[start + size : start + size + 4] != _SEGMENT:
+        return size is not None and start + size >= len(content)
+    inner, begin = _ebml_size(content, start + size + 4)
+    return inner is not None and begin + inner > len(content)
+
+
+def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:
+    """Return a size, None where it is left open, and the position after it; its first bits count its bytes."""
+    first = content[position] if position < len(content) else 0
+    length = 9 - first.bit_length() if first else 8
+    size = int.from_bytes(content[position : position + length], "big") & ((1 << 7 * length) - 1)
+    return (None if size == (1 << 7 * length) - 1 else size), position + length
+
+
+def _lists_are_cut(content: bytes) -> bool:
+    """Tell whether an AVI file, in one list or several, ends before the size of the last."""
+    position = 0
+    while content.startswith(b"RIFF", position):
+        size = int.from_bytes(content[position + 4 : position + 8], "little")
+        if not 0 < size < _TO_A_PIPE:
+            return False
+        position += 8 + size + size % 2
+    return position > len(content) + 1

@@ -1,0 +1,44 @@
+"""Files of the Hugging Face hub, from its cache; downloaded only where ``MMCLI_ONLINE=1``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import huggingface_hub
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+from mmcli.errors import MmcliError
+from mmcli.models.weights import ONLINE
+
+
+def hub_files(repository: str, patterns: Sequence[str]) -> Path:
+    """Return the folder in the cache that has a repository's files.
+
+    Args:
+        repository: ``owner/name`` at https://huggingface.co.
+        patterns: The files that are needed, with ``*`` for any characters.
+
+    Raises:
+        MmcliError: They are not there, cannot be downloaded, or this is no repository's name.
+    """
+    cache = huggingface_hub.constants.HF_HUB_CACHE
+    online = os.environ.get(ONLINE) == "1"
+    try:
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository, cache_dir=cache, local_files_only=not online, allow_patterns=list(patterns)
+            )
+        )
+    except HFValidationError:
+        raise MmcliError(f"{repository}: no such folder, and no name of a hub's repository, owner/name") from None
+    except LocalEntryNotFoundError:
+        what = "cannot be reached" if online else f"is not in the cache {cache}"
+        raise MmcliError(
+            f"https://huggingface.co/{repository} {what}: get {', '.join(patterns)} from there and name the file or "
+            f"the folder they are in, or set {ONLINE}=1 to let mmcli download them"
+        ) from None
+    except (HfHubHTTPError, OSError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise MmcliError(f"https://huggingface.co/{repository} cannot be downloaded: {first}") from None

@@ -1,0 +1,89 @@
+"""Weights whose tensors have other names than the network's: renamed by rules, or matched by order and shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from mmcli.errors import MmcliError
+
+_ARROW = "=>"
+_COUNT = "num_batches_tracked"
+_HEAD = 2
+_NAMED = 3
+
+
+def rename_by_rules(weights: Mapping[str, Tensor], rules: Path) -> dict[str, Tensor]:
+    """Return the tensors under the names that a file of rules gives them.
+
+    Args:
+        weights: Tensors by name.
+        rules: A text file of lines ``PATTERN => REPLACEMENT``: a regular expression, replaced wherever it is found
+            in a name, one rule after the other. Empty lines, and those that begin with ``#``, say nothing.
+
+    Raises:
+        MmcliError: The file is not there, a line is no rule, or two tensors get one name.
+    """
+    try:
+        lines = rules.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise MmcliError(
+            f"{rules}: no such file of UTF-8 text; expected lines of PATTERN {_ARROW} REPLACEMENT"
+        ) from None
+    found = {name: name for name in weights}
+    for number, line in enumerate(lines, start=1):
+        pattern, arrow, replacement = (part.strip() for part in line.partition(_ARROW))
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            if not arrow:
+                raise re.error("no arrow")
+            found = {name: re.sub(pattern, replacement, new) for name, new in found.items()}
+        except (re.error, IndexError) as error:
+            raise MmcliError(
+                f"{rules}, line {number}: {line.strip()!r} is no rule ({error}); expected PATTERN {_ARROW} REPLACEMENT"
+            ) from None
+    renamed: dict[str, Tensor] = {}
+    for name, new in found.items():
+        if new in renamed:
+            raise MmcliError(f"{rules}: two tensors get the name {new}, one of them {name}")
+        renamed[new] = weights[name]
+    return renamed
+
+
+def match_by_order(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """Return the tensors under the network's names: the first is its first, and so on.
+
+    Each must have the shape and the last part of the name (``weight``, ``running_mean``) of its partner; a classifier's
+    two tensors at the end may have none. Counts of batches take no part.
+
+    Args:
+        weights: Tensors by name, in the order of the layers.
+        expected: The network's, in the order of its layers.
+        path: Where the weights came from, for the message.
+
+    Raises:
+        MmcliError: They do not match; it names the first that do not.
+    """
+    theirs = [name for name in weights if not name.endswith(_COUNT)]
+    ours = [name for name in expected if not name.endswith(_COUNT)]
+    wrong = [
+        f"{place}: {_form(name, weights)} for {_form(own, expected)}"
+        for place, (name, own) in enumerate(zip(theirs, ours, strict=False), start=1)
+        if weights[name].shape != expected[own].shape or name.rpartition(".")[2] != own.rpartition(".")[2]
+    ]
+    if wrong:
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
+        raise MmcliError(
+            f"{path}: of {len(ours)} tensors {len(wrong)} do not match in order: {', '.join(wrong[:_NAMED])}{more}"
+        )
+    if not len(ours) <= len(theirs) <= len(ours) + _HEAD:
+        raise MmcliError(f"{path}: has {len(theirs)} tensors for the network's {len(ours)}, and a classifier's two")
+    return {own: weights[name] for name, own in zip(theirs, ours, strict=False)}
+
+
+def _form(name: str, tensors: Mapping[str, Tensor]) -> str:
+    return f"{name} {tuple(tensors[name].shape)}"

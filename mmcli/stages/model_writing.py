@@ -1,0 +1,102 @@
+"""Writes a trained model as an artifact, and says what became of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mmcli.runtime import Runtime
+from mmcli.stages.driver import Summary, run_record
+from mmcli.stages.model import STAGE, TASK_STATE, WEIGHTS
+from mmcli.stages.training_run import TrainingRun
+from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.samples import Samples
+from mmcli.store.state import State
+from mmcli.store.writer import ArtifactWriter
+
+if TYPE_CHECKING:
+    from mmcli.tasks import Task
+
+
+def publish_model(
+    writer: ArtifactWriter, request: Mapping[str, Any], samples: Samples,
+    chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec], task: Task,
+    network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime,
+) -> Artifact:  # fmt: skip
+    """Write what a run has learnt, its best epoch, and publish it; return the model.
+
+    Args:
+        writer: Of the model's folder.
+        request: What was asked for: by it the same command is known again.
+        samples: What was learnt from.
+        chain: The transforms that made the network's inputs, each with its state.
+        modalities: The network's inputs.
+        task: Fitted.
+        network: With the weights of the best epoch.
+        run: Its epochs.
+        stopped: Whether Ctrl-C ended it.
+        began: When the command began, in seconds since 1970.
+        runtime: Where it ran.
+    """
+    from safetensors.torch import save
+
+    shutil.rmtree(writer.folder / "checkpoint", ignore_errors=True)
+    if stopped:
+        run.save()
+    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
+    (writer.folder / WEIGHTS).write_bytes(save(weights))
+    history = {"best": run.best.number, "epochs": [dataclasses.asdict(epoch) for epoch in run.history]}
+    (writer.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
+    for record, states in chain:
+        writer.write_state(record.folder, states)
+    task.state().write(writer.folder / "state" / TASK_STATE)
+    roles = dataclasses.replace(samples.roles, target=request["parameters"]["target"])
+    header = {
+        "stage": STAGE,
+        "rows": 0,
+        "rows_per_shard": 1,
+        "columns": dataclasses.asdict(roles),
+        **request,
+        "media_root": samples.first.media_root,
+        "task": registered_name(task),
+        "parameter_count": sum(value.numel() for value in network.parameters()),
+        "best_epoch": run.best.number,
+        "best_values": run.best.values,
+        "stopped": stopped,
+        "chain": [record.to_json() for record, _ in chain],
+        "modalities": {name: spec.to_json() for name, spec in modalities.items()},
+        "counts": {},
+    }
+    writer.publish(header, run_record(began, runtime, epochs=len(run.history)))
+    return Artifact(writer.output)
+
+
+def registered_name(task: Task) -> str:
+    """Return the name under which a task is registered."""
+    return type(task).__module__.rpartition(".")[2]
+
+
+def model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:
+    """Return the model at the output if it came from the same request."""
+    if writer.fresh or not is_artifact(writer.output, STAGE):
+        return None
+    artifact = Artifact(writer.output)
+    same = all(json.loads(json.dumps(value)) == artifact.header.get(key) for key, value in request.items())
+    return artifact if same else None
+
+
+def summary_of_model(model: Artifact, began: float) -> Summary:
+    """Return what train says of a model."""
+    header = model.header
+    return Summary(
+        stage=STAGE, output=str(model.path), rows=0, seconds=round(time.time() - began, 2), computed=0, reused=0,
+        details={
+            "task": header["task"], "method": header["network"]["method"], "parameters": header["parameter_count"],
+            "best_epoch": header["best_epoch"], "val": header["best_values"], "stopped": header["stopped"],
+        },
+    )  # fmt: skip

@@ -1,0 +1,135 @@
+"""What train is to build: encoders, ready features and their scales, the fusion, and the network's sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mmcli.errors import UsageError
+from mmcli.registry import FUSIONS, parse_spec
+from mmcli.reporting import Reporter
+from mmcli.runtime import computes_bfloat16
+from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders
+from mmcli.stages.network_plan import NetworkPlan
+from mmcli.stages.training_rows import train_columns
+from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.samples import Samples
+
+DEFAULT_METHOD = "concat"
+STATIC_HIDDEN = (256,)
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What a person says of the network; see ``NetworkPlan``.
+
+    Args:
+        method: The fusion; None is that of the fuse stage, or the default.
+        encoders: ``MODALITY=NAME`` each.
+        projection: The width for methods that need equal ones.
+        hidden: ``auto``, ``none``, or widths such as ``512,128``.
+        dropout: From 0 to 1.
+        modality_dropout: From 0 to 1.
+        precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
+        seed: For all that draws at random.
+    """
+
+    method: str | None
+    encoders: Sequence[str]
+    projection: int
+    hidden: str
+    dropout: float
+    modality_dropout: float
+    precision: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What train is to build.
+
+    Args:
+        samples: What it learns from.
+        encoders: By modality.
+        fusing: Scales the ready features, where no fuse stage has done it.
+        network: What rebuilds the network.
+    """
+
+    samples: Samples
+    encoders: Mapping[str, EncoderChoice]
+    fusing: FuseTransform | None
+    network: NetworkPlan
+
+    def assets(self) -> dict[str, dict[str, str]]:
+        """Return the hashes of the files that encoders start from."""
+        made = {
+            name: build_encoder(choice, self.samples.modalities[name], self.network.seed, True).assets()
+            for name, choice in self.encoders.items()
+        }
+        return {name: files for name, files in made.items() if files}
+
+    def fit(self) -> Mapping[str, ModalitySpec]:
+        """Learn the scales of ready features; return what the network is given."""
+        modalities = {name: self.samples.modalities[name] for name in self.encoders}
+        if self.fusing is None:
+            return {**self.samples.modalities, **modalities}
+        self.fusing.fit(train_columns(self.samples))
+        return {**modalities, **self.fusing.modalities()}
+
+
+def plan_training(samples: Samples, options: NetworkOptions, device: str, reporter: Reporter) -> TrainingPlan:
+    """Decide what to build for these samples.
+
+    Raises:
+        MmcliError: An option names what is not there, or does not fit.
+    """
+    encoders = choose_encoders(options.encoders, samples.modalities)
+    asked = {text.partition("=")[0] for text in options.encoders}
+    for name, choice in encoders.items():
+        if name not in asked:
+            reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
+    fusing, method = _choose_method(samples, options, encoders, reporter)
+    half = bool(encoders) and (
+        options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))
+    )
+    name = parse_spec(method).name
+    width = options.projection if FUSIONS.constant(name, "equal_widths", False) else None
+    learnt = FUSIONS.constant(name, "kind") == "learnt"
+    widths = (() if learnt else STATIC_HIDDEN) if options.hidden == "auto" else _parse_hidden(options.hidden)
+    network = NetworkPlan(
+        method, width, widths, options.dropout, options.modality_dropout, options.seed,
+        {name: str(choice) for name, choice in sorted(encoders.items())}, half,
+    )  # fmt: skip
+    return TrainingPlan(samples, encoders, fusing, network)
+
+
+def _parse_hidden(text: str) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(part) for part in text.split(",") if part and part != "none")
+    except ValueError:
+        raise UsageError(f"--hidden {text}: expected widths such as 256 or 512,128, or none") from None
+    return widths
+
+
+def _choose_method(
+    samples: Samples, options: NetworkOptions, encoders: Mapping[str, EncoderChoice], reporter: Reporter
+) -> tuple[FuseTransform | None, str]:
+    """Return what scales the ready features, which those without a fuse stage need, and the method's name."""
+    method = options.method
+    if samples.stage == "fuse":
+        chosen = str(samples.chain[-1].config["method"])
+        if method is not None and str(parse_spec(method)) != chosen:
+            raise UsageError(
+                f"--method {method}: {samples.name} was fused with --method {chosen}; leave one of them out"
+            )
+        return None, chosen
+    if method is None:
+        reporter.note(f"fusion: {DEFAULT_METHOD} (--method chooses)")
+    spec = parse_spec(method or DEFAULT_METHOD)
+    ready = {
+        name: form if form.extractor is not None else replace(form, scaling="column")
+        for name, form in samples.modalities.items()
+        if name not in encoders
+    }
+    return FuseTransform(ready, spec, options.seed, fuses=not encoders) if ready else None, str(spec)
