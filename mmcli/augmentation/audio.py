@@ -9,7 +9,7 @@ Inputs = tuple[Tensor, ...]
 _LOWEST, _HIGHEST = -32768, 32767
 _MOST_GAIN = 12.0  # decibels
 _CLEANEST = 40.0  # decibels
-_MOST_SHIFT = 0.4
+_MOST_SHIFT = 0.2
 
 
 def gain(inputs: Inputs, strength: float) -> Inputs:
@@ -30,7 +30,7 @@ def noise(inputs: Inputs, strength: float) -> Inputs:
 
 
 def time_shift(inputs: Inputs, strength: float) -> Inputs:
-    """Move each sound by up to 40% of its length, earlier or later; zeros fill what it leaves."""
+    """Move each sound by up to 20% of its length, earlier or later; zeros fill what it leaves."""
     samples, lengths, *rest = inputs
     moved = (_signed(samples) * (_MOST_SHIFT * strength) * lengths.unsqueeze(1)).round().long()
     source = torch.arange(samples.shape[1], device=samples.device) - moved

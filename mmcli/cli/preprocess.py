@@ -153,8 +153,9 @@ def command(
 
     summary = preprocess(
         source, output, text=text, image=image, audio=audio, video=video, numeric=numeric, categorical=categorical,
-        tensor=tensor, target=target, id=id, root=root, confine=confine, like=like, split=split, split_ratio=split_ratio,
-        stratify=stratify, group_by=group_by, max_tokens=max_tokens, language=language, spacy_model=spacy_model,
+        tensor=tensor, target=target, id=id, root=root, confine=confine, like=like, split=split,
+        split_ratio=split_ratio, stratify=stratify, group_by=group_by,
+        max_tokens=max_tokens, language=language, spacy_model=spacy_model,
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
         image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,
         max_bytes=max_bytes, max_seconds=max_seconds, max_decode_seconds=max_decode_seconds, trim=trim,

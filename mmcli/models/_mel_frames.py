@@ -19,6 +19,7 @@ _DYNAMIC_RANGE = 80.0  # decibels
 _FAINTEST = 1e-10
 _MIDDLE, _SPREAD = -10.0, 20.0  # decibels
 _MASKS = 2
+_MOST_MASKED = 0.2
 
 
 class MelFrames:
@@ -86,7 +87,7 @@ def mask_spectrogram(frames: Tensor, lengths: Tensor, strength: float) -> Tensor
     Args:
         frames: Mel spectrograms.
         lengths: (B,), the frames that are a row's own; what is masked lies inside them.
-        strength: From 0, which changes nothing, to 1, where a mask covers up to 40% of the bands or of the time.
+        strength: From 0, which changes nothing, to 1, where a mask covers up to 20% of the bands or of the time.
 
     Source: Park et al. 2019, SpecAugment, section 2.
     """
@@ -104,7 +105,7 @@ def _spans(lengths: Tensor, steps: int, strength: float) -> Tensor:
     """Return (B, T) bool, the union of spans of random width and place in each row."""
     draws = torch.rand(2, len(lengths), _MASKS, device=lengths.device)
     most = lengths.unsqueeze(1)
-    widths = (draws[0] * most * (0.4 * strength)).round()
+    widths = (draws[0] * most * (_MOST_MASKED * strength)).round()
     starts = (draws[1] * (most - widths)).floor()
     place = torch.arange(steps, device=lengths.device).view(1, 1, -1)
     return ((place >= starts.unsqueeze(2)) & (place < (starts + widths).unsqueeze(2))).any(dim=1)

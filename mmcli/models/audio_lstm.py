@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmcli.models._limits import DEEPEST, require_between, require_even, require_one_of, require_share
 from mmcli.models._mel_frames import MelFrames, mask_spectrogram, sound_inputs, sound_lengths
 from mmcli.models._random import drawn_from
-from mmcli.models._recurrent import POOLS, run_steps
+from mmcli.models._recurrent import POOLS, BothDirections
 from mmcli.models._sequence import feature_form
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
@@ -72,10 +72,7 @@ class AudioLstm(nn.Module):
         self.seed = seed
         self.frames = MelFrames(inputs, n_mels)
         with drawn_from(seed):
-            self.steps = nn.LSTM(
-                n_mels * _STACKED, dim // 2, layers, batch_first=True,
-                dropout=dropout if layers > 1 else 0.0, bidirectional=True,
-            )  # fmt: skip
+            self.steps = BothDirections(nn.LSTM, n_mels * _STACKED, dim, layers, dropout)
         self.drop = nn.Dropout(dropout)
 
     def output(self) -> FieldSpec:
@@ -98,9 +95,9 @@ class AudioLstm(nn.Module):
         filled = nn.functional.pad(frames, (0, -frames.shape[2] % _STACKED))
         stacked = filled.transpose(1, 2).reshape(len(frames), -1, _STACKED * self.n_mels)
         steps = self.drop(stacked.to(next(self.steps.parameters()).dtype))
-        return run_steps(
-            self.steps, steps, torch.div(counts + _STACKED - 1, _STACKED, rounding_mode="floor"), self.pool
-        )
+        counts = torch.div(counts + _STACKED - 1, _STACKED, rounding_mode="floor")
+        features: Tensor | tuple[Tensor, Tensor] = self.steps(steps, counts, self.pool)
+        return features
 
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no file."""

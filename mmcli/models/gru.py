@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmcli.models._limits import DEEPEST, WIDEST, require_between, require_even, require_one_of, require_share
 from mmcli.models._random import drawn_from
-from mmcli.models._recurrent import POOLS, run_steps
+from mmcli.models._recurrent import POOLS, BothDirections
 from mmcli.models._sequence import feature_form
 from mmcli.models._tokens import TokenTable, id_inputs, id_lengths
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
@@ -64,8 +64,7 @@ class Gru(nn.Module):
         self.seed = seed
         with drawn_from(seed):
             self.table = TokenTable(inputs, token_dim)
-            between = dropout if layers > 1 else 0.0
-            self.steps = nn.GRU(token_dim, dim // 2, layers, batch_first=True, dropout=between, bidirectional=True)
+            self.steps = BothDirections(nn.GRU, token_dim, dim, layers, dropout)
         self.drop = nn.Dropout(dropout)
 
     def output(self) -> FieldSpec:
@@ -82,7 +81,8 @@ class Gru(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return (B, D), or (B, T, D) with the lengths."""
-        return run_steps(self.steps, self.drop(self.table(ids)), lengths, self.pool)
+        features: Tensor | tuple[Tensor, Tensor] = self.steps(self.drop(self.table(ids)), lengths, self.pool)
+        return features
 
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no file."""

@@ -66,6 +66,18 @@ class Network(nn.Module):
         assert isinstance(out_dim, int)
         self.head = head(out_dim)
 
+    def train(self, mode: bool = True) -> Network:
+        """Turn training on or off; what is frozen computes as if it were off, with the statistics it came with."""
+        super().train(mode)
+        for encoder in self.encoders.values():
+            if not any(parameter.requires_grad for parameter in encoder.parameters()):
+                encoder.eval()
+            for module in encoder.modules():
+                own = list(module.parameters(recurse=False))
+                if own and not any(parameter.requires_grad for parameter in own):
+                    module.training = False
+        return self
+
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, K).
 

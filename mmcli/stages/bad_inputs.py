@@ -14,6 +14,7 @@ from mmcli.store.columns import KEY_BYTES, Array, LedgerEntry
 from mmcli.store.tensors import Shard
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no bit is lost
+_AT_ONCE = 2**14
 OnError = Literal["keep", "drop", "fail"]
 
 
@@ -113,15 +114,21 @@ def check_leaks(
     found: dict[str, int] = {}
     leaking, every = np.zeros(len(splits), bool), np.zeros(len(splits), np.uint64)
     for name in sorted(Shard(shards[0]).modalities()) if shards else ():
-        keys = np.concatenate([_short(Shard(path).keys(name)) for path in shards])
-        every = every * _MIX + keys
+        keys = np.empty(len(splits), np.uint64)
+        start = 0
+        for path in shards:
+            here = _short(Shard(path).keys(name))
+            keys[start : start + len(here)] = here
+            start += len(here)
+        every *= _MIX
+        every += keys
         if name in modalities:
-            here = _in_two_splits(keys, splits)
-            found[name] = int(here.sum())
-            leaking |= here
-    here = _in_two_splits(every, splits)
-    found["every input"] = int(here.sum())
-    leaking |= here
+            of_two = _in_two_splits(keys, splits)
+            found[name] = int(of_two.sum())
+            leaking |= of_two
+    of_two = _in_two_splits(every, splits)
+    found["every input"] = int(of_two.sum())
+    leaking |= of_two
     if leaking.any():
         told = ", ".join(f"{name} {count}" for name, count in found.items() if count)
         message = f"{int(leaking.sum())} samples share their content with a sample of another split ({told})"
@@ -146,9 +153,9 @@ def _in_two_splits(keys: Array, splits: Array) -> Array:
     of_split = splits[order]
     mixed = together[1:][(together[1:] == together[:-1]) & (of_split[1:] != of_split[:-1]) & (together[1:] != 0)]
     del order, together, of_split
-    if not len(mixed):
-        return np.zeros(len(keys), bool)
+    found = np.zeros(len(keys), bool)
     mixed = np.unique(mixed)
-    place = np.minimum(np.searchsorted(mixed, keys), len(mixed) - 1)
-    found: Array = mixed[place] == keys
+    for start in range(0, len(keys) if len(mixed) else 0, _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        found[start : start + _AT_ONCE] = mixed[np.minimum(np.searchsorted(mixed, some), len(mixed) - 1)] == some
     return found

@@ -98,7 +98,17 @@ def _from_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> It
     chain = Chain(model.artifact, MediaFolder(samples.first.media_root), identity)
     for start, stop in samples.ranges(_ROWS):
         batch = chain.apply(samples.batch_with_reasons(start, stop), runtime, done)
+        _check_whole(batch, model, samples.name)
         yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples))
+
+
+def _check_whole(batch: Batch, model: TrainedModel, name: str) -> None:
+    lacking = [known for known in model.names if known not in batch.columns]
+    if lacking:
+        raise MmcliError(
+            f"{name}: no {', '.join(lacking)}, which the model encodes itself; give it raw rows, or the artifact that "
+            "preprocess made"
+        )
 
 
 def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:

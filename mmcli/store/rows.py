@@ -143,15 +143,19 @@ class RowFile:
         """Return the rows at these numbers, in that order."""
         return [self.rows(int(index), int(index) + 1)[0] for index in indexes]
 
+    def _chunks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
     def _starts(self) -> Array:
         if self._offsets is None:
-            found = [np.zeros(1, np.int64)]
-            read = 0
-            with self.path.open("rb") as file:
-                while chunk := file.read(_CHUNK):
-                    found.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + (read + 1))
-                    read += len(chunk)
-            offsets = np.concatenate(found)
+            offsets = np.zeros(sum(chunk.count(b"\n") for chunk in self._chunks()) + 1, np.int64)
+            count, read = 1, 0
+            for chunk in self._chunks():
+                here = np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + (read + 1)
+                offsets[count : count + len(here)] = here
+                count, read = count + len(here), read + len(chunk)
             self._offsets = offsets if offsets[-1] == read else np.append(offsets, read)  # no line feed at the end
         return self._offsets
 

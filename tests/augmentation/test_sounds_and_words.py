@@ -68,8 +68,8 @@ class TestTimeShift:
             kept = own[max(0, -shift) : length - max(0, shift)]
             expected[max(0, shift) : max(0, shift) + len(kept)] = kept
             assert torch.equal(found[row], expected)
-        assert -0.21 < min(shifts) < -0.15
-        assert 0.15 < max(shifts) < 0.21
+        assert -0.11 < min(shifts) < -0.08
+        assert 0.08 < max(shifts) < 0.11
 
 
 class TestSpecAugment:
@@ -98,8 +98,8 @@ class TestSpecAugment:
         frames, found, _ = self.masked(strength)
         own = (found != frames)[..., :50]
         for covered, size in ((own.all(dim=2), 40), (own.all(dim=1), 50)):
-            assert covered.sum(dim=1).max() <= 2 * 0.4 * strength * size + 1
-            assert covered.float().mean() > 0.2 * strength
+            assert covered.sum(dim=1).max() <= 2 * 0.2 * strength * size + 1
+            assert covered.float().mean() > 0.1 * strength
 
     def test_a_strength_of_zero_and_rows_without_frames_stay(self):
         frames = torch.randn(2, 8, 5)

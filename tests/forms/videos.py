@@ -108,7 +108,7 @@ FORMS = [
     ok("Matroska, FFV1", lambda: film(container="matroska", codec="ffv1", pixels="yuv444p")),
     ok("Matroska, FFV1, grey", lambda: levels("gray"), brightens),
     ok("WebM, VP8", lambda: film(container="webm", codec="libvpx")),
-    ok("WebM, VP8 with frames that are not shown", lambda: film(
+    ok("WebM, VP8 with alternate references", lambda: film(
         container="webm", codec="libvpx", options={"auto-alt-ref": "1", "lag-in-frames": "8"})),
     ok("WebM, VP9", lambda: film(container="webm", codec="libvpx-vp9")),
     ok("AVI, MJPEG", lambda: film(container="avi", codec="mjpeg", pixels="yuvj420p")),

@@ -6,9 +6,9 @@ import pytest
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.audio import Preprocessor as SoundPreprocessor
-from mmcli.modalities.containers import open_container
+from mmcli.modalities.containers import open_container, pictures_of
 from mmcli.modalities.video import Preprocessor
-from mmcli.modalities.video._decode import _frames, _pictures_stream
+from mmcli.modalities.video._decode import _at, _frames, _pictures_stream
 from mmcli.modalities.video._timeline import read_timeline
 from mmcli.modalities.video.motion import Motion
 from mmcli.runtime import Runtime
@@ -88,6 +88,24 @@ def test_a_frame_that_leans_on_an_earlier_group_is_right():
     assert seen(content, frames=30) == [number % 10 for number in range(30)]
     for number in range(15):
         assert seen(content, frames=1, clip_seconds=2 * (number + 0.5) / 10) == [number % 10]
+
+
+def test_a_packet_that_shows_nothing_leaves_the_picture_before_it():
+    frames = [(0, "a"), (2, "b"), (3, "c")]
+    assert list(_at(np.array([0, 1, 2, 2, 9, 9]), iter(frames))) == ["a", "a", "b", "b", "c", "c"]
+    assert list(_at(np.array([0, 3]), iter([(1, "first"), (3, "c")]))) == ["first", "c"]
+    with pytest.raises(UnusableError, match="0 frames"):
+        list(_at(np.array([0]), iter([])))
+
+
+def test_the_picture_on_a_record_is_no_video():
+    from types import SimpleNamespace
+
+    from av.stream import Disposition
+
+    cover, film_stream = (SimpleNamespace(disposition=kind) for kind in (Disposition.attached_pic, Disposition.default))
+    container = SimpleNamespace(streams=SimpleNamespace(video=[cover, film_stream]))
+    assert pictures_of(container) == [film_stream]
 
 
 def test_images_and_frames_are_fitted_alike():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -268,3 +269,12 @@ def test_a_text_reads_the_same_however_many_are_remembered(hf_folders, monkeypat
     forgetful = features(hf_folders["bert"], "text", texts).values
     monkeypatch.undo()
     np.testing.assert_array_equal(forgetful, features(hf_folders["bert"], "text", texts).values)
+
+
+@pytest.mark.parametrize(("name", "package", "extra"), [("hf", "transformers", "text"), ("timm", "timm", "vision")])
+def test_a_package_that_is_not_installed_is_named_with_its_extra(monkeypatch, name, package, extra):
+    for loaded in [module for module in sys.modules if module.startswith((f"mmcli.models.{name}", "mmcli.models._hf"))]:
+        monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MmcliError, match=rf"needs the package '{package}': pip install 'mmcli\[{extra}\]'$"):
+        ENCODERS.load(name)

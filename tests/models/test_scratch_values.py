@@ -179,6 +179,20 @@ def attention_by_hand(weights, steps, heads):
     return norm(steps + linear(hidden, "layers.0.feed.4"), "norm")
 
 
+def torch_network(steps, kind):
+    """torch's own network of both directions, with the weights of ours."""
+    first = steps.forwards[0]
+    whole = kind(first.input_size, first.hidden_size, len(steps.forwards), batch_first=True, bidirectional=True)
+    weights = {
+        f"{name.removesuffix('_l0')}_l{layer}{ending}": value
+        for networks, ending in ((steps.forwards, ""), (steps.backwards, "_reverse"))
+        for layer, network in enumerate(networks)
+        for name, value in network.state_dict().items()
+    }
+    whole.load_state_dict(weights)
+    return whole.eval()
+
+
 class TestText:
     @pytest.mark.parametrize("pool", ["mean", "max", "none"])
     def test_embedding_pools_rows_of_its_table(self, pool):
@@ -195,13 +209,21 @@ class TestText:
         }
         encoder = build(TEXT, f"{name}:layers=2")
         half = encoder.dim // 2
+        whole = torch_network(encoder.steps, nn.LSTM if name == "lstm" else nn.GRU)
         for row, ids in enumerate(cells):
             with torch.no_grad():
-                states = encoder.steps(torch.from_numpy(vectors(encoder, ids))[None])[0][0].numpy()
+                states = whole(torch.from_numpy(vectors(encoder, ids))[None])[0][0].numpy()
             np.testing.assert_allclose(found["mean"][row], states.mean(axis=0), atol=1e-6)
             np.testing.assert_allclose(found["max"][row], states.max(axis=0), atol=1e-6)
             last = np.concatenate([states[-1, :half], states[0, half:]])
             np.testing.assert_allclose(found["last"][row], last, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["lstm", "gru"])
+    @pytest.mark.parametrize("pool", ["mean", "max", "last"])
+    def test_a_text_of_no_words_has_zeros(self, name, pool):
+        encoder = build(TEXT, f"{name}:pool={pool}")
+        (found,) = features(encoder, [np.zeros(0, np.int32)], 16)
+        assert not found.any()
 
     def test_text_cnn_keeps_the_highest_of_each_filter_over_every_window(self):
         encoder, cells = build(TEXT, "text_cnn:windows=2-3,filters=5,token_dim=6"), rows_of(TEXT, [4, 1, 9])
@@ -291,7 +313,7 @@ class TestSound:
         frames, _ = encoder.frames(torch.from_numpy(cell)[None], torch.tensor([1000]))
         filled = torch.cat([frames[0].T, torch.zeros(3, 40)])[:16]
         with torch.no_grad():
-            expected = encoder.steps(filled.reshape(1, 4, 160))[0][0]
+            expected = torch_network(encoder.steps, nn.LSTM)(filled.reshape(1, 4, 160))[0][0]
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
     @pytest.mark.parametrize("name", ["audio_cnn", "audio_lstm"])

@@ -104,7 +104,7 @@ def test_s3d_has_torchvisions_normalisation_and_layers(tmp_path):
         torch.testing.assert_close(encoder(clips), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in CHANNELS if name not in ("vgg16", "resnet50", "swin3d_t")])
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "mobilenet_v3_small", "mobilenet_v3_large", "s3d"])
 def test_each_stage_has_its_form(name):
     video = name in VIDEO_NAMES
     for stage, channels in enumerate(CHANNELS[name], start=1):
@@ -112,6 +112,15 @@ def test_each_stage_has_its_form(name):
         form = build(f"{name}:{options}", video_spec(64) if video else image_spec(64)).output()
         assert form.dims[0] == channels
         assert video or form.dims[1] == form.dims[2] == 64 // 2 ** (stage + 5 - len(CHANNELS[name]))
+
+
+@pytest.mark.parametrize(("name", "side"), [("convnext_tiny", 8), ("r3d_18", 4), ("swin3d_t", 4)])
+def test_the_second_stage_has_its_form(name, side):
+    video = name in VIDEO_NAMES
+    options = "weights=none,pool=none,layer=2" + (",frames=8" if video else "")
+    form = build(f"{name}:{options}", video_spec(64) if video else image_spec(64)).output()
+    assert form.dims == ((CHANNELS[name][1],) if video else (CHANNELS[name][1], side, side))
+    assert form.bound == (side if video else 0)
 
 
 def test_an_earlier_stage_of_a_file_needs_no_later_one(tmp_path):

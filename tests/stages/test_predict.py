@@ -10,6 +10,7 @@ import pandas
 import pytest
 
 from mmcli.errors import MmcliError
+from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.model import TrainedModel
@@ -151,5 +152,6 @@ def test_a_subset_is_the_prediction_of_rows_that_lack_the_others(chain, tmp_path
     fused = Artifact(chain / "fused")
     model = TrainedModel(chain / "model")
     numbers = np.array([row["row"] for row in fused.rows if row["split"] == "test"])
-    masked, _ = model.outputs({name: fused.take(name, numbers) for name in model.names}, {"words"})
+    vectors = model.vectors({name: fused.take(name, numbers) for name in model.names}, Runtime())
+    masked, _ = model.outputs(vectors, {"words"})
     np.testing.assert_allclose(masked, alone, atol=1e-6)
