@@ -27,7 +27,7 @@ class Network(nn.Module):
             fusion that needs equal widths; None gives fusion the features as they are.
         dropout: The share of the fusion's inputs dropped in training, from 0 to 1.
         encoders: By name, what makes the features of a modality from its stored values.
-        half: Let encoders compute in bfloat16 where that is safe, their weights staying float32.
+        mixed_precision: Let encoders compute in bfloat16 where that is safe, their weights staying float32.
         modality_dropout: The chance that a modality of a row is taken for absent in training, from 0 to 1;
             the last one of a row never is.
 
@@ -44,7 +44,7 @@ class Network(nn.Module):
         fusion: Callable[[dict[str, int]], nn.Module],
         head: Callable[[int], nn.Module],
         encoders: Mapping[str, nn.Module] | None = None,
-        half: bool = False,
+        mixed_precision: bool = False,
         projection_dim: int | None = None,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
@@ -55,7 +55,7 @@ class Network(nn.Module):
         self.names = sorted(in_dims)
         self.in_dims = dict(in_dims)
         self.modality_dropout = modality_dropout
-        self.half = half
+        self.mixed_precision = mixed_precision
         self.encoders = nn.ModuleDict(dict(sorted((encoders or {}).items())))
         self.projections = nn.ModuleList(
             nn.Dropout(dropout) if projection_dim is None else _projection(in_dims[name], projection_dim, dropout)
@@ -106,15 +106,17 @@ class Network(nn.Module):
             if not len(chosen):
                 return torch.zeros(len(present), self.in_dims[name], device=present.device)
             inputs = tuple(value[chosen] for value in inputs)
-        half = torch.autocast(inputs[0].device.type, torch.bfloat16) if self.half else nullcontext()
-        with half:
+        context = torch.autocast(inputs[0].device.type, torch.bfloat16) if self.mixed_precision else nullcontext()
+        with context:
             found = self.encoders[name](*inputs)
         found = (found[0].float(), found[1]) if isinstance(found, tuple) else found.float()
         pooled = pool(found)
-        vectors = nn.functional.layer_norm(pooled, pooled.shape[1:]) * (_ROW_NORM / pooled.shape[1] ** 0.5)
+        vectors: Tensor = nn.functional.layer_norm(pooled, pooled.shape[1:]) * (_ROW_NORM / pooled.shape[1] ** 0.5)
         if chosen is None:
             return vectors
-        return vectors.new_zeros(len(present), vectors.shape[1]).index_copy(0, chosen, vectors)  # type: ignore[arg-type]
+        assert present is not None
+        everywhere: Tensor = vectors.new_zeros(len(present), vectors.shape[1]).index_copy(0, chosen, vectors)
+        return everywhere
 
     def from_vectors(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, K) from the vectors of every modality, (B, D) each."""

@@ -30,7 +30,7 @@ class NetworkPlan:
         modality_dropout: The chance that a modality is taken for absent in training, from 0 to 1.
         seed: For fusion methods and encoders that draw at random.
         encoders: The encoder of each modality that has one, as ``--encoder`` takes it.
-        half: Whether encoders compute in bfloat16.
+        mixed_precision: Whether encoders compute in bfloat16.
     """
 
     method: str
@@ -40,14 +40,14 @@ class NetworkPlan:
     modality_dropout: float
     seed: int
     encoders: Mapping[str, str] = field(default_factory=dict)
-    half: bool = False
+    mixed_precision: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; what says nothing is left out."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
-            if name not in ("encoders", "half") or value
+            if name not in ("encoders", "mixed_precision") or value
         }
 
     @classmethod
@@ -88,7 +88,7 @@ class NetworkPlan:
             fusion=lambda in_dims: build_fusion(method, in_dims, self.seed),
             head=lambda in_dim: MlpHead(in_dim, out_dim, hidden=self.hidden, dropout=self.dropout),
             encoders=encoders,
-            half=self.half,
+            mixed_precision=self.mixed_precision,
             projection_dim=self.projection,
             dropout=self.dropout,
             modality_dropout=self.modality_dropout,

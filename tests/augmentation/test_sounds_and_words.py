@@ -138,6 +138,13 @@ class TestNumbers:
         assert torch.equal(found[~own], values[~own])
         assert (found[own] != values[own]).float().mean() > 0.9
 
+    def test_what_lies_behind_the_ends_does_not_count_for_the_deviation(self):
+        torch.manual_seed(0)
+        values, lengths = torch.zeros(4000, 5, 1), torch.tensor([1, 0] * 2000)
+        values[::2, 0] = torch.randn(2000, 1) + 50
+        found, _ = feature.noise((values, lengths), 1.0)
+        assert abs((found - values)[::2, 0].std() - 0.4) < 0.02
+
     def test_nothing_but_empty_rows_stays(self):
         values = torch.zeros(2, 3, 4)
         assert torch.equal(feature.noise((values, torch.tensor([0, 0])), 1.0)[0], values)

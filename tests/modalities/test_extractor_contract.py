@@ -117,7 +117,7 @@ def test_features_differ_between_rows(made):
 
 
 def test_state_is_all_it_learnt(made):
-    kind, name, extractor, spec, column = made
+    _, name, extractor, spec, column = made
     other = make_extractor(spec, Spec(name, ARGUMENTS.get(name), NEEDS.get(name, {})), seed=0)
     if extractor.fitted:
         other.load_state(extractor.state())
