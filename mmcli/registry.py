@@ -107,6 +107,10 @@ class Registry:
         """Return a constant of the entry's class, read from its source without importing it."""
         return self._source(name)[1].get(constant, default)
 
+    def argument_is_place(self, name: str) -> bool:
+        """Tell whether what is written after a family's name says where files lie; their content is what counts."""
+        return name in self.names() and bool(self.constant(name, "argument_is_place", False))
+
     def load(self, name: str) -> type:
         """Import an entry and return its class.
 

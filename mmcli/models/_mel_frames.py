@@ -39,7 +39,8 @@ class MelFrames:
         self.hop_length = max(1, rate // _FASTEST)
         self.n_fft = _window(rate, n_mels)
         self.window = torch.hann_window(self.n_fft)
-        self.bands = torchaudio.functional.melscale_fbanks(self.n_fft // 2 + 1, 0.0, rate / 2, n_mels, rate)
+        with torch.device("cpu"):  # wherever the weights are made: torchaudio looks at the values
+            self.bands = torchaudio.functional.melscale_fbanks(self.n_fft // 2 + 1, 0.0, rate / 2, n_mels, rate)
         self.bound = inputs.main.bound // self.hop_length + 1
 
     def __call__(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

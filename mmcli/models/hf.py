@@ -40,6 +40,7 @@ class Hf(nn.Module):
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("text", "image", "audio", "video")
+    argument_is_place: ClassVar[bool] = True
     version: ClassVar[int] = 1
     origin: ClassVar[str] = "the model's page on the hub says what it was trained on"
     licence: ClassVar[str] = "the model's own, named on its page on the hub"

@@ -67,7 +67,8 @@ class FrozenEncoder:
         options = {
             name: getattr(network, name) for name in options_of(type(network)) if name not in files and name != "seed"
         }
-        return {**files, "network": fingerprint([self.spec.name, self.spec.argument, network.version, options])}
+        argument = None if ENCODERS.argument_is_place(self.spec.name) else self.spec.argument
+        return {**files, "network": fingerprint([self.spec.name, argument, network.version, options])}
 
     def state(self) -> State:
         """Return nothing: nothing is learnt."""

@@ -18,6 +18,7 @@ from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
 from mmcli.store.keys import derived_keys, fingerprint
 from mmcli.store.state import State
 
+_ARGUMENT = "argument"
 DEFAULT_EXTRACTORS = {
     "text": ("tfidf",),
     "image": ("hog", "color_histogram"),
@@ -125,7 +126,9 @@ class ExtractTransform:
         uses = {}
         for name, part in config["uses"].items():
             told = parse_spec(part["spec"])
-            spec = Spec(told.name, told.argument, {**told.options, **part["places"]})
+            places = dict(part["places"])
+            argument = places.pop(_ARGUMENT, told.argument)
+            spec = Spec(told.name, argument, {**told.options, **places})
             extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
             if name in states:
                 extractor.load_state(states[name])
@@ -251,7 +254,10 @@ def _spec_and_places(use: Use) -> dict[str, Any]:
     assets = use.extractor.assets()
     places = {name: value for name, value in use.spec.options.items() if name in assets}
     rest = {name: value for name, value in use.spec.options.items() if name not in assets}
-    return {"spec": str(Spec(use.spec.name, use.spec.argument, rest)), "places": places}
+    argument = use.spec.argument
+    if argument is not None and ENCODERS.argument_is_place(use.spec.name):
+        places[_ARGUMENT], argument = argument, None
+    return {"spec": str(Spec(use.spec.name, argument, rest)), "places": places}
 
 
 def _options(extractor: Extractor) -> dict[str, Any]:
