@@ -8,7 +8,7 @@ from torch import Tensor
 Inputs = tuple[Tensor, ...]
 _LOWEST, _HIGHEST = -32768, 32767
 _MOST_GAIN = 12.0  # decibels
-_CLEANEST = 40.0  # decibels
+_CLEANEST, _MOST_LOUDER = 40.0, 20.0  # decibels
 _MOST_SHIFT = 0.2
 
 
@@ -20,11 +20,11 @@ def gain(inputs: Inputs, strength: float) -> Inputs:
 
 
 def noise(inputs: Inputs, strength: float) -> Inputs:
-    """Add white noise at most 40 decibels below the sound, at least 40 * (1 - strength); none to silence."""
+    """Add white noise at most 40 decibels below the sound, at least 40 - 20 * strength; none to silence."""
     samples, lengths, *rest = inputs
     power = samples.float().square().sum(dim=1, keepdim=True) / lengths.clamp(min=1).unsqueeze(1)
     draws = torch.rand(len(samples), 1, device=samples.device)
-    ratio = _CLEANEST - draws * (_CLEANEST * strength)
+    ratio = _CLEANEST - draws * (_MOST_LOUDER * strength)
     added = torch.randn(samples.shape, device=samples.device) * (power * 10 ** (-ratio / 10)).sqrt()
     return (_whole(samples + added * _own(samples, lengths)), lengths, *rest)
 

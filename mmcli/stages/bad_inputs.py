@@ -14,7 +14,7 @@ from mmcli.store.columns import KEY_BYTES, Array, LedgerEntry
 from mmcli.store.tensors import Shard
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no bit is lost
-_AT_ONCE = 2**14
+_PARTS = 16
 OnError = Literal["keep", "drop", "fail"]
 
 
@@ -111,24 +111,19 @@ def check_leaks(
         MmcliError: There are leaks and ``on_leak`` is ``error``.
     """
     shards = sorted((folder / "tensors").glob("*.safetensors"))
+    names = sorted(Shard(shards[0]).modalities()) if shards else []
     found: dict[str, int] = {}
     leaking, every = np.zeros(len(splits), bool), np.zeros(len(splits), np.uint64)
-    for name in sorted(Shard(shards[0]).modalities()) if shards else ():
-        keys = np.empty(len(splits), np.uint64)
-        start = 0
-        for path in shards:
-            here = _short(Shard(path).keys(name))
-            keys[start : start + len(here)] = here
-            start += len(here)
-        every *= _MIX
-        every += keys
+    keys = every if len(names) == 1 else np.empty(len(splits), np.uint64)
+    for name in names:
+        _read_keys(shards, name, keys)
+        if keys is not every:
+            every *= _MIX
+            every += keys
         if name in modalities:
-            of_two = _in_two_splits(keys, splits)
-            found[name] = int(of_two.sum())
-            leaking |= of_two
-    of_two = _in_two_splits(every, splits)
-    found["every input"] = int(of_two.sum())
-    leaking |= of_two
+            _count_leaks(name, keys, splits, found, leaking)
+    if len(names) > 1 or not found:
+        _count_leaks("every input", every, splits, found, leaking)
     if leaking.any():
         told = ", ".join(f"{name} {count}" for name, count in found.items() if count)
         message = f"{int(leaking.sum())} samples share their content with a sample of another split ({told})"
@@ -138,24 +133,36 @@ def check_leaks(
     return int(leaking.sum())
 
 
+def _read_keys(shards: Sequence[Path], name: str, keys: Array) -> None:
+    start = 0
+    for path in shards:
+        here = _short(Shard(path).keys(name))
+        keys[start : start + len(here)] = here
+        start += len(here)
+
+
+def _count_leaks(what: str, keys: Array, splits: Array, found: dict[str, int], leaking: Array) -> None:
+    of_two = _in_two_splits(keys, splits)
+    found[what] = int(of_two.sum())
+    leaking |= of_two
+
+
 def _short(keys: Array) -> Array:
     """Return the first half of each key, (N,) uint64: still enough to tell a billion items apart; zero is absent."""
     return np.ascontiguousarray(keys[:, : KEY_BYTES // 2]).view(np.uint64).ravel()
 
 
 def _in_two_splits(keys: Array, splits: Array) -> Array:
-    """Tell of which rows the key, other than zero, stands in two splits.
+    """Tell of which rows the key, other than zero, stands in two splits; a part of the keys at a time.
 
     Rows of one key lie together once sorted, so where they are of two splits two of these are neighbours.
     """
-    order = np.argsort(keys)
-    together = keys[order]
-    of_split = splits[order]
-    mixed = together[1:][(together[1:] == together[:-1]) & (of_split[1:] != of_split[:-1]) & (together[1:] != 0)]
-    del order, together, of_split
     found = np.zeros(len(keys), bool)
-    mixed = np.unique(mixed)
-    for start in range(0, len(keys) if len(mixed) else 0, _AT_ONCE):
-        some = keys[start : start + _AT_ONCE]
-        found[start : start + _AT_ONCE] = mixed[np.minimum(np.searchsorted(mixed, some), len(mixed) - 1)] == some
+    part_of = keys.view(np.uint8)[:: keys.itemsize] % _PARTS
+    for part in range(_PARTS):
+        rows = np.flatnonzero(part_of == part)
+        rows = rows[np.argsort(keys[rows])]
+        together, of_split = keys[rows], splits[rows]
+        mixed = together[1:][(together[1:] == together[:-1]) & (of_split[1:] != of_split[:-1]) & (together[1:] != 0)]
+        found[rows] = np.isin(together, mixed)
     return found

@@ -30,7 +30,7 @@ class TestGain:
 
 
 class TestNoise:
-    @pytest.mark.parametrize(("strength", "least"), [(0.25, 30.0), (1.0, 0.0)])
+    @pytest.mark.parametrize(("strength", "least"), [(0.25, 35.0), (1.0, 20.0)])
     def test_the_ratio_of_sound_to_noise_is_in_range(self, strength, least):
         torch.manual_seed(0)
         samples = (torch.sin(torch.arange(4000) * 0.3) * 3000).round().short().repeat(100, 1)
@@ -41,8 +41,8 @@ class TestNoise:
         assert not added[:, 3000:].any()
         own = samples[:, :3000].float().square().mean(dim=1)
         ratios = 10 * (own / added[:, :3000].square().mean(dim=1)).log10()
-        assert ratios.min() > least - 0.3
-        assert ratios.max() < 40.3
+        assert ratios.min() > least - 0.4
+        assert ratios.max() < 40.4
         assert ratios.min() < least + 0.15 * (40 - least)
         assert ratios.max() > 40 - 0.15 * (40 - least)
 
