@@ -15,11 +15,20 @@ def command(
     what: Annotated[
         Literal["extractors", "fusion", "encoders", "tasks", "all"], typer.Argument(help="Which names.")
     ] = "all",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Of encoders: features, parameters, weights and their licence.")
+    ] = False,
     json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
     """List the names that options take: extractors by kind, fusion methods, encoders, tasks."""
     del debug
+    if verbose and what == "encoders":
+        from mmcli.console.records import show_cards
+        from mmcli.stages.cards import encoder_cards
+
+        show_cards(encoder_cards(), json)
+        return
     from mmcli.console.records import show_names
     from mmcli.stages.names import registered_names
 

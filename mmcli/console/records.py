@@ -11,6 +11,7 @@ from rich.markup import escape
 from mmcli.console import HEADLINE, STATUS_STYLE, coloured, make_table, print_lines, standard_output
 
 if TYPE_CHECKING:
+    from mmcli.stages.cards import Card
     from mmcli.stages.clean import Leftover
     from mmcli.stages.ledger import Ledger
     from mmcli.stages.names import Name
@@ -29,6 +30,22 @@ def show_names(names: Sequence[Name], as_json: bool) -> None:
             if name.what == what:
                 table.add_row(name.name, name.kind, escape(name.summary))
         out.print(table)
+
+
+def show_cards(cards: Sequence[Card], as_json: bool) -> None:
+    """Print what there is to know of each encoder."""
+    if as_json:
+        print(json.dumps([card.__dict__ for card in cards], ensure_ascii=False))
+        return
+    out = standard_output()
+    table = make_table("", "encoder", "kind", "input", "features", "parameters", "offline", "weights from", "licence")
+    for card in cards:
+        count = "" if card.parameters is None else f"{card.parameters:,}"
+        table.add_row(
+            card.name, card.kinds, card.inputs, card.features, count, card.offline,
+            escape(card.origin or "trained from scratch"), escape(card.licence),
+        )  # fmt: skip
+    out.print(table)
 
 
 def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:

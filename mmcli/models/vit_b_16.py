@@ -19,7 +19,6 @@ from mmcli.models.weights import find_weights, fit_weights, read_weights
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 from mmcli.store.keys import file_digest
 
-_URL = "https://download.pytorch.org/models/vit_b_16-c867db91.pth"
 _PATCH = 16
 _LAYERS = 12
 _POSITIONS = "encoder.pos_embedding"
@@ -47,6 +46,7 @@ class VitB16(nn.Module):
     version: ClassVar[int] = 1
     origin: ClassVar[str] = "torchvision, ImageNet-1k"
     licence: ClassVar[str] = "BSD-3-Clause; ImageNet's images are for research only"
+    url: ClassVar[str] = "https://download.pytorch.org/models/vit_b_16-c867db91.pth"
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class VitB16(nn.Module):
         self.form = traced_form(self, "vit_b_16 on these images", (1, *inputs.main.dims))
 
     def _load(self, side: int, number: int) -> dict[str, str]:
-        path = find_weights(self.weights, _URL)
+        path = find_weights(self.weights, self.url)
         if path is None:
             return {}
         found = read_weights(path)

@@ -41,7 +41,7 @@ def train(
     encoder: Sequence[str] = (),
     projection: int = 128,
     hidden: str = "auto",
-    dropout: float = 0.5,
+    dropout: float | None = None,
     modality_dropout: float = 0.0,
     class_weights: Literal["none", "balanced"] = "none",
     augment: Sequence[str] = (),

@@ -18,6 +18,7 @@ from mmcli.store.samples import Samples
 
 DEFAULT_METHOD = "concat"
 STATIC_HIDDEN = (256,)
+READY_DROPOUT, ENCODED_DROPOUT = 0.5, 0.2
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class NetworkOptions:
         encoders: ``MODALITY=NAME`` each.
         projection: The width for methods that need equal ones.
         hidden: ``auto``, ``none``, or widths such as ``512,128``.
-        dropout: From 0 to 1.
+        dropout: From 0 to 1; None is ``READY_DROPOUT``, or ``ENCODED_DROPOUT`` where a modality is encoded.
         modality_dropout: From 0 to 1.
         precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
         seed: For all that draws at random.
@@ -39,7 +40,7 @@ class NetworkOptions:
     encoders: Sequence[str]
     projection: int
     hidden: str
-    dropout: float
+    dropout: float | None
     modality_dropout: float
     precision: str
     seed: int
@@ -97,8 +98,11 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
     width = options.projection if FUSIONS.constant(name, "equal_widths", False) else None
     learnt = FUSIONS.constant(name, "kind") == "learnt"
     widths = (() if learnt else STATIC_HIDDEN) if options.hidden == "auto" else _parse_hidden(options.hidden)
+    dropout = options.dropout
+    if dropout is None:
+        dropout = ENCODED_DROPOUT if encoders else READY_DROPOUT
     network = NetworkPlan(
-        method, width, widths, options.dropout, options.modality_dropout, options.seed,
+        method, width, widths, dropout, options.modality_dropout, options.seed,
         {name: str(choice) for name, choice in sorted(encoders.items())}, half,
     )  # fmt: skip
     return TrainingPlan(samples, encoders, fusing, network)

@@ -1,0 +1,92 @@
+"""What there is to know of each encoder before one chooses: what it takes and gives, its size, its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmcli.errors import MmcliError
+from mmcli.registry import ENCODERS, Spec, options_of
+from mmcli.store.columns import FieldSpec, ModalitySpec
+
+_TYPICAL = {
+    "text": ModalitySpec("text", "text", None, "", {
+        "": FieldSpec("ragged", "int32", (), "T", 256), "text": FieldSpec("ragged", "uint8", (), "T"),
+        "tokens": FieldSpec("ragged", "uint8", (), "T"),
+    }, facts={"vocabulary": 10_000, "language": "en"}),
+    "image": ModalitySpec("image", "image", None, "", {"": FieldSpec("dense", "uint8", (3, 224, 224), "CHW")}),
+    "audio": ModalitySpec(
+        "audio", "audio", None, "", {"": FieldSpec("ragged", "int16", (), "S", 160_000)}, facts={"sample_rate": 16000}
+    ),
+    "video": ModalitySpec("video", "video", None, "", {"": FieldSpec("ragged", "uint8", (3, 224, 224), "TCHW", 8)}),
+    "table": ModalitySpec("table", "table", None, "", {
+        "": FieldSpec("dense", "float32", (16,), "D"), "categories": FieldSpec("dense", "int32", (4,), "D"),
+    }, facts={
+        "numeric": [f"n{i}" for i in range(8)], "categorical": [f"c{i}" for i in range(4)], "categories": [20] * 4,
+    }),
+}  # fmt: skip
+_INPUTS = {
+    "text": "10,000 words", "image": "3 × 224 × 224", "audio": "10 s at 16 kHz", "video": "8 frames of 3 × 224 × 224",
+    "table": "8 numbers, 4 categories",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Card:
+    """One encoder.
+
+    Args:
+        name: As typed.
+        kinds: Of modalities it is for.
+        inputs: The typical input that the rest is said of.
+        features: What it makes of that: ``512``, ``T × 384``; "" for a family, where the model says it.
+        parameters: How many there are; None for a family.
+        origin: Where its weights come from and what they were trained on; "" where it is trained from scratch.
+        licence: Of the weights.
+        offline: Whether it can be used now: ``yes``, ``no`` where published weights are not on this machine, or
+            ``by file`` for a family.
+    """
+
+    name: str
+    kinds: str
+    inputs: str
+    features: str
+    parameters: int | None
+    origin: str
+    licence: str
+    offline: str
+
+
+def encoder_cards() -> list[Card]:
+    """Return the card of every encoder; their weights are not read."""
+    return [_card(name) for name in ENCODERS.names()]
+
+
+def _card(name: str) -> Card:
+    kinds = ENCODERS.constant(name, "kinds", ())
+    origin, licence = (str(ENCODERS.constant(name, what, "")) for what in ("origin", "licence"))
+    kind: Any = ENCODERS.load(name)
+    if "argument" in kind.__init__.__annotations__:
+        return Card(name, ", ".join(kinds), "by the model", "", None, origin, licence, "by file")
+    import torch
+
+    options = {"weights": "none"} if "weights" in options_of(kind) else {}
+    try:
+        with torch.device("meta"):
+            network = ENCODERS.build(Spec(name, None, options), inputs=_TYPICAL[kinds[0]], seed=0)
+    except MmcliError as error:
+        return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], str(error), None, origin, licence, "")
+    form = network.output()
+    shape = [str(size) for size in form.dims]
+    features = " × ".join([form.axes[0], *shape] if form.layout == "ragged" else shape)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], features, count, origin, licence, _offline(kind))
+
+
+def _offline(kind: Any) -> str:
+    import torch
+
+    published = getattr(kind, "url", "") or getattr(kind, "file", "")
+    here = (Path(torch.hub.get_dir()) / "checkpoints" / published.rpartition("/")[2]).is_file()
+    return "yes" if not published or here else "no"
