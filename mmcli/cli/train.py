@@ -38,7 +38,7 @@ def command(
         list[str],
         typer.Option(
             help="MODALITY=ENCODER of a preprocessed modality, trained with the rest; see mmcli list encoders. "
-            "Options freeze, last=N (layers) and lr_scale=X say how. Repeatable.",
+            "Options freeze, last=N (layers), lr_scale=X and vectors=FILE (of words) say how. Repeatable.",
             rich_help_panel=NETWORK,
             show_default=False,
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import ENCODERS, Spec, coerce, options_of, parse_spec
+from mmcli.stages.word_start import with_width
 from mmcli.store.columns import ModalitySpec
 
 DEFAULT_ENCODERS = {
@@ -26,12 +27,14 @@ class EncoderChoice:
         freeze: Train none of it.
         last: Train its last so many layers alone; None is all.
         lr_scale: Its learning rate over that of the rest.
+        vectors: A file of word vectors to start from; not part of the text, since a trained model needs it no more.
     """
 
     spec: Spec
     freeze: bool = False
     last: int | None = None
     lr_scale: float = 1.0
+    vectors: str | None = None
 
     def __str__(self) -> str:
         own = {
@@ -44,7 +47,7 @@ class EncoderChoice:
 
 
 def parse_choice(text: str) -> EncoderChoice:
-    """Read ``name:key=value,…`` where ``freeze``, ``last=N`` and ``lr_scale=X`` say how it is trained.
+    """Read ``name:key=value,…`` where ``freeze``, ``last=N``, ``lr_scale=X`` and ``vectors=FILE`` are train's own.
 
     Raises:
         UsageError: The text does not follow the grammar.
@@ -59,7 +62,8 @@ def parse_choice(text: str) -> EncoderChoice:
     lr_scale = coerce(f"{text}: lr_scale", options.pop("lr_scale", "1"), float)
     if (last is not None and last < 1) or not lr_scale > 0 or (freeze and (last is not None or lr_scale != 1)):
         raise UsageError(f"{text}: expected last of at least 1 and lr_scale above 0, neither beside freeze")
-    return EncoderChoice(replace(spec, options=options), freeze, last, lr_scale)
+    vectors = options.pop("vectors", None)
+    return with_width(EncoderChoice(replace(spec, options=options), freeze, last, lr_scale, vectors))
 
 
 def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretrained: bool) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mmcli.errors import UsageError
+from mmcli.modalities.vector_file import open_vectors
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
@@ -13,6 +15,7 @@ from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_enc
 from mmcli.stages.network_plan import NetworkPlan
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.stages.word_start import start_from_vectors
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.samples import Samples
 
@@ -68,7 +71,22 @@ class TrainingPlan:
             name: build_encoder(choice, self.samples.modalities[name], self.network.seed, True).assets()
             for name, choice in self.encoders.items()
         }
+        for name, choice in self.encoders.items():
+            if choice.vectors is not None:
+                made[name] = {**made[name], "vectors": open_vectors(choice.vectors).digest()}
         return {name: files for name, files in made.items() if files}
+
+    def start(self, encoders: Mapping[str, Any], reporter: Reporter) -> None:
+        """Let text encoders start from the word vectors that were named for them."""
+        for name, choice in self.encoders.items():
+            if choice.vectors is not None:
+                vocabulary = self._vocabulary(name)
+                found = start_from_vectors(encoders[name], open_vectors(choice.vectors), vocabulary)
+                reporter.note(f"{name}: {choice.vectors} has vectors for {found} of {len(vocabulary)} tokens")
+
+    def _vocabulary(self, name: str) -> list[str]:
+        record = next(record for record in self.samples.chain if record.stage == "preprocess")
+        return list(self.samples.states(record)[name].values["vocabulary"])
 
     def fit(self) -> Mapping[str, ModalitySpec]:
         """Learn the scales of ready features; return what the network is given."""

@@ -72,6 +72,7 @@ class TrainingRun:
         device = runtime.torch_device()
         network = plan.network.build(modalities, self.task.out_dim, pretrained=True).to(device)
         encoders: Any = dict(network.encoders.items())
+        plan.start(encoders, self.reporter)
         data = data.to(device, encoders)
         augment = augmentation.on(encoders)
         scales = {f"encoders.{name}.": choice.lr_scale for name, choice in plan.encoders.items()}

@@ -12,7 +12,7 @@ import pytest
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.audio import Preprocessor as Audio
 from mmcli.modalities.tensor import Preprocessor as Tensor
-from mmcli.modalities.text._vector_file import open_vectors
+from mmcli.modalities.vector_file import open_vectors
 
 
 def test_a_sound_of_more_than_eight_channels_is_their_mean():

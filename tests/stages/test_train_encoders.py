@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.reporting import Silent
 from mmcli.runtime import Runtime
 from mmcli.stages.encoder_choice import EncoderChoice, parse_choice, set_trained
 from mmcli.stages.evaluate import evaluate
@@ -228,6 +229,32 @@ def test_vectors_of_absent_rows_are_zeros_and_no_others(end_to_end, chain):
     for name in model.names:
         zero = (vectors.values[name] == 0).all(dim=1).numpy()
         np.testing.assert_array_equal(zero, ~columns[name].present)
+
+
+def test_a_text_encoder_starts_from_word_vectors(chain, tmp_path):
+    words = ["rose", "sea", "LEAF", "moss"]
+    values = np.random.default_rng(0).normal(3, 2, (len(words), 12)).astype(np.float32)
+    lines = (f"{word} {' '.join(map(str, vector))}" for word, vector in zip(words, values.tolist(), strict=True))
+    (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
+    heard = []
+    reporter = Silent()
+    reporter.note = heard.append
+    # Frozen, the table is still the start when training has ended.
+    train(str(chain / "samples"), tmp_path / "model", encoder=[f"words=embedding:vectors={tmp_path}/vectors.txt,freeze",
+          ENCODERS[0], ENCODERS[2]], reporter=reporter, **QUICK)  # fmt: skip
+    (tmp_path / "vectors.txt").unlink()
+    model = TrainedModel(tmp_path / "model")
+    vocabulary = Artifact(chain / "samples").states(Artifact(chain / "samples").chain[0])["words"].values["vocabulary"]
+    table = model.network.encoders["words"].table.weight.detach().numpy()
+    assert table.shape == (len(vocabulary) + 2, 12)
+    found = [
+        (values[number], table[vocabulary.index(word) + 2]) for number, word in enumerate(words) if word in vocabulary
+    ]
+    assert any("vectors for 3 of" in text for text in heard)
+    ratios = np.concatenate([now / start for start, now in found])
+    np.testing.assert_allclose(ratios, ratios[0], rtol=1e-4)
+    with pytest.raises(UsageError, match="starts from no word vectors"):
+        parse_choice("cnn:vectors=x.txt")
 
 
 class TestAhead:

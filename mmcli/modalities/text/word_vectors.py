@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mmcli.errors import MmcliError
 from mmcli.modalities.text._documents import check_not_empty, token_lists
 from mmcli.modalities.text._pipeline import load_model
-from mmcli.modalities.text._vector_file import open_vectors
+from mmcli.modalities.vector_file import open_vectors
 from mmcli.runtime import Runtime
 from mmcli.store.columns import Column, FieldSpec, ModalitySpec, Tensor, assemble
 from mmcli.store.state import State

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from mmcli.modalities.files import MediaFolder
 from mmcli.modalities.table.read import Preprocessor as Table
 from mmcli.modalities.tensor.read import Preprocessor as Vector
-from mmcli.modalities.text._vector_file import open_vectors
 from mmcli.modalities.text.read import Preprocessor as Text
+from mmcli.modalities.vector_file import open_vectors
 from mmcli.stages.kinds import infer_kind
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_value, dumped

@@ -1,0 +1,66 @@
+"""Word vectors from a file that a text encoder starts from, in place of random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmcli.errors import UsageError
+from mmcli.modalities.vector_file import VectorFile, open_vectors
+from mmcli.registry import ENCODERS, options_of
+
+if TYPE_CHECKING:
+    from mmcli.stages.encoder_choice import EncoderChoice
+
+_RESERVED = 2  # ids of padding and of unknown tokens
+
+
+def with_width(choice: EncoderChoice) -> EncoderChoice:
+    """Return the choice with the width of a token's vector that its file of vectors has.
+
+    Raises:
+        UsageError: The encoder has no table of tokens, or is told another width.
+        MmcliError: The file cannot be read.
+    """
+    if choice.vectors is None:
+        return choice
+    options = options_of(ENCODERS.load(choice.spec.name))
+    width = next((name for name in ("token_dim", "dim") if name in options), None)
+    if width is None or ENCODERS.constant(choice.spec.name, "kinds") != ("text",) or "weights" in options:
+        raise UsageError(f"{choice.spec.name}: starts from no word vectors; vectors= is for embedding, lstm and such")
+    found = str(open_vectors(choice.vectors).dim)
+    told = choice.spec.options.get(width, found)
+    if told != found:
+        raise UsageError(f"{choice.vectors}: its vectors are {found} wide, {width}={told} is not; leave {width} out")
+    return replace(choice, spec=replace(choice.spec, options={**choice.spec.options, width: found}))
+
+
+def start_from_vectors(encoder: Any, file: VectorFile, vocabulary: Sequence[str]) -> int:
+    """Put the file's vectors into an encoder's table of tokens; return for how many tokens there was one.
+
+    A token that the file lacks is looked up in lower case, too; where there is none, its random vector stays. The
+    vectors are scaled by one number to the deviation that the random ones have.
+
+    Args:
+        encoder: With a ``table`` of vectors by id.
+        file: The vectors.
+        vocabulary: The tokens in the order of their ids, from 2.
+    """
+    import torch
+
+    found = {}
+    for number, word in enumerate(vocabulary, _RESERVED):
+        vector = file.vector(word)
+        vector = file.vector(word.lower()) if vector is None else vector
+        if vector is not None:
+            found[number] = vector
+    if found:
+        table = encoder.table.weight
+        values = np.stack(list(found.values()))
+        values = values * (float(table[1:].std()) / max(float(values.std()), 1e-12))
+        with torch.no_grad():
+            table[torch.tensor(list(found))] = torch.from_numpy(values.astype(np.float32))
+    return len(found)
