@@ -54,7 +54,7 @@ def read_config(folder: Path) -> Any:
 
 
 def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
-    """Return a network with its weights, read from safetensors only, in float32.
+    """Return a network with its weights, read from safetensors only, in float32; on the device ``meta`` without.
 
     Args:
         kind: A class of transformers.
@@ -67,6 +67,8 @@ def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
     """
     if not any(folder.glob(_WEIGHTS)):
         raise MmcliError(f"{folder}: no weights as .safetensors; weights in other forms are not read")
+    if torch.empty(0).is_meta:
+        return _without_pooler(kind.from_config(config) if hasattr(kind, "from_config") else kind(config))
     try:
         with _quiet():
             network, found = kind.from_pretrained(
@@ -80,9 +82,14 @@ def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise MmcliError(f"{folder}: the weights lack, or have in another shape, {', '.join(wrong[:_NAMED])}{more}")
+    return _without_pooler(network)
+
+
+def _without_pooler(network: Any) -> Any:
+    """Return a network without its pooler: an untrained layer more often than not, and no pooling here uses it."""
     pooler = getattr(network, "pooler", None)
     if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
-        network.pooler = None  # an untrained layer more often than not, and no pooling here uses it
+        network.pooler = None
     return network
 
 

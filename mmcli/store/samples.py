@@ -52,7 +52,6 @@ class Part:
             return empty_column(self.modalities[name], 0)
         return concatenate(pieces).take(np.argsort(np.concatenate(places)))
 
-
     def present(self, name: str, chosen: Array | slice) -> Array:
         """Return whether each of the chosen samples has the modality, (B,) bool."""
         which, rows = self.artifact_of[chosen], self.row_of[chosen]

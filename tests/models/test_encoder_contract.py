@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from mmcli.registry import ENCODERS, options_of, parse_spec
 from mmcli.runtime import Runtime
@@ -120,6 +121,32 @@ def test_a_frozen_encoder_keeps_its_contract(made):
     for place, row in enumerate(order):
         np.testing.assert_array_equal(some.item(place), together.item(row))
     np.testing.assert_array_equal(alone.item(0), together.item(4))
+
+
+@every_encoder
+def test_an_encoder_can_be_trained_and_is_built_without_memory_before_its_weights_are_known(made):
+    """On the device meta it has the same parameters; of these each gets a gradient from rows that are there."""
+    encoder, spec, column, _ = made
+    network = encoder.network
+    with torch.device("meta"):
+        planned = FrozenEncoder(encoder.spec, spec, seed=3).network
+    shapes, found = ({name: value.shape for name, value in each.state_dict().items()} for each in (network, planned))
+    assert shapes == found
+    rows = column.take(np.arange(2, len(column)))
+    lengths = network.lengths(rows)
+    network.train()
+    try:
+        features = network(*network.collate(rows, None if lengths is None else int(lengths.max())))
+        values = features[0] if isinstance(features, tuple) else features
+        weights = torch.linspace(-1, 1, values.numel()).view_as(values)
+        (values.float() * weights).sum().backward()
+        reached = [name for name, value in network.named_parameters() if value.grad is not None]
+    finally:
+        network.eval()
+        network.zero_grad()
+    trained = [name for name, value in network.named_parameters() if value.requires_grad]
+    assert trained
+    assert set(trained) - set(reached) <= {name for name in trained if "mask" in name or "logit" in name}
 
 
 def test_every_name_has_a_case_for_each_of_its_kinds():
