@@ -21,6 +21,7 @@ from typing import Any
 from mmcli.errors import MmcliError, UsageError, unknown_name
 
 _MOST_DIGITS = 18
+_SHOWN = 80  # characters of a text in a message
 _EXTRAS = {"transformers": "text", "timm": "vision"}
 """The extra of this package that brings another one."""
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
@@ -47,7 +48,7 @@ def parse_spec(text: str) -> Spec:
     """
     name, _, rest = (part.strip() for part in text.partition(":"))
     if not name:
-        raise UsageError(f"{text!r}: expected name:key=value,key=value")
+        raise UsageError(f"{_short(text)!r}: expected name:key=value,key=value")
     argument: str | None = None
     pairs = rest
     head, colon, tail = rest.rpartition(":")
@@ -60,11 +61,15 @@ def parse_spec(text: str) -> Spec:
         left, equals, value = pair.partition("=")
         key = left.strip()
         if not equals or not key:
-            raise UsageError(f"{text!r}: {pair!r} should be key=value")
+            raise UsageError(f"{_short(text)!r}: {_short(pair)!r} should be key=value")
         if key in options:
-            raise UsageError(f"{text!r}: {key!r} is given twice")
+            raise UsageError(f"{_short(text)!r}: {_short(key)!r} is given twice")
         options[key] = value.strip()
     return Spec(name, argument, options)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_pairs(text: str) -> bool:
@@ -172,7 +177,9 @@ def _read_source(package: str, name: str) -> tuple[str, dict[str, Any]]:
 
 def _accept_argument(what: str, spec: Spec, kind: type) -> str:
     if "argument" not in inspect.signature(kind).parameters:
-        raise UsageError(f"{what} {spec.name!r} takes no {spec.argument!r}: options are written {spec.name}:key=value")
+        raise UsageError(
+            f"{what} {spec.name!r} takes no {_short(str(spec.argument))!r}: options are written {spec.name}:key=value"
+        )
     assert spec.argument is not None
     return spec.argument
 
@@ -213,7 +220,7 @@ def coerce(where: str, text: str, hint: Any) -> Any:
         return coerce(where, text, next(option for option in arguments if option is not type(None)))
     if origin is typing.Literal:
         if text not in arguments:
-            raise UsageError(f"{where}={text}: expected one of {', '.join(map(str, arguments))}")
+            raise UsageError(f"{where}={_short(text)}: expected one of {', '.join(map(str, arguments))}")
         return text
     if origin is tuple:
         low, dash, high = text.partition("-")
@@ -221,17 +228,19 @@ def coerce(where: str, text: str, hint: Any) -> Any:
         plain = all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in parts)
         if plain and (not dash or int(low) <= int(high)):
             return (int(low), int(high or low))
-        raise UsageError(f"{where}={text}: expected a range such as 1-2")
+        raise UsageError(f"{where}={_short(text)}: expected a range such as 1-2")
     if hint is bool:
         if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise UsageError(f"{where}={text}: expected true or false")
+            raise UsageError(f"{where}={_short(text)}: expected true or false")
         return text.lower() in ("true", "yes", "1")
     try:
         if hint is int and len(text) > _MOST_DIGITS:
             raise ValueError
         return hint(text)
     except ValueError:
-        raise UsageError(f"{where}={text}: expected {'a number' if hint in (int, float) else hint.__name__}") from None
+        raise UsageError(
+            f"{where}={_short(text)}: expected {'a number' if hint in (int, float) else hint.__name__}"
+        ) from None
 
 
 _PARTS = frozenset({"read"})

@@ -69,10 +69,19 @@ def test_the_six_commands_reuse_what_run_made_and_the_rest_works(place):
     assert [path.read_bytes() for path in made] == before
     assert len((place / "work/predictions.csv").read_text().splitlines()) == 541
     for block in BLOCKS:
-        if "pipefail" in block or "work/inferred" in block:
+        if any(name in block for name in ("pipefail", "work/inferred", "work/end_to_end")):
             done = shell(block, place)
             assert done.returncode == 0, done.stderr
     assert (place / "work/piped/model/artifact.json").exists()
+
+
+def test_the_commands_of_the_pages_work_on_what_the_readme_made(place):
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert blocks
+    for block in blocks:
+        done = shell(block, place)
+        assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_in_the_readme_and_has_help():

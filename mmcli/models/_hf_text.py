@@ -25,7 +25,8 @@ from mmcli.models._limits import require_between
 from mmcli.models._sequence import feature_form, inside, pool_steps
 from mmcli.store.columns import Array, Column, FieldSpec
 
-_BUCKET = 8
+_SHORTEST = 8
+_LENGTHS_AN_OCTAVE = 4
 _MAX_LENGTH = 256
 _REMEMBERED = 20_000
 
@@ -72,11 +73,13 @@ class TextTower(nn.Module):
         return feature_form(int(width), self.pool, self.max_length)
 
     def lengths(self, column: Column) -> Array | None:
-        """Return the number of tokens of each row, rounded up to a multiple of 8."""
+        """Return the number of tokens of each row, rounded up: to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on."""
         if self.model_type == "siglip":
             return None
         counts = np.array([len(ids) for ids in self._tokens(column)], dtype=np.int64)
-        rounded: Array = np.minimum(np.maximum(-(-counts // _BUCKET), 1) * _BUCKET, self.max_length)
+        counts = np.maximum(counts, _SHORTEST)
+        steps = 2 ** (np.ceil(np.log2(counts)).astype(np.int64) - 1) // _LENGTHS_AN_OCTAVE
+        rounded: Array = np.minimum(-(-counts // steps) * steps, self.max_length)
         return rounded
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:

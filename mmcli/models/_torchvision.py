@@ -9,6 +9,7 @@ import torchvision
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
+from mmcli.models._folding import fold_batch_norms
 from mmcli.models._forms import traced_form
 from mmcli.models._inputs import dense_inputs
 from mmcli.models._pixels import IMAGENET_MEAN, IMAGENET_STD, scale_pixels
@@ -84,6 +85,10 @@ class ImageNetwork(nn.Module):
         """Return feature maps (B, C, H, W)."""
         maps: Tensor = self.body(pixels)
         return maps
+
+    def fold(self) -> None:
+        """Fold batch norms into convolutions: the network runs frozen from here on."""
+        fold_batch_norms(self.body)
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Return (B, C) from feature maps."""

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from mmcli.models._folding import fold_batch_norms
 from mmcli.models._forms import traced_form
 from mmcli.models._frames import clip_inputs
 from mmcli.models._limits import require_between
@@ -97,6 +98,10 @@ class VideoNetwork(nn.Module):
             return maps.flatten(start_dim=2).amax(dim=2)
         steps = maps.mean(dim=(3, 4)).transpose(1, 2)
         return steps, torch.full((len(steps),), steps.shape[1], device=steps.device)
+
+    def fold(self) -> None:
+        """Fold batch norms into convolutions: the network runs frozen from here on."""
+        fold_batch_norms(self.body)
 
     def maps(self, pixels: Tensor) -> Tensor:
         """Return feature maps (B, C, T, H, W) of (B, 3, T, H, W)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmcli.store.keys import file_digest
 
 ONLINE = "MMCLI_ONLINE"
 _NAMED = 3
+_MORE_THAN_TENSORS = "UnpicklingError"  # what torch raises where weights_only would have to run something
 _DIGITS = re.compile(r"-([0-9a-f]{8,64})$")
 
 
@@ -77,9 +77,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise MmcliError(f"{path}: holds more than tensors, and what else it holds will not be run") from None
-    except Exception:  # damaged bytes become any kind of instruction, each with errors of its own
+    except Exception as error:  # damaged bytes become any kind of instruction, each with errors of its own
+        if type(error).__name__ == _MORE_THAN_TENSORS:
+            raise MmcliError(f"{path}: holds more than tensors, and what else it holds will not be run") from None
         raise MmcliError(f"{path}: damaged, or not a file of weights (.pth or .safetensors)") from None
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise MmcliError(f"{path}: expected a state dict, tensors by name")

@@ -63,7 +63,8 @@ def parse_choice(text: str) -> EncoderChoice:
     if (last is not None and last < 1) or not lr_scale > 0 or (freeze and (last is not None or lr_scale != 1)):
         raise UsageError(f"{text}: expected last of at least 1 and lr_scale above 0, neither beside freeze")
     vectors = options.pop("vectors", None)
-    return with_width(EncoderChoice(replace(spec, options=options), freeze, last, lr_scale, vectors))
+    spec = replace(spec, options=options)
+    return EncoderChoice(spec if vectors is None else with_width(spec, vectors), freeze, last, lr_scale, vectors)
 
 
 def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretrained: bool) -> Any:

@@ -13,10 +13,10 @@ from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
-from mmcli.stages.frames import name_of
+from mmcli.stages.extractors import DEFAULT_EXTRACTORS, make_extractor, name_of
 from mmcli.stages.precision import settle_precision
 from mmcli.stages.training_rows import train_columns
-from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, ExtractTransform, Use, make_extractor
+from mmcli.stages.transforms.extract_features import ExtractTransform, Use
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.opening import open_samples

@@ -30,7 +30,7 @@ class FrozenEncoder:
         seed: Of weights that are drawn at random.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     fitted: ClassVar[bool] = False
     scaling: ClassVar[Literal["column", "whole"]] = "column"
 
@@ -93,6 +93,8 @@ class FrozenEncoder:
         key = (device, runtime.precision)
         if self._placed is None or self._placed[0] != key:
             copy: Any = deepcopy(self.network)
+            if hasattr(copy, "fold"):
+                copy.fold()
             precision: torch.dtype = getattr(torch, runtime.precision)
             self._placed = key, _channels_last(copy.to(device=device, dtype=precision))
         return self._placed[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, parse_spec
-from mmcli.stages.transforms.extract_features import DEFAULT_EXTRACTORS, names_for, registry_for
+from mmcli.stages.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 
 
 @dataclass(frozen=True)

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import VectorFile, open_vectors
-from mmcli.registry import ENCODERS, options_of
-
-if TYPE_CHECKING:
-    from mmcli.stages.encoder_choice import EncoderChoice
+from mmcli.registry import ENCODERS, Spec, options_of
 
 _RESERVED = 2  # ids of padding and of unknown tokens
 
 
-def with_width(choice: EncoderChoice) -> EncoderChoice:
-    """Return the choice with the width of a token's vector that its file of vectors has.
+def with_width(spec: Spec, vectors: str) -> Spec:
+    """Return a text encoder's spec with the width of a token's vector that a file of vectors has.
 
     Raises:
         UsageError: The encoder has no table of tokens, or is told another width.
         MmcliError: The file cannot be read.
     """
-    if choice.vectors is None:
-        return choice
-    options = options_of(ENCODERS.load(choice.spec.name))
+    options = options_of(ENCODERS.load(spec.name))
     width = next((name for name in ("token_dim", "dim") if name in options), None)
-    if width is None or ENCODERS.constant(choice.spec.name, "kinds") != ("text",) or "weights" in options:
-        raise UsageError(f"{choice.spec.name}: starts from no word vectors; vectors= is for embedding, lstm and such")
-    found = str(open_vectors(choice.vectors).dim)
-    told = choice.spec.options.get(width, found)
+    if width is None or ENCODERS.constant(spec.name, "kinds") != ("text",) or "weights" in options:
+        raise UsageError(f"{spec.name}: starts from no word vectors; vectors= is for embedding, lstm and such")
+    found = str(open_vectors(vectors).dim)
+    told = spec.options.get(width, found)
     if told != found:
-        raise UsageError(f"{choice.vectors}: its vectors are {found} wide, {width}={told} is not; leave {width} out")
-    return replace(choice, spec=replace(choice.spec, options={**choice.spec.options, width: found}))
+        raise UsageError(f"{vectors}: its vectors are {found} wide, {width}={told} is not; leave {width} out")
+    return replace(spec, options={**spec.options, width: found})
 
 
 def start_from_vectors(encoder: Any, file: VectorFile, vocabulary: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ import pytest
 from mmcli.errors import MmcliError
 from mmcli.registry import EXTRACTORS, Spec
 from mmcli.runtime import Runtime
-from mmcli.stages.transforms.extract_features import make_extractor
+from mmcli.stages.extractors import make_extractor
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged, assemble
 
 ROWS = 7

@@ -7,12 +7,12 @@ from mmcli.registry import parse_spec
 from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
+from mmcli.stages.extractors import make_extractor
 from mmcli.stages.frozen import FrozenEncoder
 from mmcli.stages.fuse import fuse
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
-from mmcli.stages.transforms.extract_features import make_extractor
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, assemble
 from tests.conftest import write_csv

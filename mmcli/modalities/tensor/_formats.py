@@ -116,17 +116,15 @@ def _read_safetensors(content: bytes, max_bytes: int) -> Array:
 
 
 def _read_torch(content: bytes, max_bytes: int) -> Array:
-    import pickle
-
     import torch
 
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UnusableError(
-            "corrupt", "a .pt file with Python objects in it; save a tensor alone by torch.save"
-        ) from None
     except Exception as error:  # damaged bytes become any kind of instruction, each with errors of its own
+        if type(error).__name__ == "UnpicklingError":  # what weights_only would have to run something for
+            raise UnusableError(
+                "corrupt", "a .pt file with Python objects in it; save a tensor alone by torch.save"
+            ) from None
         raise UnusableError("corrupt", f"damaged .pt file ({_first_line(error)})") from None
     if isinstance(found, dict):
         names = [str(name) for name, value in found.items() if isinstance(value, torch.Tensor)]

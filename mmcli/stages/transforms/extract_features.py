@@ -9,25 +9,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmcli.errors import MmcliError, unknown_name
+from mmcli.errors import MmcliError
 from mmcli.modalities import Extractor
-from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
+from mmcli.registry import ENCODERS, Spec, options_of, parse_spec
 from mmcli.runtime import Precision, Runtime
+from mmcli.stages.extractors import make_extractor, runs_network
 from mmcli.stages.transforms import Lookup
 from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
 from mmcli.store.keys import derived_keys, fingerprint
 from mmcli.store.state import State
 
 _ARGUMENT = "argument"
-DEFAULT_EXTRACTORS = {
-    "text": ("tfidf",),
-    "image": ("hog", "color_histogram"),
-    "audio": ("mfcc",),
-    "video": ("frames:hog", "motion"),
-    "table": ("identity",),
-    "tensor": ("identity",),
-}
-"""What is used where no ``--use`` names an extractor: nothing that needs weights."""
 
 
 @dataclass(frozen=True)
@@ -43,48 +35,6 @@ class Use:
     source: str
     spec: Spec
     extractor: Extractor
-
-
-def names_for(kind: str) -> list[str]:
-    """Return every extractor for a kind: its own, and the networks that serve it frozen."""
-    return sorted(EXTRACTORS[kind].names() + _frozen_names(kind))
-
-
-def _frozen_names(kind: str) -> list[str]:
-    return [name for name in ENCODERS.names() if kind in ENCODERS.constant(name, "kinds", ())]
-
-
-def registry_for(kind: str, name: str) -> Registry:
-    """Return the registry that has an extractor for a kind.
-
-    Raises:
-        MmcliError: None has.
-    """
-    if name in _frozen_names(kind):
-        return ENCODERS
-    if name not in EXTRACTORS[kind].names():
-        raise unknown_name(f"extractor for {kind}", name, names_for(kind))
-    return EXTRACTORS[kind]
-
-
-def make_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extractor:
-    """Make an extractor for a modality from its name and options.
-
-    Raises:
-        MmcliError: There is no such extractor or option.
-    """
-    registry = registry_for(inputs.kind, spec.name)
-    if (inputs.kind, spec.name) == ("video", "frames"):
-        from mmcli.stages.frames import make_frame_extractor
-
-        return make_frame_extractor(inputs, spec, seed)
-    if registry is ENCODERS:
-        from mmcli.stages.frozen import FrozenEncoder
-
-        frozen: Extractor = FrozenEncoder(spec, inputs, seed)
-        return frozen
-    extractor: Extractor = registry.build(spec)
-    return extractor
 
 
 class ExtractTransform:
@@ -167,8 +117,6 @@ class ExtractTransform:
 
     def networks(self) -> dict[str, Use]:
         """Return the uses that run a network."""
-        from mmcli.stages.frames import runs_network
-
         return {name: use for name, use in self.uses.items() if runs_network(use.extractor)}
 
     def modalities(self) -> dict[str, ModalitySpec]:

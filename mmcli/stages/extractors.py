@@ -1,0 +1,90 @@
+"""Extractors by the names that people type: those of a kind, networks run frozen, and either on frames of videos."""
+
+from __future__ import annotations
+
+from mmcli.errors import UsageError, unknown_name
+from mmcli.modalities import Extractor
+from mmcli.modalities.video.frames import Frames, as_images
+from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
+from mmcli.stages.frozen import FrozenEncoder
+from mmcli.store.columns import ModalitySpec
+
+FRAMES = "frames"
+DEFAULT_EXTRACTORS = {
+    "text": ("tfidf",),
+    "image": ("hog", "color_histogram"),
+    "audio": ("mfcc",),
+    "video": ("frames:hog", "motion"),
+    "table": ("identity",),
+    "tensor": ("identity",),
+}
+"""What is used where no ``--use`` names an extractor: nothing that needs weights."""
+
+
+def names_for(kind: str) -> list[str]:
+    """Return every extractor for a kind: its own, and the networks that serve it frozen."""
+    return sorted(EXTRACTORS[kind].names() + _frozen_names(kind))
+
+
+def _frozen_names(kind: str) -> list[str]:
+    return [name for name in ENCODERS.names() if kind in ENCODERS.constant(name, "kinds", ())]
+
+
+def registry_for(kind: str, name: str) -> Registry:
+    """Return the registry that has an extractor for a kind.
+
+    Raises:
+        MmcliError: None has.
+    """
+    if name in _frozen_names(kind):
+        return ENCODERS
+    if name not in EXTRACTORS[kind].names():
+        raise unknown_name(f"extractor for {kind}", name, names_for(kind))
+    return EXTRACTORS[kind]
+
+
+def make_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extractor:
+    """Make an extractor for a modality from its name and options.
+
+    Raises:
+        MmcliError: There is no such extractor or option.
+    """
+    registry = registry_for(inputs.kind, spec.name)
+    if (inputs.kind, spec.name) == ("video", FRAMES):
+        return _make_frame_extractor(inputs, spec, seed)
+    if registry is ENCODERS:
+        frozen: Extractor = FrozenEncoder(spec, inputs, seed)
+        return frozen
+    extractor: Extractor = registry.build(spec)
+    return extractor
+
+
+def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extractor:
+    """Make an extractor for videos from one for images.
+
+    Args:
+        inputs: Videos.
+        spec: ``frames``, with the extractor for images as its argument and the options of both.
+        seed: Of weights that are drawn at random.
+
+    Raises:
+        MmcliError: No extractor for images is named, there is no such one, or it has no such option.
+    """
+    if spec.argument is None:
+        raise UsageError("frames: which extractor for images? write frames:hog, or frames:NAME:key=value")
+    told = parse_spec(spec.argument)
+    own = options_of(Frames)
+    inner = Spec(told.name, told.argument, {key: value for key, value in spec.options.items() if key not in own})
+    outer = Spec(FRAMES, spec.argument, {key: value for key, value in spec.options.items() if key in own})
+    made: Extractor = EXTRACTORS["video"].build(outer, inner=make_extractor(as_images(inputs), inner, seed))
+    return made
+
+
+def runs_network(extractor: Extractor) -> bool:
+    """Tell whether an extractor, or the one it puts to work, is a network."""
+    return isinstance(getattr(extractor, "inner", extractor), FrozenEncoder)
+
+
+def name_of(spec: Spec) -> str:
+    """Return what tells an extractor from others on the same modality: ``hog``, ``frames_hog``."""
+    return f"{FRAMES}_{parse_spec(spec.argument).name}" if spec.name == FRAMES and spec.argument else spec.name
