@@ -69,6 +69,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise MmcliError(f"{path}: not YAML ({shown[:_LONGEST_REASON]})") from None
     if not isinstance(content, dict):
         raise MmcliError(f"{path}: expected names with values, found {type(content).__name__}")
+    for name in content:
+        if not isinstance(name, str):
+            raise MmcliError(f"{path}: {str(name)[:60]!r} is no name, expected words; put it in quotes if it is meant")
     return content
 
 

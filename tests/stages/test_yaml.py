@@ -47,3 +47,10 @@ def test_it_is_one_line(tmp_path, content, said):
 def test_an_alias_stands_for_what_it_names(tmp_path):
     (tmp_path / "a.yaml").write_text("a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}\n")
     assert read_yaml(tmp_path / "a.yaml") == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
+
+
+@pytest.mark.parametrize("name", ["1", "true", "2020-01-01", "1.5", "null"])
+def test_a_name_that_yaml_takes_for_something_else_is_refused(tmp_path, name):
+    (tmp_path / "a.yaml").write_text(f"{name}: x\n")
+    with pytest.raises(MmcliError, match="is no name"):
+        read_yaml(tmp_path / "a.yaml")
