@@ -20,8 +20,8 @@ class Encoder(Protocol):
     ``origin`` says where the weights come from and what they were trained on, ``licence`` theirs; both are "" for an
     encoder that is only ever trained from scratch.
 
-    One that has a method ``fold`` is a network that can be made faster where it is not trained, such as by batch norms
-    that become part of the convolutions before them: it is called on the copy that runs frozen, and changes it in place.
+    A network that can be made faster where it is not trained has a method ``fold``, called on the copy that runs
+    frozen: batch norms, say, become part of the convolutions before them.
     """
 
     kinds: ClassVar[tuple[str, ...]]

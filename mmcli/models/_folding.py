@@ -26,7 +26,7 @@ def fold_batch_norms(network: nn.Module) -> None:
     for first, second in _adjacent(fx.symbolic_trace(network).graph):
         layer, norm = network.get_submodule(first), network.get_submodule(second)
         if (type(layer), type(norm)) in _PAIRS and norm.track_running_stats:
-            network.set_submodule(first, fuse_conv_bn_eval(layer, norm))  # type: ignore[type-var]
+            network.set_submodule(first, fuse_conv_bn_eval(layer, norm))  # type: ignore[type-var, arg-type]
             network.set_submodule(second, nn.Identity())
 
 

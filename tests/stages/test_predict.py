@@ -155,3 +155,14 @@ def test_a_subset_is_the_prediction_of_rows_that_lack_the_others(chain, tmp_path
     vectors = model.vectors({name: fused.take(name, numbers) for name in model.names}, Runtime())
     masked, _ = model.outputs(vectors, {"words"})
     np.testing.assert_allclose(masked, alone, atol=1e-6)
+
+
+def test_a_report_is_an_artifact_that_the_next_one_replaces(chain, tmp_path):
+    from mmcli.stages.inspect import inspect
+    from mmcli.stages.verify import verify
+
+    for split in ("val", "test"):
+        evaluate(chain / "model", str(chain / "fused"), tmp_path / "report", split=split)
+    assert json.loads((tmp_path / "report/metrics.json").read_text())["split"] == "test"
+    assert verify(tmp_path / "report") == []
+    assert inspect(tmp_path / "report")["stage"] == "evaluate"

@@ -17,11 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
+from safetensors.numpy import save
 
 from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact
-from mmcli.store.columns import FieldSpec, ModalitySpec
-from mmcli.store.tensors import Shard, map_safetensors, rows_per_shard, write_shard
+from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged
+from mmcli.store.tensors import DTYPES, Shard, map_safetensors, rows_per_shard, write_shard
 
 ROWS = 9
 DAMAGE = st.one_of(st.integers(0, 255), st.sampled_from(b'0123456789-.[]{}":, '))
@@ -344,3 +345,21 @@ class TestMapped:
         assert [places[0][0], places[-1][1]] == [0, len(body)]
         assert all(one[1] == two[0] for one, two in pairwise(places))
         assert set(map_safetensors(shard)) == set(header)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_a_shard_is_what_safetensors_itself_writes_for_every_type(tmp_path, rows):
+    generator = np.random.default_rng(rows)
+    columns, arrays = {}, {}
+    for dtype in DTYPES.values():
+        name = f'{dtype} é"'
+        dense = generator.integers(0, 2, (rows, 3)).astype(dtype)
+        values, offsets = generator.integers(0, 2, (2 * rows, 2)).astype(dtype), np.arange(0, 2 * rows + 1, 2)
+        present, key = np.ones(rows, bool), generator.integers(0, 256, (rows, 16)).astype(np.uint8)
+        columns[name] = Column({"": Dense(dense), "steps": Ragged(values, offsets)}, present, key)
+        arrays |= {name: dense, f"{name}.steps.values": values, f"{name}.steps.offsets": offsets}
+        arrays |= {f"{name}.present": present, f"{name}.key": key}
+    digest = write_shard(tmp_path / "00000.safetensors", columns)
+    expected = save(arrays)
+    assert (tmp_path / "00000.safetensors").read_bytes() == expected
+    assert digest == hashlib.sha256(expected).hexdigest()
