@@ -39,4 +39,5 @@ def command(
     from mmcli.stages.pipeline import run_pipeline
 
     for result in run_pipeline(pipeline, output, jobs=jobs, fresh=fresh, reporter=Console(quiet)):
-        show_result(result, json)
+        if json or not quiet:
+            show_result(result, json)

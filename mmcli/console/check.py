@@ -34,7 +34,8 @@ def show_check(report: CheckReport, as_json: bool) -> None:
     if report.labels:
         shown = [f"{escape(label)} {count}" for label, count in list(report.labels.items())[:_LABELS]]
         more = f" … {len(report.labels) - _LABELS} more" if len(report.labels) > _LABELS else ""
-        out.print(f"\n{len(report.labels)} labels: {', '.join(shown)}{more}")
+        of = "" if report.looked_at == report.rows else " in the rows looked at"
+        out.print(f"\n{len(report.labels)} labels{of}: {', '.join(shown)}{more}")
     table = make_table("", "modality", "kind", *STATUS_STYLE, "size (median, largest)")
     for modality in report.modalities:
         sizes = ", ".join(f"{_number(mid)}, {_number(high)} {what}" for what, (mid, high) in modality.sizes.items())

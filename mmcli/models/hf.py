@@ -1,4 +1,4 @@
-"""Any model in the form of transformers: ``hf:FOLDER`` or ``hf:owner/name`` on the Hugging Face hub."""
+"""Any model in the form of transformers: hf:FOLDER or hf:owner/name on the Hugging Face hub."""
 
 from __future__ import annotations
 

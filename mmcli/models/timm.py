@@ -1,4 +1,4 @@
-"""Any image network of the package timm: ``timm:NAME``, with its published weights or a file's."""
+"""Any image network of the package timm: timm:NAME, with its published weights or a file's."""
 
 from __future__ import annotations
 

@@ -128,7 +128,10 @@ def plan_augmentation(
         raise MmcliError(f"--augment …={MIXUP}: rows of {', '.join(sequences)} differ in length and cannot be mixed")
     if AUTO in asked:
         told = "; ".join(f"{name} {', '.join(own)}" for name, own in names.items())
-        reporter.note(f"augmentation at strength {strength:g}: {told or 'none'}")
+        if told:
+            reporter.note(f"augmentation at strength {strength:g}: {told}")
+        else:
+            reporter.warn("--augment auto: nothing is encoded here; features are augmented by MODALITY=noise")
     return Augmentation(names, kinds, strength)
 
 

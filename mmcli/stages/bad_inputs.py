@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,7 @@ class BadInputs:
         self.max_errors = max_errors
         self.count = 0
         self.rows: set[int] = set()
+        self.reasons: Counter[str] = Counter()
         self.first: list[LedgerEntry] = []
 
     def accept(self, entry: LedgerEntry) -> None:
@@ -51,6 +53,7 @@ class BadInputs:
             raise MmcliError(f"sample {entry.id!r}, {entry.modality}: {describe(entry)} (--on-error keep goes on)")
         self.count += 1
         self.rows.add(entry.row)
+        self.reasons[f"{entry.modality}: {entry.reason}"] += 1
         if len(self.first) < 3:
             self.first.append(entry)
 
@@ -62,9 +65,10 @@ class BadInputs:
         """
         if self.limit is not None and self.count > self.limit:
             shown = "; ".join(f"{entry.id} {entry.modality}: {describe(entry)}" for entry in self.first)
+            reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
             raise TooManyBadError(
-                f"{self.count} of {self.pairs} inputs are bad, --max-errors allows {self.max_errors}: {shown}"
-                f"{' …' if self.count > len(self.first) else ''}"
+                f"{self.count} of {self.pairs} inputs are bad, --max-errors allows {self.max_errors} ({reasons}); "
+                f"the first: {shown}; nothing was written (mmcli check --all --json lists them all)"
             )
 
 

@@ -103,6 +103,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
     earlier = Earlier(places, modalities)
     (writer.folder / "tensors").mkdir()
     counts = {name: Counter({"ok": 0, "missing": 0, "corrupt": 0, "skipped": 0}) for name in modalities}
+    reasons: dict[str, Counter[str]] = {name: Counter() for name in modalities}
     computed = reused = 0
 
     def run(number: int) -> tuple[Batch, int, int]:
@@ -133,6 +134,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
             entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)
             for entry in entries:
                 work.accept(entry)
+                reasons[entry.modality][entry.reason] += 1
                 ledger.write(dump_row(dataclasses.asdict(dataclasses.replace(entry, row=start + entry.row))))
             for row in manifest_rows(batch.rows, start, entries, list(modalities)):
                 manifest.write(dump_row(row))
@@ -141,7 +143,10 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
             progress.advance(len(batch))
     for name, found_of in counts.items():
         if work.count and not found_of["ok"]:
-            reporter.warn(f"{name}: there is none in all {work.count} rows (mmcli ledger tells why of each)")
+            reason, times = reasons[name].most_common(1)[0]
+            reporter.warn(
+                f"{name}: there is none in all {work.count} rows ({reason} × {times}; mmcli ledger tells more)"
+            )
     work.finish(writer.folder)
     count, dropped = work.count, work.leave_out()
     if dropped:

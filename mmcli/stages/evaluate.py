@@ -82,7 +82,7 @@ def evaluate(
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
     trained = TrainedModel(model)
-    wanted = None if split == "all" else known_split(split, "--split")
+    wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
     collected = _Collected([], [], [], {subset_name(part): [] for part in subsets(trained.sources)}, [])
     for asked in inputs:

@@ -13,7 +13,7 @@ from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
-from mmcli.stages.extractors import DEFAULT_EXTRACTORS, make_extractor, name_of
+from mmcli.stages.extractors import DEFAULT_EXTRACTORS, is_untrained, make_extractor, name_of
 from mmcli.stages.precision import settle_precision
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.extract_features import ExtractTransform, Use
@@ -54,6 +54,11 @@ def extract_features(
     specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
     samples = open_samples(source, ["preprocess"], limit)
     uses = _plan_uses(specs, samples.modalities, seed, reporter)
+    for name, made in uses.items():
+        if is_untrained(made.extractor):
+            reporter.warn(
+                f"{name}: {made.spec} has random weights, nothing here trains it; train --encoder {made.source}=… does"
+            )
     transform = ExtractTransform(uses, samples.modalities, dtype, runtime)
     header = {
         "source": samples.digest,

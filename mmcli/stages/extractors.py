@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmcli.errors import UsageError, unknown_name
+from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.modalities import Extractor
 from mmcli.modalities.video.frames import Frames, as_images
 from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
@@ -39,6 +39,12 @@ def registry_for(kind: str, name: str) -> Registry:
     if name in _frozen_names(kind):
         return ENCODERS
     if name not in EXTRACTORS[kind].names():
+        others = [other for other in EXTRACTORS if other != kind and name in names_for(other)]
+        if others:
+            raise MmcliError(
+                f"extractor {name!r} is for {' or '.join(others)}, this is {kind}; for that there are "
+                f"{', '.join(names_for(kind))}"
+            )
         raise unknown_name(f"extractor for {kind}", name, names_for(kind))
     return EXTRACTORS[kind]
 
@@ -83,6 +89,12 @@ def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extrac
 def runs_network(extractor: Extractor) -> bool:
     """Tell whether an extractor, or the one it puts to work, is a network."""
     return isinstance(getattr(extractor, "inner", extractor), FrozenEncoder)
+
+
+def is_untrained(extractor: Extractor) -> bool:
+    """Tell whether an extractor is a network that only ``train`` would teach anything."""
+    inner = getattr(extractor, "inner", extractor)
+    return isinstance(inner, FrozenEncoder) and not ENCODERS.constant(inner.spec.name, "origin", "")
 
 
 def name_of(spec: Spec) -> str:

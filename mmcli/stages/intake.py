@@ -83,8 +83,9 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     if not splits["val"]:
         rows, split_of = _set_val_aside(rows, roles, options.seed)
         count = _count(split_of)["val"]
+        unit = "id" if roles.group is None else roles.group
         if count:
-            reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the id)")
+            reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
         else:
             reporter.warn(f"no val rows, and too few rows ({len(split_of)}) to set some of train aside for val")
     return Intake(table, rows, roles, columns, [row for _, row in head], split_of)
@@ -128,7 +129,7 @@ def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, repor
         reporter.note("no id column: samples are numbered from 0 (--id names a column)")
     if split is None:
         ratio = options.split_ratio or ",".join(map(str, DEFAULT_RATIO))
-        reporter.note(f"train, val and test made by hash of the id: {ratio}")
+        reporter.note(f"train, val and test made by hash of the {options.group_by or 'id'}: {ratio}")
     return Roles(
         id=identity or _free_name("id", columns),
         split=split or _free_name("split", columns),

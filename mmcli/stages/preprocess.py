@@ -59,7 +59,13 @@ def preprocess(
             lambda: train_rows(intake), {} if fresh else learnt_before(writer.output)
         )  # fmt: skip
         if only_failed:
-            transform.trusted = EarlierRows(Artifact(writer.output), transform).key
+            earlier = EarlierRows(Artifact(writer.output), transform)
+            transform.trusted = earlier.key
+            if earlier.other:
+                reporter.warn(
+                    f"--only-failed: {', '.join(earlier.other)} would now be made in another way than "
+                    f"in {writer.output}: every input of it is read"
+                )
 
         def finish(folder: Path) -> None:
             bad.check()

@@ -16,6 +16,9 @@ class EarlierRows:
     Args:
         artifact: What an earlier run made.
         transform: Fitted; a modality that would now be made in another way is not taken from the artifact.
+
+    Attributes:
+        other: The modalities that would now be made in another way.
     """
 
     def __init__(self, artifact: Artifact, transform: PreprocessTransform) -> None:
@@ -27,6 +30,7 @@ class EarlierRows:
             for name, spec in transform.modalities().items()
             if name in artifact.modalities and artifact.modalities[name].fingerprint == spec.fingerprint
         }
+        self.other = sorted(transform.modalities().keys() - self._columns.keys())
         self._chunk = lru_cache(maxsize=8)(self._read)
 
     def key(self, name: str, row: Row) -> bytes | None:

@@ -195,6 +195,8 @@ def load_training_data(
     made: Task = TASKS.load(name)()
     made.fit(found["train"])
     _leave_out_unknown(made, parts["val"], found["val"], target, reporter)
+    if len({str(value) for value in found["val"]}) == 1:
+        reporter.warn(f"every val row has the same {target!r}: what is measured on them says little")
     train, val = (_join(parts[split], torch.from_numpy(made.encode(found[split]))) for split in ("train", "val"))
     size = sum(value.nbytes for examples in (train, val) for value in examples.features.values())
     if size > _LARGE:

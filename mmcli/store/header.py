@@ -123,6 +123,8 @@ def read_header(path: Path) -> dict[str, Any]:
     """
     if not os.path.exists(path):
         raise MmcliError(f"{path}: no such artifact")
+    if path.is_file():
+        raise MmcliError(f"{path}: a file, not the folder of an artifact; mmcli preprocess makes one of a table")
     file = path / HEADER
     if not os.path.isfile(file):
         raise MmcliError(f"{path}: not an artifact of mmcli (there is no {HEADER} in it)")

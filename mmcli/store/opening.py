@@ -11,7 +11,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact
-from mmcli.store.header import MANIFEST
+from mmcli.store.header import CHAIN_STAGES, MANIFEST
 from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.rows import RowFile, SpooledRows, parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Part, Samples
@@ -28,9 +28,10 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
     samples = samples_of_rows(sys.stdin.buffer, limit) if source == "-" else _from_folder(Path(source), limit)
     accepted = list(stages)
     if samples.stage not in accepted:
+        later = CHAIN_STAGES.index(samples.stage) > max(CHAIN_STAGES.index(stage) for stage in accepted)
+        advice = "this has been done to it" if later else f"run mmcli {accepted[-1]} first"
         raise MmcliError(
-            f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}; "
-            f"run mmcli {accepted[-1]} first"
+            f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}; {advice}"
         )
     return samples
 
@@ -53,7 +54,10 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
     for other in sources[1:]:
         for name in other.modalities:
             if name in taken:
-                raise MmcliError(f"{taken[name]} and {other.name} both have the modality {name!r}; leave it out of one")
+                raise MmcliError(
+                    f"{taken[name]} and {other.name} both have the modality {name!r}; leave it out of one "
+                    f"(extract-features --use {name}=none)"
+                )
             taken[name] = other.name
         place = {identity: number for number, identity in enumerate(other.ids())}
         rows = np.array([place.get(identity, -1) for identity in ids], np.int64)

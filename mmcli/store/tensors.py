@@ -54,10 +54,11 @@ def write_shard(path: Path, columns: Mapping[str, Column]) -> str:
         arrays[f"{name}.key"] = np.ascontiguousarray(column.key)
     order = sorted(sorted(arrays), key=lambda name: _RANKS[arrays[name].dtype.name], reverse=True)
     beside, digest = path.with_suffix(".writing"), hashlib.sha256()
+    parts: list[Any] = [_header(arrays, order), *(arrays[name].reshape(-1).view(np.uint8) for name in order)]
     with beside.open("wb") as file:
-        for part in (_header(arrays, order), *(arrays[name].reshape(-1).view(np.uint8) for name in order)):
-            file.write(memoryview(part))
-            digest.update(memoryview(part))
+        for part in parts:
+            file.write(part)
+            digest.update(part)
     os.replace(beside, path)
     return digest.hexdigest()
 

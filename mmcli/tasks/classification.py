@@ -125,7 +125,8 @@ class Classification:
         predicted = probabilities.argmax(axis=1)
         found = {"accuracy": metrics.accuracy_score(encoded, predicted)}
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="y_pred contains classes not in y_true")
+            for said in ("y_pred contains classes not in y_true", "A single label was found"):
+                warnings.filterwarnings("ignore", message=said)
             found["balanced_accuracy"] = metrics.balanced_accuracy_score(encoded, predicted)
         for average in ("macro", "micro", "weighted"):
             scores = metrics.precision_recall_fscore_support(encoded, predicted, average=average, zero_division=0)

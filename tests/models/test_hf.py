@@ -64,6 +64,14 @@ def test_a_sentence_encoder_gives_the_vectors_of_transformers_with_its_own_pooli
     assert found[0] @ found[1] > 0.4 > 0.2 > found[0] @ found[2]
 
 
+def test_a_text_is_filled_up_by_a_quarter_of_its_length_at_most_and_by_its_own_alone():
+    encoder = FrozenEncoder(Spec("hf", str(MINILM), {}), spec("text"), 0).network
+    texts = ["", *("a " * words for words in (6, 7, 8, 15, 16, 31, 62, 63, 100, 400))]  # two more tokens each
+    lengths = encoder.lengths(column("text", texts)).tolist()
+    assert lengths == [8, 8, 10, 10, 20, 20, 40, 64, 80, 112, 256]
+    assert [encoder.lengths(column("text", [text])).item() for text in texts] == lengths
+
+
 def test_options_take_the_place_of_what_the_folder_says():
     tokenizer = transformers.AutoTokenizer.from_pretrained(MINILM)
     network = transformers.AutoModel.from_pretrained(MINILM).eval()

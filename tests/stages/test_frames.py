@@ -103,8 +103,8 @@ def test_the_identity_holds_the_inner_name_and_options():
         ("frames:hog:cell=4", "did you mean 'cells'"),
         ("frames:hog:time=median", "expected one of mean, max, meanmax, none"),
         ("frames:hog:cells=64,size=none", "64 cells need"),
-        ("frames:motion", "unknown extractor for image 'motion'"),
-        ("frames:frames:hog", "unknown extractor for image 'frames'"),
+        ("frames:motion", "extractor .motion. is for video, this is image"),
+        ("frames:frames:hog", "extractor .frames. is for video, this is image"),
     ],
 )
 def test_mistakes_are_told(text, told):
