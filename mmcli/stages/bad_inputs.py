@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -82,11 +83,11 @@ def describe(entry: LedgerEntry) -> str:
     return f"{entry.reason} ({entry.path})" if entry.path else entry.reason
 
 
-def _parse_limit(text: str, pairs: int) -> float:
+def _parse_limit(text: str, pairs: int) -> Fraction:
     try:
-        limit = float(text.removesuffix("%")) / 100 * pairs if text.endswith("%") else float(int(text))
-    except ValueError:
-        limit = -1.0
+        limit = Fraction(text.removesuffix("%")) / 100 * pairs if text.endswith("%") else Fraction(int(text))
+    except (ValueError, ZeroDivisionError):
+        limit = Fraction(-1)
     if limit < 0:
         raise UsageError(f"--max-errors {text}: expected a count such as 20, or a share such as 0.5%")
     return limit

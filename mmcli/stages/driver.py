@@ -25,7 +25,7 @@ from mmcli.store.artifact import Artifact, Roles, TransformRecord, is_artifact, 
 from mmcli.store.columns import Batch, LedgerEntry, Row
 from mmcli.store.earlier import Earlier, link_or_copy
 from mmcli.store.repack import leave_out
-from mmcli.store.rows import dump_row
+from mmcli.store.rows import RowFile, dump_row
 from mmcli.store.samples import ROW, STATUS
 from mmcli.store.state import State
 from mmcli.store.tensors import rows_per_shard, write_shard
@@ -151,6 +151,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
     count, dropped = work.count, work.leave_out()
     if dropped:
         count, counts = leave_out(writer.folder, dropped, modalities, count, size)
+        reporter.warn(f"{len(dropped)} samples with bad inputs are left out (mmcli ledger lists them)")
         writer.known_digests.clear()
     for record, states in [*work.upstream, (record_of(transform), transform.states())]:
         writer.write_state(record.folder, states)
@@ -160,6 +161,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         "rows_per_shard": size,
         "columns": dataclasses.asdict(work.roles),
         **work.header,
+        **({"splits": _splits(writer.folder, work.roles)} if dropped and "splits" in work.header else {}),
         "chain": [record.to_json() for record, _ in work.upstream] + [record_of(transform).to_json()],
         "modalities": {name: spec.to_json() for name, spec in modalities.items()},
         "counts": {name: dict(count) for name, count in counts.items()},
@@ -169,6 +171,10 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         stage=writer.stage, output=str(writer.output), rows=count, seconds=round(time.time() - began, 2),
         computed=computed, reused=reused, counts=header["counts"],
     )  # fmt: skip
+
+
+def _splits(folder: Path, roles: Roles) -> dict[str, int]:
+    return dict(sorted(Counter(str(row[roles.split]) for row in RowFile(folder / "manifest.jsonl")).items()))
 
 
 def manifest_rows(rows: list[Row], start: int, entries: list[LedgerEntry], modalities: list[str]) -> list[Row]:

@@ -11,7 +11,7 @@ from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
-from mmcli.stages.training_rows import train_columns
+from mmcli.stages.training_rows import train_columns, warn_of_lacking
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
@@ -42,6 +42,7 @@ def fuse(
     spec = parse_spec(method)
     FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
     samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
+    warn_of_lacking(samples, reporter)
     transform = FuseTransform(samples.modalities, spec, seed)
     header = {
         "source": samples.digest, "media_root": samples.first.media_root, "seed": seed,

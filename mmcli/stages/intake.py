@@ -14,11 +14,11 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
-from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, SPLITS, Splitter, is_set_aside, known_split, parse_ratio
+from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile, SpooledRows
-from mmcli.store.samples import OWN_COLUMNS
+from mmcli.store.samples import OWN_COLUMNS, SPLITS
 from mmcli.store.sources import Table, open_table
 
 MOST_ROWS = 100_000_000

@@ -7,8 +7,8 @@ import hashlib
 from collections import defaultdict
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.samples import SPLITS
 
-SPLITS = ("train", "val", "test")
 DEFAULT_RATIO = (0.8, 0.1, 0.1)
 SET_ASIDE = 0.15
 _ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}

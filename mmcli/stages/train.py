@@ -18,6 +18,7 @@ from mmcli.stages.model import STAGE
 from mmcli.stages.model_writing import model_before, publish_model, summary_of_model
 from mmcli.stages.train_data import load_training_data
 from mmcli.stages.training_plan import NetworkOptions, plan_training
+from mmcli.stages.training_rows import warn_of_lacking
 from mmcli.stages.training_run import TrainingRun, checkpoint_before
 from mmcli.stages.transforms import record_of
 from mmcli.store.keys import fingerprint
@@ -81,6 +82,7 @@ def train(
     if precision == "float16":
         raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
     samples = join_by_id([open_samples(each, SOURCES if len(sources) == 1 else SOURCES[1:], limit) for each in sources])
+    warn_of_lacking(samples, reporter)
     asked = NetworkOptions(method, encoder, projection, hidden, dropout, modality_dropout, precision, seed)
     plan = plan_training(samples, asked, runtime.torch_device(), reporter)
     augmentation = plan_augmentation(augment, augment_strength, samples.modalities, plan.encoders, reporter)

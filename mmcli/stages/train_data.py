@@ -114,6 +114,8 @@ class TrainingData:
         batches = self._inputs(self.val.batches(size if self.encoders else _ROWS, order))
         outputs = torch.cat([model(batch.features, batch.present) for batch in batches])
         loss = float(task.loss(outputs, self.val.targets.to(self.device)))
+        if not torch.isfinite(outputs).all():
+            return {"loss": float("nan")}  # of which training says what to do
         return {
             "loss": loss,
             **task.metrics(task.probabilities(outputs.cpu()), self.val.targets.numpy()),
@@ -198,6 +200,9 @@ def load_training_data(
     if len({str(value) for value in found["val"]}) == 1:
         reporter.warn(f"every val row has the same {target!r}: what is measured on them says little")
     train, val = (_join(parts[split], torch.from_numpy(made.encode(found[split]))) for split in ("train", "val"))
+    absent = sorted(name for name, there in train.present.items() if not there.any())
+    if absent:
+        reporter.warn(f"{', '.join(absent)}: in no train row, so nothing is learnt of it")
     size = sum(value.nbytes for examples in (train, val) for value in examples.features.values())
     if size > _LARGE:
         reporter.note(f"features of the train and val rows are held in memory: {size / 2**30:.1f} GiB")

@@ -6,10 +6,17 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mmcli.reporting import Reporter
 from mmcli.store.columns import Column
 from mmcli.store.samples import Samples
 
 _ROWS = 1024
+
+
+def warn_of_lacking(samples: Samples, reporter: Reporter) -> None:
+    """Warn of samples that one of several joined sources has not: its modalities are missing there."""
+    for folder, count in samples.lacking().items():
+        reporter.warn(f"{count} of {len(samples)} samples are not in {folder}: its modalities are missing there")
 
 
 def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact
+from mmcli.store.columns import Array
 from mmcli.store.header import CHAIN_STAGES, MANIFEST
 from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.rows import RowFile, SpooledRows, parse_row
@@ -28,7 +29,8 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
     samples = samples_of_rows(sys.stdin.buffer, limit) if source == "-" else _from_folder(Path(source), limit)
     accepted = list(stages)
     if samples.stage not in accepted:
-        later = CHAIN_STAGES.index(samples.stage) > max(CHAIN_STAGES.index(stage) for stage in accepted)
+        order = [*CHAIN_STAGES, "train", "evaluate"]
+        later = order.index(samples.stage) > max(map(order.index, accepted))
         advice = "this has been done to it" if later else f"run mmcli {accepted[-1]} first"
         raise MmcliError(
             f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}; {advice}"
@@ -42,7 +44,7 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
     A modality that one source has as preprocess made it, and another as features of it, is taken as features.
 
     Raises:
-        MmcliError: Two sources have a modality of the same name, or have no sample in common.
+        MmcliError: Two sources have a modality of the same name, no sample in common, or other splits.
     """
     first = sources[0]
     if len(sources) == 1:
@@ -60,7 +62,10 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
                 )
             taken[name] = other.name
         place = {identity: number for number, identity in enumerate(other.ids())}
+        if len(place) < len(other):
+            raise MmcliError(f"{other.name}: the same id stands twice in it; a source joined to another has each once")
         rows = np.array([place.get(identity, -1) for identity in ids], np.int64)
+        _check_same_splits(first, other, rows)
         if (rows < 0).all():
             raise MmcliError(f"{first.name} and {other.name} have no sample id in common")
         for part in other.parts:
@@ -74,6 +79,18 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
         parts,
         fingerprint([s.digest for s in sources]),
     )
+
+
+def _check_same_splits(first: Samples, other: Samples, rows: Array) -> None:
+    """Refuse sources that split their samples otherwise: one would have learnt from what the other tests on."""
+    here, there = first.splits(), other.splits()
+    differ = np.flatnonzero((rows >= 0) & (here != there[rows]))
+    if len(differ):
+        sample = int(differ[0])
+        raise MmcliError(
+            f"{first.name} and {other.name} split {len(differ)} of their samples otherwise (such as "
+            f"{first.ids()[sample]!r}: {here[sample]} and {there[rows[sample]]}); preprocess both with the same splits"
+        )
 
 
 def _without_extracted(source: Samples, sources: Sequence[Samples]) -> Samples:
@@ -118,7 +135,7 @@ def samples_of_rows(lines: Iterable[bytes], limit: int | None = None) -> Samples
             continue  # past the limit we read on, so that the stage before does not fail on a closed pipe
         row = parse_row(line, f"standard input, line {number}")
         folder, place = row.pop(ARTIFACT, None), row.get(ROW)
-        if not isinstance(folder, str) or not isinstance(place, int):
+        if not isinstance(folder, str) or not isinstance(place, int) or isinstance(place, bool):
             raise MmcliError(
                 f"standard input, line {number}: no {ARTIFACT!r} and {ROW!r}; "
                 "expected rows as a stage writes them to a pipe"
@@ -126,6 +143,9 @@ def samples_of_rows(lines: Iterable[bytes], limit: int | None = None) -> Samples
         artifact = artifacts.get(folder) or artifacts.setdefault(folder, Artifact(Path(folder)))
         if not 0 <= place < len(artifact):
             raise MmcliError(f"standard input, line {number}: row {place} is not in {folder} ({len(artifact)} rows)")
+        identity = row.get(artifact.roles.id)
+        if not isinstance(identity, str) or not identity:
+            raise MmcliError(f"standard input, line {number}: no id (column {artifact.roles.id!r})")
         which.append(list(artifacts).index(folder))
         places.append(place)
         spool.append(row)

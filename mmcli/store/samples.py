@@ -17,6 +17,7 @@ from mmcli.store.rows import RowFile
 from mmcli.store.state import State
 
 ARTIFACT, ROW, STATUS = "artifact", "row", "status"
+SPLITS = ("train", "val", "test")
 OWN_COLUMNS = (ARTIFACT, ROW, STATUS)
 
 
@@ -28,6 +29,11 @@ class Part:
     artifact_of: Array
     row_of: Array
     left_out: frozenset[str] = frozenset()
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it came from."""
+        return self.artifacts[0].path.name
 
     @property
     def modalities(self) -> dict[str, ModalitySpec]:
@@ -133,17 +139,25 @@ class Samples:
             raise MmcliError(f"{self.name}: a row without its id (column {self.roles.id!r})")
         return str(row[self.roles.id])
 
+    def lacking(self) -> dict[str, int]:
+        """Return how many samples each joined source has not, by its folder; those that have all are left out."""
+        counts = {part.folder: int((part.row_of < 0).sum()) for part in self.parts}
+        return {folder: count for folder, count in counts.items() if count}
+
     def splits(self) -> Array:
         """Return the split of every sample, (N,) of strings.
 
         Raises:
-            MmcliError: One is no text.
+            MmcliError: One is none of train, val and test.
         """
         codes, names = array("L"), dict[str, int]()
         for row in self.rows:
-            value = row.get(self.roles.split) or ""
-            if not isinstance(value, str):
-                raise MmcliError(f"{self.name}: a row's split (column {self.roles.split!r}) is {value!r}, not a text")
+            value = row.get(self.roles.split)
+            if not isinstance(value, str) or value not in SPLITS:
+                raise MmcliError(
+                    f"{self.name}: a row's split (column {self.roles.split!r}) is {str(value)[:60]!r}, expected "
+                    f"{', '.join(SPLITS)}"
+                )
             codes.append(names.setdefault(value, len(names)))
         return np.array([*names, ""])[np.frombuffer(codes, np.uint64)]
 
@@ -197,6 +211,9 @@ class Samples:
         """Return the ledger entry of each (sample, modality) that is not ok."""
         found: dict[tuple[int, str], LedgerEntry] = {}
         for part in self.parts:
+            for absent in np.flatnonzero(part.row_of < 0).tolist():
+                for name in part.modalities:
+                    found[absent, name] = LedgerEntry(absent, "", name, "missing", f"not in {part.folder}")
             for number, artifact in enumerate(part.artifacts):
                 entries = {(entry.row, entry.modality): entry for entry in artifact.ledger()}
                 if not entries:

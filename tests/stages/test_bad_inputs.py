@@ -77,7 +77,8 @@ def test_one_split_has_no_leaks(stored):
 
 
 @pytest.mark.parametrize(
-    ("allowed", "bad", "refused"), [("2", 2, False), ("2", 3, True), ("5%", 5, False), ("5%", 6, True)]
+    ("allowed", "bad", "refused"),
+    [("2", 2, False), ("2", 3, True), ("5%", 5, False), ("29%", 29, False), ("29%", 30, True), ("5%", 6, True)],
 )
 def test_more_bad_inputs_than_allowed_are_refused(allowed, bad, refused):
     counted = BadInputs(100, "keep", allowed)

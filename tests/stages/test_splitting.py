@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.stages.splitting import DEFAULT_RATIO, SPLITS, Splitter, fraction, is_set_aside, known_split, parse_ratio
+from mmcli.stages.splitting import DEFAULT_RATIO, Splitter, fraction, is_set_aside, known_split, parse_ratio
+from mmcli.store.samples import SPLITS
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 RATIOS = st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (0.7, 0.0, 0.3), (0.34, 0.33, 0.33), (1.0, 0.0, 0.0)])

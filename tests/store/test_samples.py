@@ -212,7 +212,9 @@ class TestReasons:
         one = tools.write_artifact(tmp_path / "one", 6, modalities=["photo"])
         two = tools.write_artifact(tmp_path / "two", 3, modalities=["clip"], ledger=[dropped])
         joined = join_by_id([open_samples(str(one.path), STAGES), open_samples(str(two.path), STAGES)])
-        assert joined.reasons == {}
+        assert {key: entry.reason for key, entry in joined.reasons.items()} == {
+            (row, "clip"): "not in two" for row in (3, 4, 5)
+        }
 
 
 class TestJoin:
