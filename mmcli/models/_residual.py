@@ -77,10 +77,9 @@ class InsideNorm(nn.Module):
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """Return (B, C, H, W); ``mask`` is (B, 1, 1, W)."""
         if mask is None:
-            if torch.is_grad_enabled():
-                # torch 2.14's backward writes past its memory where a group's few channels lie last in it.
-                values = values.contiguous()
-            return nn.functional.group_norm(values, self.groups, self.weight, self.bias, _EPSILON)
+            # Channels first: where they lie last, torch 2.14 splits a row's sums among threads by its place in the
+            # batch, and its backward writes past its memory for small groups.
+            return nn.functional.group_norm(values.contiguous(), self.groups, self.weight, self.bias, _EPSILON)
         rows, channels, height, width = values.shape
         grouped = torch.where(mask, values, 0.0).reshape(rows, self.groups, -1, height, width)
         count = (mask.sum(dim=(1, 2, 3)) * (channels // self.groups * height)).clamp(min=1).unsqueeze(1)

@@ -235,5 +235,5 @@ def test_concat_mlp_puts_its_learnt_vector_where_a_modality_is_absent():
 
 @pytest.mark.parametrize("text", ["gated:dim=0", "concat_mlp:hidden=0", "sum:dim=0"])
 def test_a_width_below_one_is_refused(text):
-    with pytest.raises(MmcliError, match="must be at least 1, not 0"):
+    with pytest.raises(MmcliError, match="must be at least 1 and at most 1048576, not 0"):
         FUSIONS.build(parse_spec(text), in_dims={"a": 2, "b": 3})

@@ -23,8 +23,14 @@ def test_damaged_files_are_refused_and_nothing_worse(reader, tmp_path):
 
 
 def test_what_a_reader_must_not_do_is_found(tmp_path):
-    found = fuzz("broken", tmp_path / "broken", 0.1).findings
-    kinds = {"-".join(name.split("-")[:2]) for name in found if not name.startswith("crash")}
-    assert kinds == {"KeyError-broken", "MemoryError-numeric", "memory-of", "open-guard", "subprocess-Popen"}
-    assert any(name.startswith("crash") for name in found)
+    expected = {"KeyError-broken", "MemoryError-numeric", "memory-of", "open-guard", "subprocess-Popen"}
+    kinds, crashed = set(), False
+    for number in range(10):  # examples are drawn for a few seconds: a loaded machine needs more rounds for all kinds
+        found = fuzz("broken", tmp_path / str(number), 0.1).findings
+        kinds |= {"-".join(name.split("-")[:2]) for name in found if not name.startswith("crash")}
+        crashed |= any(name.startswith("crash") for name in found)
+        if crashed and kinds >= expected:
+            break
+    assert kinds == expected
+    assert crashed
     assert not (tmp_path / "written").exists()
