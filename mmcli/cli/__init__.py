@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import errno
 import io
 import os
@@ -29,6 +31,7 @@ from mmcli.cli import (
 )
 from mmcli.errors import MmcliError
 
+_M_ARENA_MAX = -8  # of malloc.h
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _USER_OS_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
@@ -75,6 +78,7 @@ def main() -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path that is not UTF-8 is shown, and is JSON all the same
+    _share_one_heap()
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     try:
         # Not standalone, so that Typer raises and what it raises becomes a line here like any other error.
@@ -95,6 +99,12 @@ def main() -> NoReturn:
             raise
         _fail(f"{usage().rstrip('.')} (mmcli {_command()} --help tells more)".replace("  ", " "), _USAGE)
     sys.exit(code or 0)
+
+
+def _share_one_heap() -> None:
+    """Let the workers share one heap: glibc keeps what each has freed in a heap of its own, and these grow."""
+    with contextlib.suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _command() -> str:
