@@ -162,8 +162,9 @@ class Watch:
 
 
 def _peak() -> int:
-    """Return the most bytes of memory that the process has had so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most bytes of memory that the process has had; ``getrusage`` would count what its parent had, too."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _is_allowed(event: str, values: tuple[Any, ...], folder: str) -> bool:

@@ -10,13 +10,13 @@ import pytest
 
 ROWS = 1_000_000
 _BASE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from mmcli.stages.preprocess import preprocess
 from mmcli.store.artifact import Artifact
 
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 """
 _PREPROCESS = """
 import spacy
