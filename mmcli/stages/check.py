@@ -19,7 +19,6 @@ from mmcli.stages.trial import Trial, try_out
 from mmcli.store.columns import LedgerEntry, Row
 from mmcli.store.rows import dump_row
 
-SAMPLE = 500
 _LONGEST = 40  # characters of a cell that are shown
 
 
@@ -102,7 +101,7 @@ class CheckReport:
 def check(
     source: str,
     *,
-    sample: int | None = SAMPLE,
+    sample: int | None = None,
     jobs: int | None = None,
     reporter: Reporter | None = None,
     **options: Unpack[PreparationOptions],

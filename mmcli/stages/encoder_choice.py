@@ -81,6 +81,11 @@ def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretra
     return encoder
 
 
+def reads_files(choice: EncoderChoice) -> bool:
+    """Tell whether an encoder starts from weights in files: one that has them of others says where from."""
+    return bool(ENCODERS.constant(choice.spec.name, "origin", ""))
+
+
 def set_trained(encoder: Any, choice: EncoderChoice) -> None:
     """Say of an encoder's parameters which are trained: of the last layers alone, those with a matrix or kernel."""
     layers = [module for module in encoder.modules() if any(own.ndim > 1 for own in module.parameters(recurse=False))]

@@ -11,7 +11,7 @@ from mmcli.modalities.vector_file import open_vectors
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
-from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders
+from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
 from mmcli.stages.network_plan import NetworkPlan
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.fuse import FuseTransform
@@ -69,6 +69,8 @@ class TrainingPlan:
         """Return the hashes of the files that encoders start from."""
         made = {
             name: build_encoder(choice, self.samples.modalities[name], self.network.seed, True).assets()
+            if reads_files(choice)
+            else {}
             for name, choice in self.encoders.items()
         }
         for name, choice in self.encoders.items():

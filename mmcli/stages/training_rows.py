@@ -15,7 +15,7 @@ _ROWS = 1024
 
 def warn_of_lacking(samples: Samples, reporter: Reporter) -> None:
     """Warn of samples that one of several joined sources has not: its modalities are missing there."""
-    for folder, count in samples.lacking().items():
+    for folder, count in samples.lacking():
         reporter.warn(f"{count} of {len(samples)} samples are not in {folder}: its modalities are missing there")
 
 

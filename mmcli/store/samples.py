@@ -139,10 +139,10 @@ class Samples:
             raise MmcliError(f"{self.name}: a row without its id (column {self.roles.id!r})")
         return str(row[self.roles.id])
 
-    def lacking(self) -> dict[str, int]:
-        """Return how many samples each joined source has not, by its folder; those that have all are left out."""
-        counts = {part.folder: int((part.row_of < 0).sum()) for part in self.parts}
-        return {folder: count for folder, count in counts.items() if count}
+    def lacking(self) -> list[tuple[str, int]]:
+        """Return the folder of each joined source that has not every sample, and how many it has not."""
+        counts = [(part.folder, int((part.row_of < 0).sum())) for part in self.parts if part.modalities]
+        return [(folder, count) for folder, count in counts if count]
 
     def splits(self) -> Array:
         """Return the split of every sample, (N,) of strings.
@@ -150,7 +150,7 @@ class Samples:
         Raises:
             MmcliError: One is none of train, val and test.
         """
-        codes, names = array("L"), dict[str, int]()
+        codes = array("B")
         for row in self.rows:
             value = row.get(self.roles.split)
             if not isinstance(value, str) or value not in SPLITS:
@@ -158,8 +158,8 @@ class Samples:
                     f"{self.name}: a row's split (column {self.roles.split!r}) is {str(value)[:60]!r}, expected "
                     f"{', '.join(SPLITS)}"
                 )
-            codes.append(names.setdefault(value, len(names)))
-        return np.array([*names, ""])[np.frombuffer(codes, np.uint64)]
+            codes.append(SPLITS.index(value))
+        return np.array(SPLITS)[np.frombuffer(codes, np.uint8)]
 
     def batch(self, start: int, stop: int, modalities: Sequence[str] | None = None) -> Batch:
         """Return the samples from ``start`` to ``stop`` with their columns."""
