@@ -28,6 +28,7 @@ class Runtime:
         seed: What every random choice starts from.
         deterministic: On a GPU, take only algorithms that give the same bits each time, slower ones if need be, and
             fail where there is none; on a CPU nothing else is ever taken.
+        compiled: Frozen networks are compiled for the device first; part of their fingerprint.
     """
 
     jobs: int = 1
@@ -36,6 +37,7 @@ class Runtime:
     batch_size: int = 32
     seed: int = 0
     deterministic: bool = False
+    compiled: bool = False
     _pool: list[ThreadPoolExecutor] = field(default_factory=list, repr=False, compare=False)
 
     def torch_device(self) -> str:
@@ -97,6 +99,7 @@ def detect(
     seed: int,
     default_batch_size: int = 32,
     deterministic: bool = False,
+    compiled: bool = False,
 ) -> Runtime:
     """Return the Runtime that these option values mean on this machine.
 
@@ -120,4 +123,5 @@ def detect(
         batch_size=batch_size or default_batch_size,
         seed=seed,
         deterministic=deterministic,
+        compiled=compiled,
     )

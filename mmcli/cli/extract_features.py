@@ -30,6 +30,7 @@ def command(
     deterministic: options.Deterministic = False,
     precision: options.Precision = "auto",
     batch_size: options.BatchSize = None,
+    compile: options.Compile = False,
     fresh: options.Fresh = False,
     config: options.Config = None,
     json: options.AsJson = False,
@@ -49,6 +50,6 @@ def command(
     summary = extract_features(
         source, output, use=use, dtype=dtype, limit=limit, jobs=jobs, seed=seed, device=device,
         deterministic=deterministic, precision=precision,
-        batch_size=batch_size, fresh=fresh, reporter=Console(quiet),
+        batch_size=batch_size, compile=compile, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

@@ -45,6 +45,14 @@ Precision = Annotated[
     str, typer.Option(help="Of frozen networks: auto, float32, bfloat16 or float16.", rich_help_panel=RUN)
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Rows in a batch.", rich_help_panel=RUN)]
+Compile = Annotated[
+    bool,
+    typer.Option(
+        "--compile",
+        help="Compile networks first, for a minute or so: worth it for many rows. Needs a C++ compiler on CPUs.",
+        rich_help_panel=RUN,
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.", rich_help_panel=RUN)]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore what earlier runs computed.", rich_help_panel=RUN)]
 Config = Annotated[

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+Made = TypeVar("Made")
 Result = TypeVar("Result")
 
 
-def run_shards(work: Callable[[int], Result], numbers: Iterable[int]) -> Iterator[Result]:
-    """Do ``work`` for each shard number; results come in the order of the numbers."""
-    return map(work, numbers)
+def run_shards(
+    work: Callable[[int], Made], finish: Callable[[int, Made], Result], numbers: Iterable[int]
+) -> Iterator[Result]:
+    """Do ``work`` for each shard number, and ``finish`` what it made while the next is worked on.
+
+    Results come in the order of the numbers; two shards are in memory at a time.
+    """
+    with ThreadPoolExecutor(1, "mmcli-finish") as pool:
+        waiting: Future[Result] | None = None
+        for number in numbers:
+            made = work(number)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = pool.submit(finish, number, made)
+        if waiting is not None:
+            yield waiting.result()

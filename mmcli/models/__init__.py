@@ -21,7 +21,8 @@ class Encoder(Protocol):
     encoder that is only ever trained from scratch.
 
     A network that can be made faster where it is not trained has a method ``fold``, called on the copy that runs
-    frozen: batch norms, say, become part of the convolutions before them.
+    frozen: batch norms, say, become part of the convolutions before them. One whose layers can be prepared for many
+    batches of ``rows`` on a CPU has ``pack(rows)``, called on that copy once it has its precision.
     """
 
     kinds: ClassVar[tuple[str, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import ClassVar, Literal
 
+import torch
 import torchvision
 from torch import Tensor, nn
 
@@ -12,6 +13,7 @@ from mmcli.errors import MmcliError
 from mmcli.models._folding import fold_batch_norms
 from mmcli.models._forms import traced_form
 from mmcli.models._inputs import dense_inputs
+from mmcli.models._packing import pack_convolutions
 from mmcli.models._pixels import IMAGENET_MEAN, IMAGENET_STD, scale_pixels
 from mmcli.models._random import drawn_from
 from mmcli.models.weights import find_weights, fit_weights, read_weights
@@ -53,7 +55,7 @@ class ImageNetwork(nn.Module):
         self.stage = number_of_layer(self.architecture, layer, len(self.stages))
         with drawn_from(seed):
             network = getattr(torchvision.models, self.architecture)(weights=None)
-        self.body = self.cut(network)
+        self.body: nn.Module = self.cut(network)
         self._assets = load_part(self.body, network, weights, self.url)
         shape = inputs.main.dims
         what = f"{self.architecture} on images of {shape[1]} x {shape[2]} pixels"
@@ -89,6 +91,12 @@ class ImageNetwork(nn.Module):
     def fold(self) -> None:
         """Fold batch norms into convolutions: the network runs frozen from here on."""
         fold_batch_norms(self.body)
+
+    def pack(self, rows: int) -> None:
+        """Prepare the convolutions for batches of ``rows`` on the CPU, in the precision they have."""
+        size = (rows, *self.inputs.main.dims)
+        pixels = torch.empty(size, dtype=next(self.body.parameters()).dtype, device="meta")
+        self.body = pack_convolutions(self.body, pixels)
 
     def pooled(self, maps: Tensor) -> Tensor:
         """Return (B, C) from feature maps."""

@@ -44,3 +44,6 @@ class ConvnextTiny(ImageNetwork):
             return vectors
         normalised: Tensor = self.body.get_submodule("classifier")(vectors.to(maps.dtype)[:, :, None, None])
         return normalised.flatten(start_dim=1).float()
+
+    def pack(self, rows: int) -> None:
+        """Leave the convolutions: those of one channel each, which it consists of, gain nothing."""

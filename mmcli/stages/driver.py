@@ -106,9 +106,11 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
     reasons: dict[str, Counter[str]] = {name: Counter() for name in modalities}
     computed = reused = 0
 
-    def run(number: int) -> tuple[Batch, int, int]:
+    def apply(number: int) -> Batch:
         start = number * size
-        batch = transform.apply(work.batch(start, min(start + size, work.count)), runtime, earlier)
+        return transform.apply(work.batch(start, min(start + size, work.count)), runtime, earlier)
+
+    def write(number: int, batch: Batch) -> tuple[Batch, int, int]:
         columns = {name: batch.columns[name] for name in modalities}
         target = shard_path(writer.folder, number)
         same = earlier.same_shard(number, columns)
@@ -128,7 +130,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         (writer.folder / "ledger.jsonl").open("wb") as ledger,
         reporter.progress(writer.stage, work.count) as progress,
     ):
-        for number, (batch, made, found) in enumerate(run_shards(run, range(shards))):
+        for number, (batch, made, found) in enumerate(run_shards(apply, write, range(shards))):
             computed, reused = computed + made, reused + found
             start = number * size
             entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)

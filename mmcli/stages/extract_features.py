@@ -12,6 +12,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
+from mmcli.stages.compiling import require_compiler
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
 from mmcli.stages.extractors import DEFAULT_EXTRACTORS, is_untrained, make_extractor, name_of
 from mmcli.stages.precision import settle_precision
@@ -39,6 +40,7 @@ def extract_features(
     deterministic: bool = False,
     precision: str = "auto",
     batch_size: int | None = None,
+    compile: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
 ) -> Summary:
@@ -49,7 +51,7 @@ def extract_features(
     """
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, precision, batch_size, seed, deterministic=deterministic)
+    runtime = detect(jobs, device, precision, batch_size, seed, deterministic=deterministic, compiled=compile)
     check_output(Path(os.path.abspath(output)), STAGE)
     specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
     samples = open_samples(source, ["preprocess"], limit)
@@ -59,6 +61,8 @@ def extract_features(
             reporter.warn(
                 f"{name}: {made.spec} has random weights, nothing here trains it; train --encoder {made.source}=… does"
             )
+    if compile:
+        require_compiler(runtime.torch_device())
     transform = ExtractTransform(uses, samples.modalities, dtype, runtime)
     header = {
         "source": samples.digest,

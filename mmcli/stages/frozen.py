@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.runtime import Runtime
+from mmcli.stages.compiling import compile_network
 from mmcli.stages.encoding import encode_rows
 from mmcli.store.columns import Column, FieldSpec, ModalitySpec, Tensor, assemble
 from mmcli.store.keys import fingerprint
@@ -30,7 +31,7 @@ class FrozenEncoder:
         seed: Of weights that are drawn at random.
     """
 
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     fitted: ClassVar[bool] = False
     scaling: ClassVar[Literal["column", "whole"]] = "column"
 
@@ -39,7 +40,7 @@ class FrozenEncoder:
         self.inputs = inputs
         self.seed = seed
         self._built: Encoder | None = None
-        self._placed: tuple[tuple[str, str], Any] | None = None
+        self._placed: tuple[tuple[str, str, bool], Any] | None = None
 
     def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
         """Learn nothing."""
@@ -87,16 +88,21 @@ class FrozenEncoder:
         return self._built
 
     def _place(self, device: str, runtime: Runtime) -> Any:
-        """Return a copy of the network on the device in the precision; the last one is kept."""
+        """Return a copy of the network on the device in the precision, made fast there; the last one is kept."""
         import torch
 
-        key = (device, runtime.precision)
+        key = (device, runtime.precision, runtime.compiled)
         if self._placed is None or self._placed[0] != key:
             copy: Any = deepcopy(self.network)
             if hasattr(copy, "fold"):
                 copy.fold()
             precision: torch.dtype = getattr(torch, runtime.precision)
-            self._placed = key, _channels_last(copy.to(device=device, dtype=precision))
+            placed = _channels_last(copy.to(device=device, dtype=precision))
+            if runtime.compiled:
+                compile_network(placed)
+            elif device == "cpu" and hasattr(placed, "pack"):
+                placed.pack(runtime.batch_size)
+            self._placed = key, placed
         return self._placed[1]
 
 

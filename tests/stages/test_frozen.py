@@ -89,3 +89,13 @@ def test_on_a_gpu_rows_are_the_same_bits_and_near_those_of_the_cpu(encoder, imag
     np.testing.assert_array_equal(encoder.extract(SPEC, column(images[some]), runtime).values, together[some])
     expected = encoder.extract(SPEC, column(images[some]), Runtime(batch_size=16)).values
     assert np.abs(together[some] - expected).max() < 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.slow
+def test_a_compiled_network_gives_the_same_but_for_rounding_and_rows_keep_their_bits(encoder, images):
+    compiled = Runtime(batch_size=8, compiled=True)
+    found = encoder.extract(SPEC, column(images), compiled).values
+    plain = encoder.extract(SPEC, column(images), Runtime(batch_size=8)).values
+    np.testing.assert_allclose(found, plain, rtol=0, atol=1e-5 * np.abs(plain).max())
+    some = np.array([31, 2, 17])
+    np.testing.assert_array_equal(encoder.extract(SPEC, column(images[some]), compiled).values, found[some])

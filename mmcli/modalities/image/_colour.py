@@ -24,12 +24,16 @@ def to_colour(image: Image) -> Image:
         image = _to_bytes(image)
     transparent = image.has_transparency_data
     if image.mode != "LAB" and (transparent or image.mode not in ("L", "CMYK")):
-        image = image.convert("RGBA" if transparent else "RGB")
+        image = _in_mode(image, "RGBA" if transparent else "RGB")
     if image.mode == "LAB" or 0 < len(profile) <= _LARGEST_PROFILE:
         transform = _to_srgb(profile, image.mode)
         if transform is not None:
             return transform.apply(image)
-    return image if transparent else image.convert("RGB")
+    return image if transparent else _in_mode(image, "RGB")
+
+
+def _in_mode(image: Image, mode: str) -> Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 @lru_cache(maxsize=16)

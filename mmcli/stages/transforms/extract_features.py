@@ -44,7 +44,8 @@ class ExtractTransform:
         uses: Extractors by the name of the modality that they make.
         inputs: The stored modalities that they read.
         dtype: Of the features: float32 or float16.
-        runtime: Its batch size, precision and seed are part of what the features of networks depend on.
+        runtime: Its batch size, precision and seed, and whether networks are compiled, are part of what the features
+            of networks depend on.
 
     Attributes:
         precisions: In which precision each use that runs a network does so; that of ``runtime`` where none is named.
@@ -62,6 +63,7 @@ class ExtractTransform:
         self.batch_size = runtime.batch_size
         self.precisions: dict[str, Precision] = dict.fromkeys(self.networks(), runtime.precision)
         self.seed = runtime.seed
+        self.compiled = runtime.compiled and bool(self.precisions)
         self._specs: dict[str, ModalitySpec] = {}
 
     @classmethod
@@ -87,7 +89,8 @@ class ExtractTransform:
                     f"{spec}: its file has changed since these features were made; bring the earlier file back"
                 )
             uses[name] = Use(part["source"], spec, extractor)
-        runtime = Runtime(batch_size=config["batch_size"], seed=config["seed"])
+        compiled = config.get("compiled", False)
+        runtime = Runtime(batch_size=config["batch_size"], seed=config["seed"], compiled=compiled)
         transform = cls(uses, inputs, config["dtype"], runtime)
         transform.precisions |= {name: config["uses"][name]["precision"] for name in transform.precisions}
         return transform
@@ -109,6 +112,7 @@ class ExtractTransform:
             "dtype": self.dtype,
             "batch_size": self.batch_size,
             "seed": self.seed,
+            **({"compiled": True} if self.compiled else {}),
         }
 
     def states(self) -> dict[str, State]:
@@ -151,7 +155,7 @@ class ExtractTransform:
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
         """Return the batch with a column of features for each use."""
-        runtime = replace(runtime, batch_size=self.batch_size, seed=self.seed)
+        runtime = replace(runtime, batch_size=self.batch_size, seed=self.seed, compiled=self.compiled)
         columns = dict(batch.columns)
         ledger = list(batch.ledger)
         for name, use in self.uses.items():
@@ -190,7 +194,7 @@ class ExtractTransform:
             learnt, self.dtype,
         ]  # fmt: skip
         if name in self.precisions:
-            identity += [self.batch_size, self.precisions[name], self.seed]
+            identity += [self.batch_size, self.precisions[name], self.seed, *(["compiled"] if self.compiled else [])]
         return ModalitySpec(
             kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
             fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,
