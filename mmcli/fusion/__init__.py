@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor
+
+Feature = Tensor | tuple[Tensor, Tensor]
+"""Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,), whose steps behind a row's length mean nothing."""
+Batches = Callable[[], Iterable[tuple[Mapping[str, Tensor], Mapping[str, Tensor]]]]
+"""Gives the train rows from the start at each call, in batches of features (B, D) and presence (B,) by modality."""
+Link = Literal["softmax", "sigmoid", "identity"]
+"""What turns a network's outputs into predictions: class probabilities, those of several labels, numbers."""
 
 
 class Fusion(Protocol):
@@ -13,18 +20,25 @@ class Fusion(Protocol):
 
     It is made from ``in_dims``, the width of each modality by name, and its options. Modalities are taken in
     the sorted order of their names, so the order of a mapping means nothing. What lies in memory where a
-    modality is absent, NaN included, reaches neither the result nor a gradient; a row without any modality
-    gives zeros or a learnt value. ``static`` methods learn nothing; ``learnt`` ones are trained with the
-    network they are in.
+    modality is absent, or behind the end of a sequence, NaN included, reaches neither the result nor a gradient; a
+    row without any modality gives zeros or a learnt value. ``static`` methods learn nothing from labels; ``learnt``
+    ones are trained with the network they are in; ``late`` ones combine the outputs of a head for each modality,
+    (B, K) each, and are also made from ``link``.
 
     A learnt method whose class says ``equal_widths = True`` takes modalities of one width only: the network is to
-    project them.
+    project them. One that says ``sequences = True`` also takes sequences: values (B, T, D) with lengths (B,), in
+    which a vector (B, D) is a sequence of one step. To all others sequences come pooled.
+
+    A static method whose class says ``fitted = True`` learns from train rows without their labels: it has
+    ``fit(train: Batches)``, called once, and keeps what it learnt in buffers whose shapes ``in_dims`` and the options
+    decide. If it makes a space that modalities share, it has ``embed(features, present)``, which returns
+    (B, M, out_dim), zeros where a modality is absent, and its result is their mean over those present.
 
     Methods that weigh whole modalities also have ``modality_weights(features, present)``, which returns
     (B, M), a column for each modality in sorted order, zero where it is absent.
     """
 
-    kind: ClassVar[Literal["static", "learnt"]]
+    kind: ClassVar[Literal["static", "learnt", "late"]]
     version: ClassVar[int]
     out_dim: int
 

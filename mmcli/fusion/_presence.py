@@ -57,3 +57,13 @@ def require_width(option: str, width: int) -> None:
     """
     if not 1 <= width <= _LARGEST_WIDTH:
         raise MmcliError(f"fusion: {option} must be at least 1 and at most {_LARGEST_WIDTH}, not {width}")
+
+
+def require_share(option: str, value: float) -> None:
+    """Refuse a share that is none.
+
+    Raises:
+        MmcliError: It is not from 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise MmcliError(f"fusion: {option} must be from 0 to 1, not {value}")

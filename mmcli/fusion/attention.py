@@ -1,4 +1,4 @@
-"""Self-attention over one token for each modality, absent ones masked, averaged over those present."""
+"""Self-attention over the steps of all modalities, absent ones masked, averaged over those present."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmcli.errors import MmcliError
-from mmcli.fusion._presence import fill_absent, presence_matrix, present_mean, present_softmax
+from mmcli.fusion import Feature
+from mmcli.fusion._presence import present_softmax
+from mmcli.fusion._tokens import membership, modality_mean, to_tokens
+from mmcli.fusion._transformer import attend, require_sizes, split_heads
 
 
 class Attention(nn.Module):
-    """One attention layer of a transformer whose tokens are the modalities, each with a learnt embedding.
+    """One attention layer of a transformer over a token for each modality, or for each step of a sequence.
 
-    LayerNorm(tokens + attention(tokens)), averaged over the modalities present.
+    A token has a learnt embedding of its modality and, in a sequence, sines and cosines of its position.
+    LayerNorm(tokens + attention(tokens)) is averaged over each modality's own steps, then over the modalities present.
 
     Args:
         in_dims: The width of each modality.
@@ -29,11 +32,11 @@ class Attention(nn.Module):
 
     kind = "learnt"
     version = 1
+    sequences = True
 
     def __init__(self, in_dims: Mapping[str, int], *, dim: int = 64, heads: int = 4) -> None:
         super().__init__()
-        if heads < 1 or dim < 1 or dim % heads:
-            raise MmcliError(f"fusion method 'attention': dim must be a multiple of heads, not {dim} of {heads}")
+        require_sizes("attention", dim, heads)
         self.names = sorted(in_dims)
         self.out_dim = dim
         self.heads = heads
@@ -44,28 +47,35 @@ class Attention(nn.Module):
         self.output = nn.Linear(dim, dim)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, dim); zeros where nothing is present."""
-        there = presence_matrix(present, self.names)
-        tokens = self._tokens(features, present)
-        weights, values = self._attend(tokens, there)
-        mixed = (weights @ values).transpose(1, 2).flatten(start_dim=2)
-        return present_mean(self.norm(tokens + self.output(mixed)), there)
+        tokens, own = self._tokens(features, present)
+        queries, keys, values = self._project(tokens)
+        mixed = self._attend(queries, keys, values, own).transpose(1, 2).flatten(start_dim=2)
+        return modality_mean(self.norm(tokens + self.output(mixed)), own)
 
-    def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), the attention each modality gets: the mean over heads and the modalities present."""
-        there = presence_matrix(present, self.names)
-        weights, _ = self._attend(self._tokens(features, present), there)
-        return present_mean(weights.mean(dim=1), there)
+    def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, M), the attention all steps of a modality get: the mean over heads, and as in the result."""
+        tokens, own = self._tokens(features, present)
+        queries, keys, _ = self._project(tokens)
+        groups = membership(own, tokens).expand(*keys.shape[:2], -1, -1)
+        return modality_mean(self._attend(queries, keys, groups, own).mean(dim=1), own)
 
-    def _tokens(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        inputs = fill_absent(features, present, self.names)
-        projected = [layer(value) for layer, value in zip(self.tokens, inputs, strict=True)]
-        return torch.stack(projected, dim=1) + self.embedding
+    def _tokens(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Return the tokens (B, N, dim) of one modality after the other, and which of each are a row's own, (B, T)."""
+        parts = zip(self.names, self.tokens, self.embedding, strict=True)
+        found = [to_tokens(features[name], present[name], layer, embedding) for name, layer, embedding in parts]
+        return torch.cat([tokens for tokens, _ in found], dim=1), [own for _, own in found]
 
-    def _attend(self, tokens: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the weights (B, heads, M queries, M keys) and the values (B, heads, M, dim / heads)."""
-        parts = self.query_key_value(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        queries, keys, values = parts.unbind(0)
+    def _project(self, tokens: Tensor) -> list[Tensor]:
+        """Return queries, keys and values, (B, heads, N, dim / heads) each."""
+        return [split_heads(part, self.heads) for part in self.query_key_value(tokens).chunk(3, dim=2)]
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, own: list[Tensor]) -> Tensor:
+        """Return (B, heads, N, E) for values (B, heads, N, E)."""
+        seen = torch.cat(own, dim=1)
+        if seen.shape[1] > len(self.names):
+            return attend(queries, keys, values, seen)
+        # For vectors the plain products: version 1 is known by their last bits, and a kernel's differ.
         scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5
-        return present_softmax(scores, there[:, None, None, :]), values
+        return present_softmax(scores, seen[:, None, None, :]) @ values

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmcli.errors import MmcliError
-from mmcli.fusion._presence import require_width
+from mmcli.fusion._presence import require_share, require_width
 
 
 class ConcatMlp(nn.Module):
@@ -29,8 +28,7 @@ class ConcatMlp(nn.Module):
     def __init__(self, in_dims: Mapping[str, int], *, hidden: int = 128, dropout: float = 0.2) -> None:
         super().__init__()
         require_width("hidden", hidden)
-        if not 0 <= dropout <= 1:
-            raise MmcliError(f"fusion: dropout must be from 0 to 1, not {dropout}")
+        require_share("dropout", dropout)
         self.names = sorted(in_dims)
         self.out_dim = hidden
         self.absent = nn.ParameterList(torch.zeros(in_dims[name]) for name in self.names)

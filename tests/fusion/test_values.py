@@ -146,6 +146,50 @@ def test_weighted_sum_renormalises_over_what_is_present():
         np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_gated_weighted_sum_scores_each_modality_by_its_own_vector():
+    in_dims = {"a": 3, "b": 3, "c": 3}
+    torch.manual_seed(0)
+    method = WeightedSum(in_dims, gate=True)
+    with torch.no_grad():
+        for parameter in method.parameters():
+            parameter.normal_()
+    features, present = sample(in_dims)
+    found, weights = run(method, features, present), weights_of(method, features, present)
+    scores, scorers = method.scores.detach().numpy(), method.scorers.detach().numpy()
+    for row in range(ROWS):
+        raw = {
+            name: np.exp(scores[index] + sum(features[name][row] * scorers[index]) / np.sqrt(3))
+            for index, name in enumerate("abc")
+            if present[name][row]
+        }
+        share = {name: value / sum(raw.values()) for name, value in raw.items()}
+        np.testing.assert_allclose(weights[row], [share.get(name, 0) for name in "abc"], rtol=1e-4, atol=1e-6)
+        expected = sum((share[name] * features[name][row] for name in share), np.zeros(3))
+        np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_what_lies_where_a_modality_is_absent_reaches_no_gate():
+    in_dims = {"a": 3, "b": 3}
+    method = WeightedSum(in_dims, gate=True)
+    features, present = sample(in_dims)
+    as_tensors = {name: torch.from_numpy(np.where(present[name][:, None], features[name], np.nan)) for name in in_dims}
+    inputs = {name: value.requires_grad_() for name, value in as_tensors.items()}
+    fused = method(inputs, {name: torch.from_numpy(there) for name, there in present.items()})
+    fused.square().sum().backward()
+    assert fused.isfinite().all()
+    for tensor in [*inputs.values(), *method.parameters()]:
+        assert tensor.grad.isfinite().all()
+    assert method.scorers.grad.any()
+
+
+def test_a_gate_that_has_learnt_nothing_leaves_the_weights_as_they_are():
+    in_dims = {"a": 3, "b": 3}
+    features, present = sample(in_dims)
+    plain, gated = WeightedSum(in_dims), WeightedSum(in_dims, gate=True)
+    assert list(plain.state_dict()) == ["scores"]
+    assert np.array_equal(run(plain, features, present), run(gated, features, present))
+
+
 def test_weighted_sum_names_the_widths_it_cannot_add():
     with pytest.raises(MmcliError, match="'weighted_sum' needs modalities of one width, not a 3, b 4"):
         WeightedSum({"b": 4, "a": 3})
