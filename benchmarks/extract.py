@@ -37,6 +37,8 @@ from mmcli.store.opening import open_samples
 SIZE = 224
 BATCH = 32
 WORKERS = 2
+CAMERA_SIDE = 1600
+CAMERA_PICTURES = 200
 Contender = Callable[[], np.ndarray]
 """Does its work and returns its seconds, and those of the processors."""
 
@@ -139,19 +141,46 @@ def load_picture(path: Path) -> np.ndarray:
 
 
 def decode(data: Path, work: Path, rounds: int, most: int | None) -> None:
-    """Compare preprocess with a loop over Pillow in two threads."""
+    """Compare preprocess with a loop over Pillow in two threads: on pictures as they are, and as a camera has them."""
     paths = pictures(data, most)
-    table = write_table(work / "images.csv", [str(path) for path in paths])
+    large = [enlarged(path, work / f"{number}.jpg") for number, path in enumerate(paths[:CAMERA_PICTURES])]
+    for what, files in {"as they are": paths, f"of {CAMERA_SIDE} pixels": large}.items():
+        table = write_table(work / "images.csv", [str(path) for path in files])
 
-    def loop() -> list[np.ndarray]:
-        with ThreadPoolExecutor(WORKERS) as pool:
-            return list(pool.map(load_picture, paths))
+        def loop(files: Sequence[Path] = files) -> list[np.ndarray]:
+            with ThreadPoolExecutor(WORKERS) as pool:
+                return list(pool.map(load_picture, files))
 
-    contenders = {
-        "mmcli preprocess": lambda: work_of(preprocess, str(table), work / "images", image=["input"]),
-        "Pillow in two threads": timed(loop),
-    }
-    compare("decode and resize JPEGs", len(paths), contenders, {"Pillow in two threads": 1.3}, rounds)
+        def ours(table: Path = table) -> np.ndarray:
+            return work_of(preprocess, str(table), work / "images", image=["input"])
+
+        def resize(files: Sequence[Path] = files) -> None:
+            with ThreadPoolExecutor(WORKERS) as pool:
+                list(pool.map(resize_middle, files))
+
+        contenders = {
+            "mmcli preprocess": ours,
+            "Pillow in two threads": timed(loop),
+            "its decoder and filter": timed(resize),
+        }
+        compare(f"decode and resize JPEGs {what}", len(files), contenders, {"Pillow in two threads": 1.3}, rounds)
+
+
+def enlarged(path: Path, target: Path) -> Path:
+    """Write a picture as a camera would, its longer side ``CAMERA_SIDE`` pixels."""
+    image = Image.open(path).convert("RGB")
+    scale = CAMERA_SIDE / max(image.size)
+    image.resize((round(image.width * scale), round(image.height * scale))).save(target, quality=90)
+    return target
+
+
+def resize_middle(path: Path) -> Image.Image:
+    """Return the middle of a picture, only its pixels computed: the least that Pillow can do for it."""
+    image = Image.open(path)
+    image.draft("RGB", (2 * SIZE, 2 * SIZE))
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return image.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
 
 
 class Files:
@@ -222,17 +251,36 @@ def resnet18(data: Path, work: Path, rounds: int, most: int | None) -> None:
 
 
 def minilm(data: Path, work: Path, rounds: int, most: int | None, folder: Path) -> None:
-    """Compare MiniLM's features of captions with transformers' pipeline."""
+    """Compare MiniLM's features of captions with transformers' pipeline, and with the bare network on their tokens."""
+    import torch
     import transformers
 
     texts = cells(data / "flickr8k_1k" / "manifest.csv", "text")[:most]
     preprocess(str(write_table(work / "texts.csv", texts)), work / "texts", text=["input"])
     pipeline = transformers.pipeline("feature-extraction", model=str(folder), device="cpu")
+    tokens = pipeline.tokenizer(sorted(texts, key=len))["input_ids"]
+    tokens.sort(key=len)
+
+    def bare(network: Any) -> Callable[[], None]:
+        """Run the network on batches of nearly equal length, cut to the shortest: nothing is filled up."""
+
+        def forward() -> None:
+            with torch.inference_mode():
+                for start in range(0, len(tokens), BATCH):
+                    batch = tokens[start : start + BATCH]
+                    network(input_ids=torch.tensor([ids[: len(batch[0])] for ids in batch]))
+
+        return forward
+
+    network = transformers.AutoModel.from_pretrained(folder).eval()
+    half = transformers.AutoModel.from_pretrained(folder, dtype=torch.bfloat16).eval()
     contenders = {
         "mmcli extract-features": lambda: work_of(
             extract_features, str(work / "texts"), work / "sentences", use=[f"input=hf:{folder}"]
         ),
         "transformers pipeline": timed(lambda: pipeline(texts, batch_size=BATCH)),
+        "bare network, bfloat16, tokens in memory": timed(bare(half)),
+        "bare network, float32, tokens in memory": timed(bare(network)),
     }
     compare("features of MiniLM", len(texts), contenders, {"transformers pipeline": 4}, rounds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -35,25 +35,33 @@ class EqualWidths(nn.Module):
         self.out_dim = dim if self.projects else widths.pop()
         if self.projects:
             for index, name in enumerate(self.names):
-                self.register_buffer(f"matrix_{index}", _gaussian(name, in_dims[name], dim, seed))
+                self.register_buffer(f"matrix_{index}", gaussian(name, in_dims[name], dim, seed))
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> list[Tensor]:
         """Return (B, out_dim) for each modality in sorted order; zeros where it is absent."""
         values = fill_absent(features, present, self.names)
         if not self.projects:
             return values
-        return [_project(value, self.get_buffer(f"matrix_{index}")) for index, value in enumerate(values)]
+        return [project(value, self.get_buffer(f"matrix_{index}")) for index, value in enumerate(values)]
 
 
-def _gaussian(name: str, width: int, dim: int, seed: int) -> Tensor:
+def gaussian(name: str, width: int, dim: int, seed: int) -> Tensor:
+    """Return a Gaussian matrix (width, dim) that depends on nothing else, its rows of norm 1 on average."""
     entropy = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:16], "big")
     drawn = np.random.default_rng(entropy).standard_normal((width, dim), dtype=np.float32)
     return torch.from_numpy(drawn / np.float32(np.sqrt(dim)))
 
 
-def _project(values: Tensor, matrix: Tensor) -> Tensor:
-    # A product's last bits depend on the number of rows: blocks of one shape keep a row's result its own.
+def project(values: Tensor, matrix: Tensor) -> Tensor:
+    """Return ``values @ matrix``, (B, dim), each row the same to the last bit whatever the other rows are."""
+    return in_blocks(values, lambda block: block @ matrix.to(values.dtype))
+
+
+def in_blocks(values: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return what ``compute`` makes of each row of ``values``, (B, D), computed in blocks of one shape.
+
+    A product's last bits depend on the number of rows: blocks of one shape keep a row's result its own.
+    """
     rows = len(values)
     padded = nn.functional.pad(values, (0, 0, 0, -rows % BLOCK_ROWS))
-    products = [block @ matrix.to(values.dtype) for block in torch.split(padded, BLOCK_ROWS)]
-    return torch.cat(products)[:rows]
+    return torch.cat([compute(block) for block in torch.split(padded, BLOCK_ROWS)])[:rows]
