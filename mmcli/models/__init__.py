@@ -20,6 +20,8 @@ class Encoder(Protocol):
     ``origin`` says where the weights come from and what they were trained on, ``licence`` theirs; both are "" for an
     encoder that is only ever trained from scratch.
 
+    One that had to guess how the weights in a file fit has ``loaded``, which says so in words.
+
     A network that can be made faster where it is not trained has a method ``fold``, called on the copy that runs
     frozen: batch norms, say, become part of the convolutions before them. One whose layers can be prepared for many
     batches of ``rows`` on a CPU has ``pack(rows)``, called on that copy once it has its precision.

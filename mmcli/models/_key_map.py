@@ -85,5 +85,16 @@ def match_by_order(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
     return {own: weights[name] for name, own in zip(theirs, ours, strict=False)}
 
 
+def tell_match(weights: Mapping[str, Tensor], matched: Mapping[str, Tensor]) -> str:
+    """Return what ``match_by_order`` made of weights, for people: the first pair, the last, and what was left out."""
+    theirs = [name for name in weights if not name.endswith(_COUNT)]
+    ours = list(matched)
+    left = theirs[len(ours) :]
+    return (
+        f"{len(ours)} tensors matched in order and shape, from {theirs[0]} as {ours[0]} to "
+        f"{theirs[len(ours) - 1]} as {ours[-1]}" + (f"; left out: {', '.join(left)}" if left else "")
+    )
+
+
 def _form(name: str, tensors: Mapping[str, Tensor]) -> str:
     return f"{name} {tuple(tensors[name].shape)}"

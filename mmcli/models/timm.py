@@ -15,7 +15,7 @@ from mmcli.errors import MmcliError
 from mmcli.models._forms import traced_form
 from mmcli.models._hub import hub_files
 from mmcli.models._inputs import dense_inputs
-from mmcli.models._key_map import match_by_order, rename_by_rules
+from mmcli.models._key_map import match_by_order, rename_by_rules, tell_match
 from mmcli.models._pixels import resize_pixels, scale_pixels
 from mmcli.models._random import drawn_from
 from mmcli.models.weights import fit_weights, published_weights, read_weights
@@ -76,6 +76,7 @@ class Timm(nn.Module):
             except RuntimeError as error:
                 raise MmcliError(f"timm:{argument}: {str(error).partition(chr(10))[0]}") from None
         self.trained = dict(self.body.pretrained_cfg)
+        self.loaded = ""
         self._assets = self._load()
         shape = inputs.main.dims
         self.form = traced_form(self, f"timm:{argument} on images of {shape[1]} x {shape[2]} pixels", (1, *shape))
@@ -87,7 +88,8 @@ class Timm(nn.Module):
         found = read_weights(path)
         assets = {"weights": file_digest(path)}
         if self.key_map == "order":
-            found = match_by_order(found, self.body.state_dict(), path)
+            weights, found = found, match_by_order(found, self.body.state_dict(), path)
+            self.loaded = tell_match(weights, found)
         elif self.key_map != "none":
             found = rename_by_rules(found, Path(self.key_map))
             assets["key_map"] = file_digest(Path(self.key_map))

@@ -14,7 +14,7 @@ from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.compiling import require_compiler
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
-from mmcli.stages.extractors import DEFAULT_EXTRACTORS, is_untrained, make_extractor, name_of
+from mmcli.stages.extractors import DEFAULT_EXTRACTORS, is_untrained, make_extractor, name_of, tell_loading
 from mmcli.stages.precision import settle_precision
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.extract_features import ExtractTransform, Use
@@ -61,6 +61,8 @@ def extract_features(
             reporter.warn(
                 f"{name}: {made.spec} has random weights, nothing here trains it; train --encoder {made.source}=… does"
             )
+        if told := tell_loading(made.extractor):
+            reporter.note(f"{name}: {told}")
     if compile:
         require_compiler(runtime.torch_device())
     transform = ExtractTransform(uses, samples.modalities, dtype, runtime)

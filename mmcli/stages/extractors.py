@@ -97,6 +97,12 @@ def is_untrained(extractor: Extractor) -> bool:
     return isinstance(inner, FrozenEncoder) and not ENCODERS.constant(inner.spec.name, "origin", "")
 
 
+def tell_loading(extractor: Extractor) -> str:
+    """Return what a network says of how its weights were fitted to it; "" where there is nothing to say."""
+    inner = getattr(extractor, "inner", extractor)
+    return str(getattr(inner.network, "loaded", "")) if isinstance(inner, FrozenEncoder) else ""
+
+
 def name_of(spec: Spec) -> str:
     """Return what tells an extractor from others on the same modality: ``hog``, ``frames_hog``."""
     return f"{FRAMES}_{parse_spec(spec.argument).name}" if spec.name == FRAMES and spec.argument else spec.name

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 from mmcli.errors import MmcliError
-from mmcli.models._key_map import match_by_order, rename_by_rules
+from mmcli.models._key_map import match_by_order, rename_by_rules, tell_match
 from mmcli.registry import ENCODERS, parse_spec
 from mmcli.store.columns import FieldSpec, ModalitySpec
 
@@ -122,6 +122,10 @@ def test_order_asks_for_shape_and_kind_of_each_tensor():
     found = match_by_order({"a.weight": two, "a.bias": one, "fc.weight": one, "fc.bias": one}, ours, path)
     assert list(found) == ["norm.weight", "norm.bias"]
     assert torch.equal(found["norm.weight"], two)
+    weights = {"a.weight": two, "a.num_batches_tracked": one, "a.bias": one, "fc.weight": one, "fc.bias": one}
+    said = tell_match(weights, match_by_order(weights, ours, path))
+    expected = "from a.weight as {} to a.bias as {}; left out: fc.weight, fc.bias".format(*ours)
+    assert said == f"2 tensors matched in order and shape, {expected}"
     with pytest.raises(MmcliError, match=r"of 2 tensors 2 do not match in order: 1: a\.bias \(3,\) for norm\.weight"):
         match_by_order({"a.bias": one, "a.weight": two}, ours, path)
     with pytest.raises(MmcliError, match="has 1 tensors for the network's 2"):
