@@ -245,6 +245,6 @@ def coerce(where: str, text: str, hint: Any) -> Any:
 
 _PARTS = frozenset({"read"})
 EXTRACTORS = {kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", _PARTS) for kind in KINDS}
-ENCODERS = Registry("encoder", "mmcli.models", frozenset({"network", "heads", "weights"}))
+ENCODERS = Registry("encoder", "mmcli.models", frozenset({"network", "heads", "weights", "pooling", "late_heads"}))
 FUSIONS = Registry("fusion method", "mmcli.fusion")
 TASKS = Registry("task", "mmcli.tasks")

@@ -27,7 +27,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR_OF = {part: number for number, floor in enumerate(FLOORS) for part in floor}
-HEAVY = ("torch", "torchvision", "torchaudio", "pandas", "spacy", "sklearn", "scipy", "pyarrow", "av")
+HEAVY = ("torch", "torchvision", "torchaudio", "pandas", "spacy", "sklearn", "scipy", "pyarrow", "av", "matplotlib")
 
 
 @cache

@@ -17,6 +17,7 @@ import typer
 from mmcli.cli import (
     check,
     clean,
+    compare,
     evaluate,
     extract_features,
     fuse,
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _STAGES = (preprocess, extract_features, fuse, train, evaluate, predict)
-_BESIDE = (run, check, list_names, inspect, ledger, verify, clean)
+_BESIDE = (run, compare, check, list_names, inspect, ledger, verify, clean)
 _COMMANDS = {module.NAME for module in (*_STAGES, *_BESIDE)}
 for module in (*_STAGES, *_BESIDE):
     app.command(module.NAME)(module.command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,12 @@ def command(
     ],
     output: options.Output,
     method: Annotated[str, typer.Option(help="See mmcli list fusion.")] = "concat",
+    pooling: Annotated[
+        Literal["mean", "max", "attention"],
+        typer.Option(
+            help="Of sequences and feature maps, for methods that take vectors; attention is learnt by train."
+        ),
+    ] = "mean",
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
@@ -30,7 +36,8 @@ def command(
     """Scale and align the features of all modalities, and say how they become one.
 
     Scales are learnt from the train rows. A static method also writes the tensor `fused`; a learnt one is trained by
-    train as its first layer. Which modalities a sample has is kept, and every method honours it.
+    train as its first layer, as is --pooling attention; a late one combines what a model of each modality predicts.
+    Which modalities a sample has is kept, and every method honours it.
     """
     del config, debug
     from mmcli.console import Console
@@ -41,6 +48,7 @@ def command(
         sources,
         output,
         method=method,
+        pooling=pooling,
         limit=limit,
         jobs=jobs,
         seed=seed,

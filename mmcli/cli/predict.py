@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,12 @@ def command(
             "-o",
             help="FILE.jsonl, .csv or .parquet; JSON lines on standard output without.",
             show_default=False,
+        ),
+    ] = None,
+    explain: Annotated[
+        Literal["weights"] | None,
+        typer.Option(
+            help="weights: how much the fusion weighed each feature of a row, 0 where it is absent.", show_default=False
         ),
     ] = None,
     root: options.Root = None,
@@ -48,7 +54,7 @@ def command(
         check_suffix(output)
     groups = predict(
         model, source, root=root, encoding=encoding, limit=limit, jobs=jobs, seed=seed, device=device,
-        deterministic=deterministic, reporter=reporter,
+        deterministic=deterministic, explain=explain, reporter=reporter,
     )  # fmt: skip
     if output is None:
         for rows in groups:

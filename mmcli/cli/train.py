@@ -49,6 +49,14 @@ def command(
             min=1, help="Width of each modality before a fusion that needs equal ones.", rich_help_panel=NETWORK
         ),
     ] = 128,
+    pooling: Annotated[
+        Literal["mean", "max", "attention"] | None,
+        typer.Option(
+            help="Of sequences and feature maps, for methods that take vectors; by default mean, or that of fuse.",
+            rich_help_panel=NETWORK,
+            show_default=False,
+        ),
+    ] = None,
     hidden: Annotated[
         str,
         typer.Option(
@@ -107,7 +115,12 @@ def command(
         str | None,
         typer.Option(help="Val metric that says which epoch is best.", rich_help_panel=LEARNING, show_default=False),
     ] = None,
-    batch_size: options.BatchSize = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Rows in a batch; by default 64, or as many of them as fit in memory.", rich_help_panel=options.RUN
+        ),
+    ] = None,
     limit: options.Limit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -131,9 +144,9 @@ def command(
     from mmcli.stages.train import train
 
     summary = train(
-        source, output, task=task, target=target, method=method, encoder=encoder, projection=projection, hidden=hidden,
-        dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, augment=augment,
-        augment_strength=augment_strength, epochs=epochs, lr=lr,
+        source, output, task=task, target=target, method=method, encoder=encoder, projection=projection,
+        pooling=pooling, hidden=hidden, dropout=dropout, modality_dropout=modality_dropout,
+        class_weights=class_weights, augment=augment, augment_strength=augment_strength, epochs=epochs, lr=lr,
         weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
         batch_size=batch_size, limit=limit, seed=seed, device=device, precision=precision,
         deterministic=deterministic, fresh=fresh, reporter=Console(quiet),

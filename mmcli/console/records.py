@@ -54,7 +54,9 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
         print(json.dumps(found, ensure_ascii=False))
         return
     out = standard_output()
-    what = "model" if found["stage"] == "train" else f"{found['stage']}, {found['rows']} rows"
+    what = {"train": "model", "evaluate": "report of evaluate", "compare": "report of compare"}.get(
+        found["stage"], f"{found['stage']}, {found['rows']} rows"
+    )
     out.print(f"[bold]{escape(found['path'])}[/bold]: {what}, {found['bytes'] / 1e6:.1f} MB")
     if found["stage"] == "train":
         out.print(_told_model(found))

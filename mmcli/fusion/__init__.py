@@ -34,6 +34,9 @@ class Fusion(Protocol):
     decide. If it makes a space that modalities share, it has ``embed(features, present)``, which returns
     (B, M, out_dim), zeros where a modality is absent, and its result is their mean over those present.
 
+    A late method with parameters has ``penalty()``, what is added to the sum of the rows' losses when they are learnt,
+    and ``least_dropped``, the least chance at which a modality of a row is then taken for absent in half of the loss.
+
     Methods that weigh whole modalities also have ``modality_weights(features, present)``, which returns
     (B, M), a column for each modality in sorted order, zero where it is absent.
     """

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mmcli.fusion._presence import fill_absent, require_width
 
 BLOCK_ROWS = 32
+BLOCK_COLUMNS = 16
 
 
 class EqualWidths(nn.Module):
@@ -54,7 +55,10 @@ def gaussian(name: str, width: int, dim: int, seed: int) -> Tensor:
 
 def project(values: Tensor, matrix: Tensor) -> Tensor:
     """Return ``values @ matrix``, (B, dim), each row the same to the last bit whatever the other rows are."""
-    return in_blocks(values, lambda block: block @ matrix.to(values.dtype))
+    # With a number of columns that is no multiple of the kernels' own, a row's last bits depend on its place.
+    dim = matrix.shape[1]
+    wide = nn.functional.pad(matrix.to(values.dtype), (0, -dim % BLOCK_COLUMNS))
+    return in_blocks(values, lambda block: block @ wide)[:, :dim].contiguous()
 
 
 def in_blocks(values: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:

@@ -18,6 +18,7 @@ class Attention(nn.Module):
 
     A token has a learnt embedding of its modality and, in a sequence, sines and cosines of its position.
     LayerNorm(tokens + attention(tokens)) is averaged over each modality's own steps, then over the modalities present.
+    An absent modality has no tokens: nothing attends to it.
 
     Args:
         in_dims: The width of each modality.

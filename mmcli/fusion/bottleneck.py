@@ -18,7 +18,8 @@ class Bottleneck(nn.Module):
 
     After each layer the bottlenecks are the mean of what the modalities present made of them. The result is the mean
     over each modality's own tokens, normalised, then over the modalities present: the authors give each modality a
-    token of its own to read off, and average what is predicted from it.
+    token of its own to read off, and average what is predicted from it. An absent modality has no tokens, and no part
+    in the bottlenecks.
 
     Args:
         in_dims: The width of each modality.

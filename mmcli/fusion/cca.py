@@ -35,6 +35,7 @@ class Cca(nn.Module):
     matrix need not be positive definite as a whole; only R_m has to be, and is. The correlations are cut at 1.
     Of a modality with more than 1024 columns the leading principal directions alone are looked at, 256 or twice
     ``dim``, found by a randomised method. Columns beyond what correlates at all are zeros.
+    An absent modality is left out of the result, the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.

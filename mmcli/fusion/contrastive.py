@@ -22,6 +22,7 @@ class Contrastive(nn.Module):
 
     The temperature is learnt, from 0.07 and not below 0.01. Train rows with two modalities or more are held in memory.
     Where there is one modality alone, its projection stays the random one it starts from.
+    An absent modality is left out of the result, the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.

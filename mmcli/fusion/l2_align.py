@@ -23,6 +23,7 @@ class L2Align(nn.Module):
     what its columns' standard deviations fall short of 1 by on average, plus the sum of the squared covariances
     between its columns, divided by ``dim``. Train rows with two modalities or more are held in memory. Where there is
     one modality alone, its projection stays the random one it starts from.
+    An absent modality is left out of the result, the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.

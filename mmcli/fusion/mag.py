@@ -22,7 +22,8 @@ class Mag(nn.Module):
     h = sum over the others present of relu(G_m [z, x_m] + b_m) * (W_m x_m), and alpha = min(beta |z| / |h|, 1), so
     that the shift is at most ``beta`` times as long as what it shifts. The other modalities are brought to the main
     one's number of steps by means over stretches of their own. Where the main modality is absent, one learnt step
-    stands in for it. The authors add a bias to h; without it, nothing shifts a row that has the main modality alone.
+    stands in for it; another that is absent shifts nothing. The authors add a bias to h; without it, nothing shifts a
+    row that has the main modality alone.
 
     Args:
         in_dims: The width of each modality.

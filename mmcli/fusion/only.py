@@ -14,6 +14,8 @@ from mmcli.fusion._presence import fill_absent
 class Only(nn.Module):
     """The features of one modality; where several extractors read it, all of theirs side by side.
 
+    Zeros where it is absent, whatever else is present.
+
     Args:
         in_dims: The width of each modality.
         argument: A modality's name, or that of a source whose features are called ``argument_extractor``.

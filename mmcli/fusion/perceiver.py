@@ -16,9 +16,9 @@ from mmcli.fusion._transformer import Block, Stack, require_sizes
 class Perceiver(nn.Module):
     """Learnt latents that attend once to all tokens of all modalities present, then to each other in each layer.
 
-    The result is the mean over the latents, normalised; a row without any modality gives what the latents alone make.
-    The cost grows with the number of steps, not with its square. The authors attend to the inputs again and again,
-    with weights they may share; here it is once, with as many heads as the layers have.
+    An absent modality has no tokens. The result is the mean over the latents, normalised; a row without any modality
+    gives what the latents alone make. The cost grows with the number of steps, not with its square. The authors attend
+    to the inputs again and again, with weights they may share; here it is once, with as many heads as the layers have.
 
     Args:
         in_dims: The width of each modality.

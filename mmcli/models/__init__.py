@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
 
+POOLINGS = ("mean", "max", "attention")
+DEFAULT_POOLING = "mean"
+
+
 class Encoder(Protocol):
     """A torch module from one stored modality to features: frozen in extract-features, or trained in train.
 

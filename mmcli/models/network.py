@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
+from mmcli.models._sequence import inside
+from mmcli.models.pooling import Feature, MeanPooling, as_steps
 
-Feature = Tensor | tuple[Tensor, ...]
 _ROW_NORM = 4.0
 """The norm of an encoder's vector, that of a scaled feature: so that neither outweighs the other."""
 
@@ -27,6 +28,8 @@ class Network(nn.Module):
             fusion that needs equal widths; None gives fusion the features as they are.
         dropout: The share of the fusion's inputs dropped in training, from 0 to 1.
         encoders: By name, what makes the features of a modality from its stored values.
+        pooling: By name, what makes one vector of a modality's sequence or feature map, where the fusion does not
+            take sequences; of those without it is the mean.
         mixed_precision: Let encoders compute in bfloat16 where that is safe, their weights staying float32.
         modality_dropout: The chance that a modality of a row is taken for absent in training, from 0 to 1;
             the last one of a row never is.
@@ -44,6 +47,7 @@ class Network(nn.Module):
         fusion: Callable[[dict[str, int]], nn.Module],
         head: Callable[[int], nn.Module],
         encoders: Mapping[str, nn.Module] | None = None,
+        pooling: Mapping[str, nn.Module] | None = None,
         mixed_precision: bool = False,
         projection_dim: int | None = None,
         dropout: float = 0.0,
@@ -57,11 +61,13 @@ class Network(nn.Module):
         self.modality_dropout = modality_dropout
         self.mixed_precision = mixed_precision
         self.encoders = nn.ModuleDict(dict(sorted((encoders or {}).items())))
+        self.pooling = nn.ModuleList((pooling or {}).get(name) or MeanPooling() for name in self.names)
         self.projections = nn.ModuleList(
             nn.Dropout(dropout) if projection_dim is None else _projection(in_dims[name], projection_dim, dropout)
             for name in self.names
         )
         self.fusion = fusion({name: projection_dim or in_dims[name] for name in self.names})
+        self.sequences = bool(getattr(self.fusion, "sequences", False))
         out_dim = self.fusion.out_dim
         assert isinstance(out_dim, int)
         self.head = head(out_dim)
@@ -82,9 +88,9 @@ class Network(nn.Module):
         """Return (B, K).
 
         Args:
-            features: For each modality vectors (B, D), feature maps (B, C, H, W), averaged over H and W, or
-                sequences: values (B, T, D) and lengths (B,), averaged over their own steps; for one with an encoder
-                what that takes.
+            features: For each modality vectors (B, D), feature maps (B, C, H, W) or sequences: values (B, T, D) and
+                lengths (B,); for one with an encoder what that takes. Maps and sequences are pooled to one vector,
+                or go to a fusion that takes sequences step by step.
             present: (B,) bool for each modality; absent rows of ``features`` may hold anything.
         """
         if self.training and self.modality_dropout:
@@ -92,13 +98,16 @@ class Network(nn.Module):
         vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
         return self.from_vectors(vectors, present)
 
-    def vector(self, name: str, feature: Feature, present: Tensor | None = None) -> Tensor:
-        """Return one vector (B, D) a row of a modality: encoded where it has an encoder, pooled.
+    def vector(self, name: str, feature: Feature, present: Tensor | None = None) -> Feature:
+        """Return what fusion gets of a modality, encoded where it has an encoder, but for the projection.
+
+        That is one vector (B, D) a row, pooled; steps (B, T, D) with lengths (B,) of a sequence or a feature map if
+        the fusion takes sequences.
 
         In training only the rows where it is ``present``, (B,) bool, are encoded; the others are zeros.
         """
         if name not in self.encoders:
-            return pool(feature)
+            return self._reduce(name, feature)
         inputs = (feature,) if isinstance(feature, Tensor) else feature
         chosen = None
         if self.training and present is not None and not present.all():
@@ -110,48 +119,72 @@ class Network(nn.Module):
         with context:
             found = self.encoders[name](*inputs)
         found = (found[0].float(), found[1]) if isinstance(found, tuple) else found.float()
-        pooled = pool(found)
-        vectors: Tensor = nn.functional.layer_norm(pooled, pooled.shape[1:]) * (_ROW_NORM / pooled.shape[1] ** 0.5)
+        reduced = _normalise(self._reduce(name, found))
         if chosen is None:
-            return vectors
+            return reduced
         assert present is not None
-        everywhere: Tensor = vectors.new_zeros(len(present), vectors.shape[1]).index_copy(0, chosen, vectors)
-        return everywhere
+        return _spread(reduced, chosen, len(present))
 
-    def from_vectors(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, K) from the vectors of every modality, (B, D) each."""
+    def from_vectors(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, K) from what ``vector`` returned of every modality."""
         outputs: Tensor = self.head(self.fusion(self._project(vectors, present), present))
         return outputs
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
         """Return the fusion's weights (B, M), columns in sorted order of names; None where it has none."""
-        weights = getattr(self.fusion, "modality_weights", None)
         vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
+        return self.weights_from_vectors(vectors, present)
+
+    def weights_from_vectors(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the same from what ``vector`` returned of every modality."""
+        weights = getattr(self.fusion, "modality_weights", None)
         return None if weights is None else weights(self._project(vectors, present), present)
 
-    def _project(self, vectors: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {
-            name: layer(torch.where(present[name].unsqueeze(1), vectors[name], 0.0))
-            for name, layer in zip(self.names, self.projections, strict=True)
-        }
+    def fusion_inputs(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Feature]:
+        """Return what the fusion gets of every modality."""
+        vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
+        return self._project(vectors, present)
+
+    def pooling_of(self, name: str) -> nn.Module:
+        """Return what makes one vector of a modality's steps."""
+        return self.pooling[self.names.index(name)]
+
+    def _reduce(self, name: str, feature: Feature) -> Feature:
+        if self.sequences:
+            return as_steps(feature)
+        pooled: Tensor = self.pooling_of(name)(feature)
+        return pooled
+
+    def _project(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Feature]:
+        """Return what the projections make of the vectors, or of each step; zeros go in where there is nothing."""
+        found: dict[str, Feature] = {}
+        for name, layer in zip(self.names, self.projections, strict=True):
+            value = vectors[name]
+            if isinstance(value, Tensor):
+                found[name] = layer(torch.where(present[name].unsqueeze(1), value, 0.0))
+            else:
+                steps, lengths = value
+                own = inside(lengths, steps.shape[1]) & present[name].unsqueeze(1)
+                found[name] = layer(torch.where(own.unsqueeze(2), steps, 0.0)), lengths
+        return found
 
 
 def _projection(in_dim: int, out_dim: int, dropout: float) -> nn.Module:
     return nn.Sequential(nn.Linear(in_dim, out_dim), nn.LayerNorm(out_dim), nn.ReLU(), nn.Dropout(dropout))
 
 
-def pool(feature: Feature) -> Tensor:
-    """Return one vector a row: a sequence's mean over its own steps, a feature map's over H and W.
+def _normalise(feature: Feature) -> Feature:
+    """Return vectors, or steps, of mean 0 and the norm of a scaled feature."""
+    values = feature if isinstance(feature, Tensor) else feature[0]
+    normal: Tensor = nn.functional.layer_norm(values, values.shape[-1:]) * (_ROW_NORM / values.shape[-1] ** 0.5)
+    return normal if isinstance(feature, Tensor) else (normal, *feature[1:])
 
-    What lies behind a sequence's end has no influence; a sequence of no steps gives zeros.
-    """
-    if isinstance(feature, Tensor):
-        return feature.flatten(start_dim=2).mean(dim=2) if feature.dim() > 2 else feature
-    values, lengths = feature
-    inside = torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)
-    # One step after the other, so that a row's last bits do not depend on how far its batch is padded.
-    total = torch.segment_reduce(values[inside], "sum", lengths=lengths.long(), axis=0, initial=0)
-    return total / lengths.clamp(min=1).unsqueeze(1)
+
+def _spread(feature: Feature, chosen: Tensor, rows: int) -> Feature:
+    """Return ``rows`` rows of which the chosen ones are those of a feature, and the others zeros."""
+    values = (feature,) if isinstance(feature, Tensor) else feature
+    spread = tuple(value.new_zeros(rows, *value.shape[1:]).index_copy(0, chosen, value) for value in values)
+    return spread[0] if isinstance(feature, Tensor) else spread
 
 
 def drop_modalities(present: Mapping[str, Tensor], chance: float) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from mmcli.store.columns import ModalitySpec
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from mmcli.stages.train_data import Inputs
+    from mmcli.stages.training_batches import Inputs
 
 AUTO = "auto"
 _READY = "tensor"
@@ -64,8 +64,14 @@ class Augmenting:
             if name in self.augmenters:
                 self.augmenters[name].prepare(encoder)
 
-    def loss(self, model: nn.Module, batch: Inputs, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Return the loss of a batch, augmented; rows that are mixed count for both their targets."""
+    def loss(self, model: Callable[..., Tensor], batch: Inputs, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """Return the loss of a batch, augmented; rows that are mixed count for both their targets.
+
+        Args:
+            model: From features and presence to outputs.
+            batch: Before augmentation.
+            loss: From outputs and targets.
+        """
         features = dict(batch.features)
         for name, augmenter in self.augmenters.items():
             value = features[name]
@@ -100,8 +106,11 @@ def plan_augmentation(
     modalities: Mapping[str, ModalitySpec],
     encoders: Mapping[str, EncoderChoice],
     reporter: Reporter,
+    mixable: bool = True,
 ) -> Augmentation:
     """Read ``--augment``: ``auto`` for all that is encoded, or ``MODALITY=NAME,NAME``; the latter wins.
+
+    Ready sequences can be mixed, as vectors, only where the network does not get their steps: ``mixable`` says so.
 
     Raises:
         UsageError: A text is neither, or a modality or augmentation is not there.
@@ -123,7 +132,11 @@ def plan_augmentation(
     names = {name: own for name, own in names.items() if own}
     for name, own in names.items():
         check_names(kinds[name], own, strength)
-    sequences = sorted(name for name in encoders if kinds[name] not in ("image", "table"))
+    sequences = sorted(
+        name
+        for name, spec in modalities.items()
+        if (kinds[name] not in ("image", "table") if name in encoders else spec.main.axes == "TD" and not mixable)
+    )
     if sequences and any(MIXUP in own for own in names.values()):
         raise MmcliError(f"--augment …={MIXUP}: rows of {', '.join(sequences)} differ in length and cannot be mixed")
     if AUTO in asked:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec
+from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +22,12 @@ def width(spec: ModalitySpec) -> int:
 
 def form_width(form: FieldSpec) -> int:
     """Return the same of a form."""
-    return int(form.dims[0]) if form.axes in ("CHW", "TD") else int(np.prod(form.dims))
+    return int(form.dims[0]) if has_steps(form) else int(np.prod(form.dims))
+
+
+def has_steps(form: FieldSpec) -> bool:
+    """Tell whether rows of a form are sequences, or feature maps, whose places are steps."""
+    return form.axes in ("CHW", "TD")
 
 
 def to_features(column: Column) -> Feature:
@@ -30,8 +35,13 @@ def to_features(column: Column) -> Feature:
     import torch
 
     tensor = column.main
-    if isinstance(tensor, Dense):
-        return torch.from_numpy(np.array(tensor.values, np.float32))
+    return torch.from_numpy(np.array(tensor.values, np.float32)) if isinstance(tensor, Dense) else pad(tensor)
+
+
+def pad(tensor: Ragged) -> tuple[Tensor, Tensor]:
+    """Return sequences padded with zeros to the longest, (B, T, D), and their lengths (B,)."""
+    import torch
+
     lengths = np.diff(tensor.offsets)
     values = np.zeros((len(lengths), max(1, int(lengths.max(initial=0))), *tensor.values.shape[1:]), np.float32)
     inside = np.arange(values.shape[1]) < lengths[:, None]

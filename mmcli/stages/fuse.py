@@ -7,11 +7,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
-from mmcli.stages.training_rows import train_columns, warn_of_lacking
+from mmcli.stages.fusion_choice import check_pooling
+from mmcli.stages.training_rows import aligned_train_columns, train_columns, warn_of_lacking
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
@@ -24,6 +26,7 @@ def fuse(
     output: Path,
     *,
     method: str = "concat",
+    pooling: str = DEFAULT_POOLING,
     limit: int | None = None,
     seed: int = 0,
     fresh: bool = False,
@@ -41,9 +44,10 @@ def fuse(
     check_output(Path(os.path.abspath(output)), STAGE)
     spec = parse_spec(method)
     FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
+    check_pooling(spec.name, pooling)
     samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
     warn_of_lacking(samples, reporter)
-    transform = FuseTransform(samples.modalities, spec, seed)
+    transform = FuseTransform(samples.modalities, spec, seed, pooling=pooling)
     header = {
         "source": samples.digest, "media_root": samples.first.media_root, "seed": seed,
         "parameters": {"limit": limit},
@@ -52,7 +56,7 @@ def fuse(
         same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())
         if same is not None:
             return summary_of(same, began)
-        transform.fit(train_columns(samples))
+        transform.fit(train_columns(samples), aligned_train_columns(samples))
         work = Work(
             transform=transform,
             count=len(samples),

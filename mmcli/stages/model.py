@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from mmcli.errors import MmcliError
 from mmcli.evaluation.subsets import mask
 from mmcli.registry import TASKS
 from mmcli.runtime import Runtime
-from mmcli.stages.collate import collate
+from mmcli.stages.collate import has_steps, to_features
 from mmcli.stages.encoding import encode_rows
+from mmcli.stages.fixed_batches import fixed_batches, steps_of
 from mmcli.stages.network_plan import NetworkPlan, feature_names
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Array, Column
@@ -24,20 +25,23 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from mmcli.models.network import Network
+    from mmcli.stages.fixed_batches import Rows
     from mmcli.tasks import Task
 
 STAGE = "train"
 TASK_STATE = "task"
 WEIGHTS = "network.safetensors"
-_BATCH = 64
 _ENCODED_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
 class Vectors:
-    """One vector a row of each modality, (B, D) each, and where it is present, (B,) bool each."""
+    """What the fusion gets of each modality, and where it is present, (B,) bool each.
 
-    values: Mapping[str, Tensor]
+    That is one vector a row, (B, D), or the steps of each row, (T, D) each.
+    """
+
+    values: Mapping[str, Rows]
     present: Mapping[str, Array]
 
 
@@ -67,9 +71,9 @@ class TrainedModel:
         from mmcli.models.weights import fitting_weights, read_weights
 
         with torch.device("meta"):
-            planned = self.plan.build(self.modalities, self.task.out_dim, pretrained=False)
+            planned = self.plan.build(self.modalities, self.task, pretrained=False)
         found = fitting_weights(planned, read_weights(weights), weights)
-        network = self.plan.build(self.modalities, self.task.out_dim, pretrained=False)
+        network = self.plan.build(self.modalities, self.task, pretrained=False)
         network.load_state_dict(found)
         return network.eval()
 
@@ -84,23 +88,27 @@ class TrainedModel:
         return sorted(set(self.source_of.values()))
 
     def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
-        """Return one vector a row of each modality: its pooled features, or what its encoder makes of stored values.
+        """Return what the fusion gets of each modality: of its features, or of what its encoder makes of stored values.
 
         Args:
             columns: The aligned features, and the stored values of modalities with an encoder (B rows).
             runtime: Where encoders compute.
         """
-        ready = [name for name in self.names if name not in self.plan.encoders]
-        features, _ = collate(columns, ready)
-        values = {name: self.network.vector(name, feature) for name, feature in features.items()}
-        for name in self.plan.encoders:
-            values[name] = self._encode(name, columns[name], runtime)
+        import torch
+
+        with torch.inference_mode():
+            values = {
+                name: self._encode(name, columns[name], runtime)
+                if name in self.plan.encoders
+                else self._ready(name, columns[name])
+                for name in self.names
+            }
         return Vectors(values, {name: columns[name].present for name in self.names})
 
     def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
         """Return the task's probabilities for rows, and which rows had any modality.
 
-        Rows go through the network in batches of one fixed shape, so that none depends on its neighbours.
+        Rows go through the network in batches of fixed shapes, so that none depends on its neighbours.
 
         Args:
             vectors: Of every modality (B rows).
@@ -109,41 +117,76 @@ class TrainedModel:
         Returns:
             (B, K) float64, the prior where a row has no modality; (B,) bool.
         """
-        import torch
-
         present = dict(vectors.present)
         if keep is not None:
             present = mask(present, self.source_of, keep)
-        there = {name: torch.from_numpy(np.array(present[name])) for name in self.names}
-        known = torch.stack(list(there.values())).any(dim=0)
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(known), _BATCH):
-                rows = slice(start, start + _BATCH)
-                values = {name: _padded(vectors.values[name][rows]) for name in self.names}
-                now = {name: _padded(there[name][rows]) for name in self.names}
-                parts.append(self.network.from_vectors(values, now)[: len(known) - start])
-        probabilities = self.task.probabilities(torch.cat(parts))
-        probabilities[~known.numpy()] = self.task.prior()
-        return np.asarray(probabilities, np.float64), known.numpy()
+        outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
+        known = np.logical_or.reduce([present[name] for name in self.names])
+        probabilities = self.task.probabilities(outputs)
+        probabilities[~known] = self.task.prior()
+        return np.asarray(probabilities, np.float64), known
 
-    def _encode(self, name: str, column: Column, runtime: Runtime) -> Tensor:
+    @property
+    def weighs(self) -> bool:
+        """Whether the fusion says how much each modality counts."""
+        return getattr(self.network.fusion, "modality_weights", None) is not None
+
+    def weights(self, vectors: Vectors) -> Array:
+        """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it."""
+
+        def weigh(values: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
+            found = self.network.weights_from_vectors(values, present)
+            assert found is not None
+            return found
+
+        return np.asarray(self._in_batches(weigh, vectors.values, vectors.present), np.float64)
+
+    def _in_batches(
+        self, compute: Callable[..., Tensor], values: Mapping[str, Rows], present: Mapping[str, Array]
+    ) -> Tensor:
+        """Return what is computed of each row from its features and presence."""
+        import torch
+
+        there = {name: torch.from_numpy(np.array(present[name])) for name in values}
+        order, parts = [torch.zeros(0, dtype=torch.long)], []
+        with torch.inference_mode():
+            for rows, features, now in fixed_batches(values, there):
+                order.append(rows)
+                parts.append(compute(features, now)[: len(rows)])
+        return torch.cat(parts)[torch.cat(order).argsort()]
+
+    def _ready(self, name: str, column: Column) -> Rows:
+        if self.plan.ready_pooling is not None or not has_steps(self.modalities[name].main):
+            return self._pooled(name, to_features(column))
+        steps = steps_of(column)
+        if self.network.sequences:
+            return steps
+        return self._in_batches(
+            lambda features, _: self._pooled(name, features[name]), {name: steps}, {name: column.present}
+        )
+
+    def _pooled(self, name: str, feature: Any) -> Tensor:
+        vectors = self.network.vector(name, feature)
+        assert not isinstance(vectors, tuple)
+        return vectors
+
+    def _encode(self, name: str, column: Column, runtime: Runtime) -> Rows:
         import torch
 
         device = runtime.torch_device()
         encoder: Any = self.network.encoders[name].to(device)
-        vectors = torch.zeros(len(column), self.network.in_dims[name])
+        self.network.pooling_of(name).to(device)
         there = np.flatnonzero(column.present)
-        if len(there):
-            rows = encode_rows(
-                encoder, lambda *inputs: self.network.vector(name, inputs), column.take(there), _ENCODED_AT_ONCE, device
-            )
+        vectors = torch.zeros(len(column), self.network.in_dims[name])
+        if not len(there):
+            return vectors
+        rows = encode_rows(
+            encoder, lambda *inputs: self.network.vector(name, inputs), column.take(there), _ENCODED_AT_ONCE, device
+        )
+        if rows[0].ndim == 1:
             vectors[torch.from_numpy(there)] = torch.from_numpy(np.stack(rows))
-        return vectors
-
-
-def _padded(value: Tensor) -> Tensor:
-    import torch
-
-    missing = _BATCH - len(value)
-    return value if not missing else torch.cat([value, value.new_zeros((missing, *value.shape[1:]))])
+            return vectors
+        steps = [vectors[:0]] * len(column)
+        for row, found in zip(there.tolist(), rows, strict=True):
+            steps[row] = torch.from_numpy(found)
+        return steps

@@ -7,10 +7,12 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.runtime import Runtime
 from mmcli.stages.driver import Summary, run_record
+from mmcli.stages.memory import peak_memory
 from mmcli.stages.model import STAGE, TASK_STATE, WEIGHTS
 from mmcli.stages.training_run import TrainingRun
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
@@ -65,6 +67,7 @@ def publish_model(
         "media_root": samples.first.media_root,
         "task": registered_name(task),
         "parameter_count": sum(value.numel() for value in network.parameters()),
+        "batch_size": run.batch_size,
         "best_epoch": run.best.number,
         "best_values": run.best.values,
         "stopped": stopped,
@@ -72,7 +75,8 @@ def publish_model(
         "modalities": {name: spec.to_json() for name, spec in modalities.items()},
         "counts": {},
     }
-    writer.publish(header, run_record(began, runtime, epochs=len(run.history)))
+    taken = peak_memory(runtime.torch_device())
+    writer.publish(header, run_record(began, runtime, epochs=len(run.history), **taken))
     return Artifact(writer.output)
 
 
@@ -83,11 +87,15 @@ def registered_name(task: Task) -> str:
 
 def model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:
     """Return the model at the output if it came from the same request."""
-    if writer.fresh or not is_artifact(writer.output, STAGE):
-        return None
-    artifact = Artifact(writer.output)
-    same = all(json.loads(json.dumps(value)) == artifact.header.get(key) for key, value in request.items())
-    return artifact if same else None
+    return None if writer.fresh or not is_model(writer.output, request) else Artifact(writer.output)
+
+
+def is_model(path: Path, request: Mapping[str, Any]) -> bool:
+    """Tell whether a folder holds a model that came from this request."""
+    if not is_artifact(path, STAGE):
+        return False
+    header = Artifact(path).header
+    return all(json.loads(json.dumps(value)) == header.get(key) for key, value in request.items())
 
 
 def summary_of_model(model: Artifact, began: float) -> Summary:

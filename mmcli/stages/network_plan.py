@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from mmcli.errors import MmcliError
-from mmcli.registry import parse_spec
-from mmcli.stages.collate import form_width, width
+from mmcli.models import DEFAULT_POOLING
+from mmcli.registry import FUSIONS, parse_spec
+from mmcli.stages.collate import form_width, has_steps
 from mmcli.stages.encoder_choice import build_encoder, parse_choice
 from mmcli.stages.transforms.fuse import FUSED, build_fusion
 from mmcli.store.columns import ModalitySpec
 
 if TYPE_CHECKING:
     from mmcli.models.network import Network
+    from mmcli.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class NetworkPlan:
         seed: For fusion methods and encoders that draw at random.
         encoders: The encoder of each modality that has one, as ``--encoder`` takes it.
         mixed_precision: Whether encoders compute in bfloat16.
+        pooling: What makes one vector of a modality's sequence or feature map, where the method takes vectors.
     """
 
     method: str
@@ -41,13 +44,15 @@ class NetworkPlan:
     seed: int
     encoders: Mapping[str, str] = field(default_factory=dict)
     mixed_precision: bool = False
+    pooling: str = DEFAULT_POOLING
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; what says nothing is left out."""
+        unsaid = {"encoders": {}, "mixed_precision": False, "pooling": DEFAULT_POOLING}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
-            if name not in ("encoders", "mixed_precision") or value
+            if name not in unsaid or value != unsaid[name]
         }
 
     @classmethod
@@ -64,34 +69,64 @@ class NetworkPlan:
             )
         return cls(**{**record, "hidden": tuple(record["hidden"])})
 
-    def build(self, modalities: Mapping[str, ModalitySpec], out_dim: int, *, pretrained: bool) -> Network:
+    @property
+    def ready_pooling(self) -> str | None:
+        """What pools ready features when they are read; None where the network gets their steps."""
+        fuses_steps = FUSIONS.constant(parse_spec(self.method).name, "sequences", False)
+        return None if fuses_steps or self.pooling == "attention" else self.pooling
+
+    @property
+    def late(self) -> bool:
+        """Whether each modality has a head of its own, whose outputs the method combines."""
+        return bool(FUSIONS.constant(parse_spec(self.method).name, "kind") == "late")
+
+    def build(self, modalities: Mapping[str, ModalitySpec], task: Task, *, pretrained: bool) -> Network:
         """Make the network for these modalities; its weights are drawn from torch's random numbers.
 
         Args:
             modalities: Those it reads: features, and stored values where it has an encoder for them.
-            out_dim: The outputs K.
+            task: Fitted; it says what the outputs are.
             pretrained: Read the weights that encoders start from; not needed where all weights are loaded next.
         """
+        from torch import nn
+
         from mmcli.models.heads import MlpHead
+        from mmcli.models.late_heads import LateHeads
         from mmcli.models.network import Network
+        from mmcli.models.pooling import build_pooling
 
         method = parse_spec(self.method)
+
+        def head(in_dim: int) -> nn.Module:
+            return MlpHead(in_dim, task.out_dim, hidden=self.hidden, dropout=self.dropout)
+
+        def late(in_dims: Mapping[str, int]) -> nn.Module:
+            return LateHeads(
+                in_dims, task.out_dim, head=head,
+                combination=lambda outputs: build_fusion(method, outputs, self.seed, task.link),
+            )  # fmt: skip
+
         encoders = {
             name: build_encoder(parse_choice(text), modalities[name], self.seed, pretrained)
             for name, text in self.encoders.items()
         }
+        forms = {
+            name: encoders[name].output() if name in encoders else modalities[name].main
+            for name in feature_names(modalities)
+        }
         return Network(
-            {
-                name: form_width(encoders[name].output()) if name in encoders else width(modalities[name])
-                for name in feature_names(modalities)
-            },
-            fusion=lambda in_dims: build_fusion(method, in_dims, self.seed),
-            head=lambda in_dim: MlpHead(in_dim, out_dim, hidden=self.hidden, dropout=self.dropout),
+            {name: form_width(form) for name, form in forms.items()},
+            fusion=late if self.late else lambda in_dims: build_fusion(method, in_dims, self.seed),
+            head=(lambda in_dim: nn.Identity()) if self.late else head,
             encoders=encoders,
+            pooling={
+                name: build_pooling(self.pooling, form_width(form)) for name, form in forms.items() if has_steps(form)
+            },
             mixed_precision=self.mixed_precision,
             projection_dim=self.projection,
             dropout=self.dropout,
-            modality_dropout=self.modality_dropout,
+            # Heads that learn on their own have no use for it: what combines them has, see learn_combination.
+            modality_dropout=0.0 if self.late else self.modality_dropout,
         )
 
 

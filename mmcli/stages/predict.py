@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmcli.errors import UsageError
+from mmcli.registry import FUSIONS
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.bad_inputs import describe
@@ -18,6 +19,7 @@ from mmcli.store.columns import LedgerEntry, Row
 from mmcli.store.rows import dump_row
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
+_NESTED = ("probabilities", "modalities", "status", "reasons", "weights")
 
 
 def predict(
@@ -31,25 +33,41 @@ def predict(
     jobs: int | None = None,
     device: str = "auto",
     deterministic: bool = False,
+    explain: Literal["weights"] | None = None,
     reporter: Reporter | None = None,
 ) -> Iterator[list[Row]]:
     """Return predictions in groups, each as soon as its rows have come.
 
+    With ``explain`` each says under ``weights`` how much the fusion weighed each feature, 0 where it is absent.
+
     Raises:
         MmcliError: The model or the source is not as it must be.
+        UsageError: The model's fusion has no weights.
     """
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
     trained = TrainedModel(model)
+    if explain is not None and not trained.weighs:
+        raise _weighs_nothing(trained.plan.method)
     for asked in open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit):
-        probabilities, known = trained.outputs(trained.vectors(asked.batch.columns, runtime))
+        vectors = trained.vectors(asked.batch.columns, runtime)
+        probabilities, known = trained.outputs(vectors)
         records = trained.task.records(probabilities)
-        yield [
+        answers = [
             prediction(identity, record, bool(there), problems, trained.sources)
             for identity, record, there, problems in zip(
                 asked.ids, records, known, asked.problems(trained.sources), strict=True
             )
         ]
+        if explain is not None:
+            for answer, weights in zip(answers, trained.weights(vectors).tolist(), strict=True):
+                answer["weights"] = dict(zip(trained.names, weights, strict=True))
+        yield answers
+
+
+def _weighs_nothing(method: str) -> UsageError:
+    weighing = [name for name in FUSIONS.names() if hasattr(FUSIONS.load(name), "modality_weights")]
+    return UsageError(f"--explain weights: fusion {method} has none; these methods have: {', '.join(weighing)}")
 
 
 def prediction(
@@ -120,10 +138,11 @@ def _write_table(path: Path, suffix: str, groups: Iterator[list[Row]]) -> int:
 
 
 def _flat(row: Row) -> Row:
-    """One column a value: the probability of class x in ``probability_x``, modalities joined by ``+``."""
-    flat = {key: value for key, value in row.items() if key not in ("probabilities", "modalities", "status", "reasons")}
+    """One column a value: the probability of x in ``probability_x``, weights likewise, modalities joined by ``+``."""
+    flat = {key: value for key, value in row.items() if key not in _NESTED}
     flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
     flat["modalities"] = "+".join(row["modalities"])
     flat |= {f"status_{name}": status for name, status in row["status"].items()}
+    flat |= {f"weight_{name}": value for name, value in row.get("weights", {}).items()}
     flat["reasons"] = json.dumps(row["reasons"], ensure_ascii=False) if row["reasons"] else ""
     return flat

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _AHEAD = 2
+MADE_AT_ONCE = _AHEAD + 2
+"""Items that are there at most: those that wait, the one being made, and the one that is worked on."""
 _END = object()
 
 

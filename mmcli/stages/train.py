@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from mmcli.errors import StoppedError, UsageError, unknown_name
-from mmcli.registry import FUSIONS, TASKS, parse_spec
+from mmcli.errors import StoppedError
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.augmenting import plan_augmentation
 from mmcli.stages.driver import Summary
 from mmcli.stages.model import STAGE
 from mmcli.stages.model_writing import model_before, publish_model, summary_of_model
-from mmcli.stages.train_data import load_training_data
-from mmcli.stages.training_plan import NetworkOptions, plan_training
-from mmcli.stages.training_rows import warn_of_lacking
+from mmcli.stages.training_request import TrainOptions, open_sources, request_training
 from mmcli.stages.training_run import TrainingRun, checkpoint_before
-from mmcli.stages.transforms import record_of
 from mmcli.store.keys import fingerprint
-from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.writer import ArtifactWriter, check_output
-
-if TYPE_CHECKING:
-    from mmcli.tasks import Task
-    from mmcli.training import TrainingOptions
 
 SOURCES = ("fuse", "preprocess", "extract-features")
 
@@ -41,6 +31,7 @@ def train(
     method: str | None = None,
     encoder: Sequence[str] = (),
     projection: int = 128,
+    pooling: str | None = None,
     hidden: str = "auto",
     dropout: float | None = None,
     modality_dropout: float = 0.0,
@@ -74,46 +65,30 @@ def train(
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(None, device, precision, batch_size, seed, default_batch_size=64, deterministic=deterministic)
     check_output(Path(os.path.abspath(output)), STAGE)
-    if method is not None:
-        FUSIONS.summary(parse_spec(method).name)
-    if task != "auto" and task not in TASKS.names():
-        raise unknown_name("task", task, ["auto", *TASKS.names()])
+    asked = TrainOptions(
+        task=task, target=target, method=method, encoder=encoder, projection=projection, hidden=hidden,
+        dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, augment=augment,
+        augment_strength=augment_strength, epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule,
+        clip_norm=clip_norm, patience=patience, monitor=monitor, batch_size=batch_size, seed=seed, precision=precision,
+        pooling=pooling,
+    )  # fmt: skip
+    asked.check_names()
     sources = [source] if isinstance(source, str) else list(source)
-    if precision == "float16":
-        raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
-    samples = join_by_id([open_samples(each, SOURCES if len(sources) == 1 else SOURCES[1:], limit) for each in sources])
-    warn_of_lacking(samples, reporter)
-    asked = NetworkOptions(method, encoder, projection, hidden, dropout, modality_dropout, precision, seed)
-    plan = plan_training(samples, asked, runtime.torch_device(), reporter)
-    augmentation = plan_augmentation(augment, augment_strength, samples.modalities, plan.encoders, reporter)
-    parameters: dict[str, Any] = {
-        "task": task, "target": target or samples.roles.target, "class_weights": class_weights, "epochs": epochs,
-        "lr": lr, "weight_decay": weight_decay, "l1": l1, "schedule": schedule, "clip_norm": clip_norm,
-        "patience": patience, "monitor": monitor, "batch_size": runtime.batch_size,
-        "augmentation": augmentation.to_json(),
-    }  # fmt: skip
-    request = {
-        "source": samples.digest, "seed": seed, "parameters": parameters, "network": plan.network.to_json(),
-        "encoder_assets": plan.assets(),
-    }  # fmt: skip
+    samples = open_sources(sources, SOURCES if len(sources) == 1 else SOURCES[1:], limit, reporter)
+    training = request_training(samples, asked, runtime, reporter)
+    request = training.to_json()
     with ArtifactWriter(output, STAGE, fresh) as writer:
         before = model_before(writer, request)
         if before is not None and not before.header["stopped"]:
             return summary_of_model(before, began)
-        modalities = plan.fit()
-        data = load_training_data(
-            samples, plan.fusing, modalities, set(plan.encoders), parameters["target"], task, reporter
-        )
-        options = _training_options(parameters, data.task, seed)
-        checkpoint = checkpoint_before(writer, before, fingerprint(request))
+        modalities = training.plan.fit()
+        data = training.load(modalities, reporter)
+        resumed = checkpoint_before(writer, before, fingerprint(request))
         run = TrainingRun(writer, fingerprint(request), data.task, reporter)
-        outcome, network = run.fit(plan, modalities, data, options, augmentation, checkpoint, runtime, class_weights)
-        chain = [(record, samples.states(record)) for record in samples.chain]
-        if plan.fusing is not None:
-            chain.append((record_of(plan.fusing), plan.fusing.states()))
+        outcome, network = training.fit(run, modalities, data, resumed, runtime)
         stopped = outcome is None
         model = publish_model(
-            writer, request, samples, chain, modalities, data.task, network, run, stopped, began, runtime
+            writer, request, samples, training.chain(), modalities, data.task, network, run, stopped, began, runtime
         )
     if stopped:
         raise StoppedError(
@@ -121,15 +96,3 @@ def train(
             f"{output}, marked stopped; the same command goes on from here"
         )
     return summary_of_model(model, began)
-
-
-def _training_options(parameters: Mapping[str, Any], task: Task, seed: int) -> TrainingOptions:
-    from mmcli.training import TrainingOptions
-
-    monitor = parameters["monitor"] or task.monitor
-    smaller = monitor in ("log_loss", "ece", "loss")
-    return TrainingOptions(
-        epochs=parameters["epochs"], lr=parameters["lr"], weight_decay=parameters["weight_decay"],
-        l1=parameters["l1"], schedule=parameters["schedule"], clip_norm=parameters["clip_norm"] or None,
-        patience=parameters["patience"] or None, monitor=monitor, mode="min" if smaller else "max", seed=seed,
-    )  # fmt: skip

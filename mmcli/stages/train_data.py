@@ -1,9 +1,8 @@
-"""The train and val rows: ready features in memory, stored values read from their shards batch by batch."""
+"""The train and val rows and their targets, read once before training begins."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,132 +10,24 @@ import torch
 from torch import Tensor
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import TASKS
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
-from mmcli.stages.collate import collate
-from mmcli.stages.encoding import to_device
+from mmcli.stages.collate import to_features
 from mmcli.stages.network_plan import feature_names
-from mmcli.stages.prefetch import ahead
+from mmcli.stages.training_batches import Examples, TrainingData
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
-from mmcli.store.columns import Array, ModalitySpec
+from mmcli.store.columns import Column, ModalitySpec, Ragged, join
 from mmcli.store.samples import Samples
 from mmcli.tasks import infer_task
 
 if TYPE_CHECKING:
-    from torch import nn
-
-    from mmcli.models import Encoder
     from mmcli.tasks import Task
 
 _ROWS = 1024
 _LARGE = 2**30
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Rows for the network.
-
-    Args:
-        features: Ready features by modality, (B, D).
-        present: Where each modality is present, (B,) bool.
-        targets: (B,).
-        rows: Which samples these are, (B,): stored values are read by it.
-    """
-
-    features: dict[str, Tensor]
-    present: dict[str, Tensor]
-    targets: Tensor
-    rows: Array
-
-    def take(self, rows: Tensor) -> Examples:
-        """Return some of the rows."""
-        return Examples(
-            {name: value[rows] for name, value in self.features.items()},
-            {name: value[rows] for name, value in self.present.items()},
-            self.targets[rows],
-            self.rows[rows.numpy()],
-        )
-
-    def batches(self, size: int, order: Tensor) -> Iterator[Examples]:
-        """Return the rows in this order, in batches; a last batch of one row joins the one before it."""
-        starts = list(range(0, len(order), size))
-        if len(order) > size and len(order) % size == 1:
-            starts.pop()
-        ends = [*starts[1:], len(order)]
-        return (self.take(order[start:end]) for start, end in zip(starts, ends, strict=True))
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """One batch on the device: what the network takes of each modality, presence (B,) and targets (B,)."""
-
-    features: dict[str, Tensor | tuple[Tensor, ...]]
-    present: dict[str, Tensor]
-    targets: Tensor
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a network learns from and is judged by while it learns.
-
-    Args:
-        task: Knows the targets.
-        train: The train rows.
-        val: The val rows.
-        samples: Holds the stored values.
-        encoders: By modality, what stored values are collated for.
-        device: Where batches go.
-    """
-
-    task: Task
-    train: Examples
-    val: Examples
-    samples: Samples
-    encoders: Mapping[str, Encoder] = field(default_factory=dict)
-    device: str = "cpu"
-
-    def to(self, device: str, encoders: Mapping[str, Encoder]) -> TrainingData:
-        """Return it for a network with these encoders on a device."""
-        if encoders:
-            self.samples.keep_mapped()
-        return replace(self, device=device, encoders=encoders)
-
-    def batches(self, size: int, generator: torch.Generator) -> Iterator[Inputs]:
-        """Return the train rows in an order drawn from the generator."""
-        order = torch.randperm(len(self.train.targets), generator=generator)
-        return self._inputs(self.train.batches(size, order))
-
-    def validate(self, model: nn.Module, task: Task, size: int) -> dict[str, float]:
-        """Return the loss and the task's metrics on the val rows."""
-        order = torch.arange(len(self.val.targets))
-        batches = self._inputs(self.val.batches(size if self.encoders else _ROWS, order))
-        outputs = torch.cat([model(batch.features, batch.present) for batch in batches])
-        loss = float(task.loss(outputs, self.val.targets.to(self.device)))
-        if not torch.isfinite(outputs).all():
-            return {"loss": float("nan")}  # of which training says what to do
-        return {
-            "loss": loss,
-            **task.metrics(task.probabilities(outputs.cpu()), self.val.targets.numpy()),
-        }
-
-    def _inputs(self, batches: Iterator[Examples]) -> Iterator[Inputs]:
-        """Read and collate; where there are stored values, a batch ahead of the network's work."""
-        made = map(self._make, batches)
-        return ahead(made) if self.encoders else made
-
-    def _make(self, batch: Examples) -> Inputs:
-        features: dict[str, Tensor | tuple[Tensor, ...]] = {
-            name: value.to(self.device) for name, value in batch.features.items()
-        }
-        for name, encoder in self.encoders.items():
-            column = self.samples.column(name, batch.rows)
-            lengths = encoder.lengths(column)
-            inputs = encoder.collate(column, None if lengths is None else int(lengths.max()))
-            features[name] = tuple(to_device(value, self.device) for value in inputs)
-        present = {name: value.to(self.device) for name, value in batch.present.items()}
-        return Inputs(features, present, batch.targets.to(self.device))
 
 
 def load_training_data(
@@ -147,6 +38,8 @@ def load_training_data(
     target: str | None,
     task: str,
     reporter: Reporter,
+    *,
+    pooling: str | None = DEFAULT_POOLING,
 ) -> TrainingData:
     """Read the train and val rows that have any modality; the test rows are not looked at.
 
@@ -158,13 +51,13 @@ def load_training_data(
         target: The column to learn.
         task: Its name, or ``auto``.
         reporter: Is told what was inferred and left out.
+        pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
 
     Raises:
         MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
     """
     if target is None:
         raise UsageError("no target: name the column to learn with --target")
-    from mmcli.models.network import pool
 
     ready = [name for name in feature_names(modalities) if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}
@@ -174,8 +67,7 @@ def load_training_data(
         batch = samples.batch(start, stop, ready if fusing is None else list(fusing.inputs))
         if fusing is not None:
             batch = fusing.apply(batch, Runtime(), NothingEarlier())
-        collated, present = collate(batch.columns, ready)
-        features = {name: pool(feature) for name, feature in collated.items()}
+        features, present = _features({name: batch.columns[name] for name in ready}, pooling)
         present |= {name: torch.from_numpy(samples.present(name, slice(start, stop))) for name in encoded}
         known = torch.stack(list(present.values())).any(dim=0).numpy()
         splits = np.array([row.get(samples.roles.split) for row in batch.rows])
@@ -203,10 +95,31 @@ def load_training_data(
     absent = sorted(name for name, there in train.present.items() if not there.any())
     if absent:
         reporter.warn(f"{', '.join(absent)}: in no train row, so nothing is learnt of it")
-    size = sum(value.nbytes for examples in (train, val) for value in examples.features.values())
+    size = sum(
+        value.values.nbytes if isinstance(value, Ragged) else value.nbytes
+        for examples in (train, val)
+        for value in examples.features.values()
+    )
     if size > _LARGE:
         reporter.note(f"features of the train and val rows are held in memory: {size / 2**30:.1f} GiB")
     return TrainingData(made, train, val, samples)
+
+
+def _features(
+    columns: Mapping[str, Column], pooling: str | None
+) -> tuple[dict[str, Tensor | Ragged], dict[str, Tensor]]:
+    """Return the features of each modality, pooled to vectors if so asked, and where it is present, (B,) bool each."""
+    from mmcli.models.pooling import build_pooling
+
+    found: dict[str, Tensor | Ragged] = {}
+    for name, column in columns.items():
+        if pooling is not None:
+            found[name] = build_pooling(pooling, 0)(to_features(column))
+        elif isinstance(column.main, Ragged):
+            found[name] = column.main
+        else:
+            found[name] = torch.from_numpy(np.array(column.main.values, np.float32))
+    return found, {name: torch.from_numpy(np.array(column.present)) for name, column in columns.items()}
 
 
 def _leave_out_unknown(
@@ -241,8 +154,17 @@ def _target(row: Mapping[str, object], target: str, samples: Samples) -> object:
 def _join(parts: list[Examples], targets: Tensor) -> Examples:
     first = parts[0]
     return Examples(
-        {name: torch.cat([part.features[name] for part in parts]) for name in first.features},
+        {name: _join_features([part.features[name] for part in parts]) for name in first.features},
         {name: torch.cat([part.present[name] for part in parts]) for name in first.present},
         targets,
         np.concatenate([part.rows for part in parts]),
     )
+
+
+def _join_features(parts: Sequence[Tensor | Ragged]) -> Tensor | Ragged:
+    ragged = [part for part in parts if isinstance(part, Ragged)]
+    if not ragged:
+        return torch.cat([part for part in parts if isinstance(part, Tensor)])
+    joined = join(ragged)
+    assert isinstance(joined, Ragged)
+    return joined

@@ -8,13 +8,15 @@ from typing import Any
 
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import open_vectors
+from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
 from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
+from mmcli.stages.fusion_choice import check_pooling, load_fitted
 from mmcli.stages.network_plan import NetworkPlan
-from mmcli.stages.training_rows import train_columns
-from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.stages.training_rows import aligned_train_columns, train_columns
+from mmcli.stages.transforms.fuse import FUSED, FuseTransform
 from mmcli.stages.word_start import start_from_vectors
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.samples import Samples
@@ -37,6 +39,7 @@ class NetworkOptions:
         modality_dropout: From 0 to 1.
         precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
         seed: For all that draws at random.
+        pooling: Of sequences and feature maps; None is that of the fuse stage, or the mean.
     """
 
     method: str | None
@@ -47,6 +50,7 @@ class NetworkOptions:
     modality_dropout: float
     precision: str
     seed: int
+    pooling: str | None = None
 
 
 @dataclass(frozen=True)
@@ -86,16 +90,28 @@ class TrainingPlan:
                 found = start_from_vectors(encoders[name], open_vectors(choice.vectors), vocabulary)
                 reporter.note(f"{name}: {choice.vectors} has vectors for {found} of {len(vocabulary)} tokens")
 
+    def load_fitted(self, fusion: Any) -> None:
+        """Give a network's fusion what it learnt of the train rows before training, if it is fitted."""
+        if not FUSIONS.constant(parse_spec(self.network.method).name, "fitted", False):
+            return
+        learnt = self.samples.states(self.samples.chain[-1]) if self.fusing is None else self.fusing.states()
+        load_fitted(fusion, learnt[FUSED])
+
     def _vocabulary(self, name: str) -> list[str]:
         record = next(record for record in self.samples.chain if record.stage == "preprocess")
         return list(self.samples.states(record)[name].values["vocabulary"])
 
-    def fit(self) -> Mapping[str, ModalitySpec]:
-        """Learn the scales of ready features; return what the network is given."""
+    def fit(self, scaled: TrainingPlan | None = None) -> Mapping[str, ModalitySpec]:
+        """Learn the scales of ready features, and what a fitted fusion learns; return what the network is given.
+
+        A plan for the same samples that has been fitted, ``scaled``, has the scales already.
+        """
         modalities = {name: self.samples.modalities[name] for name in self.encoders}
         if self.fusing is None:
             return {**self.samples.modalities, **modalities}
-        self.fusing.fit(train_columns(self.samples))
+        self.fusing.fit(
+            train_columns(self.samples), aligned_train_columns(self.samples), scaled.fusing if scaled else None
+        )
         return {**modalities, **self.fusing.modalities()}
 
 
@@ -110,7 +126,7 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
     for name, choice in encoders.items():
         if name not in asked:
             reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
-    fusing, method = _choose_method(samples, options, encoders, reporter)
+    fusing, method, pooling = _choose_method(samples, options, encoders, reporter)
     half = bool(encoders) and (
         options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))
     )
@@ -123,7 +139,7 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
         dropout = ENCODED_DROPOUT if encoders else READY_DROPOUT
     network = NetworkPlan(
         method, width, widths, dropout, options.modality_dropout, options.seed,
-        {name: str(choice) for name, choice in sorted(encoders.items())}, half,
+        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling,
     )  # fmt: skip
     return TrainingPlan(samples, encoders, fusing, network)
 
@@ -138,22 +154,37 @@ def _parse_hidden(text: str) -> tuple[int, ...]:
 
 def _choose_method(
     samples: Samples, options: NetworkOptions, encoders: Mapping[str, EncoderChoice], reporter: Reporter
-) -> tuple[FuseTransform | None, str]:
-    """Return what scales the ready features, which those without a fuse stage need, and the method's name."""
-    method = options.method
+) -> tuple[FuseTransform | None, str, str]:
+    """Return what scales the ready features, which those without a fuse stage need, the method and the pooling."""
+    method, pooling = options.method, options.pooling
     if samples.stage == "fuse":
-        chosen = str(samples.chain[-1].config["method"])
+        config = samples.chain[-1].config
+        chosen, pooled = str(config["method"]), str(config.get("pooling", DEFAULT_POOLING))
+        if pooling is not None and pooling != pooled:
+            raise UsageError(
+                f"--pooling {pooling}: {samples.name} was fused with --pooling {pooled}; leave one of them out"
+            )
         if method is not None and str(parse_spec(method)) != chosen:
             raise UsageError(
                 f"--method {method}: {samples.name} was fused with --method {chosen}; leave one of them out"
             )
-        return None, chosen
+        return None, chosen, pooled
     if method is None:
         reporter.note(f"fusion: {DEFAULT_METHOD} (--method chooses)")
-    spec = parse_spec(method or DEFAULT_METHOD)
+    spec, pooling = parse_spec(method or DEFAULT_METHOD), pooling or DEFAULT_POOLING
+    check_pooling(spec.name, pooling)
+    if encoders and FUSIONS.constant(spec.name, "fitted", False):
+        raise UsageError(
+            f"--method {spec}: it is fitted to ready features before training, which {', '.join(sorted(encoders))} has "
+            "not; run extract-features first, or take another method"
+        )
     ready = {
         name: form if form.extractor is not None else replace(form, scaling="column")
         for name, form in samples.modalities.items()
         if name not in encoders
     }
-    return FuseTransform(ready, spec, options.seed, fuses=not encoders) if ready else None, str(spec)
+    if not ready:
+        return None, str(spec), pooling
+    if encoders:
+        return FuseTransform(ready, spec, options.seed, fuses=False), str(spec), pooling
+    return FuseTransform(ready, spec, options.seed, pooling=pooling), str(spec), pooling

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import cache
 
 import numpy as np
 
 from mmcli.reporting import Reporter
-from mmcli.store.columns import Column
+from mmcli.store.columns import Array, Column
 from mmcli.store.samples import Samples
 
 _ROWS = 1024
@@ -30,5 +31,23 @@ def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:
             there = inside[column.present[inside]]
             if len(there):
                 yield column.take(there)
+
+    return columns
+
+
+def aligned_train_columns(samples: Samples) -> Callable[[Collection[str]], Iterator[dict[str, Column]]]:
+    """Return a function that gives modalities' columns of the same train rows, those that have any of them."""
+
+    @cache
+    def train() -> Array:
+        return np.flatnonzero(samples.splits() == "train")
+
+    def columns(names: Collection[str]) -> Iterator[dict[str, Column]]:
+        for start, stop in samples.ranges(_ROWS):
+            inside = train()[(train() >= start) & (train() < stop)] - start
+            found = samples.columns(start, stop, list(names))
+            there = inside[np.logical_or.reduce([column.present[inside] for column in found.values()])]
+            if len(there):
+                yield {name: column.take(there) for name, column in found.items()}
 
     return columns

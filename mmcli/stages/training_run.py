@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError
 from mmcli.reporting import Progress, Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.augmenting import Augmentation
-from mmcli.stages.train_data import TrainingData
+from mmcli.stages.batch_size import choose_batch_size, does_not_fit
+from mmcli.stages.kept_folds import KeptFolds
+from mmcli.stages.late_training import learn_combination
+from mmcli.stages.learner import Learner
+from mmcli.stages.training_batches import TrainingData
 from mmcli.stages.training_plan import TrainingPlan
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import ModalitySpec
@@ -19,12 +24,18 @@ from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from mmcli.tasks import Task
     from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
 
 _CHECKPOINT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """Where an earlier run of the same request was, and the rows in its batches."""
+
+    checkpoint: Checkpoint
+    batch_size: int | None
 
 
 class TrainingRun:
@@ -36,6 +47,7 @@ class TrainingRun:
         self.task = task
         self.reporter = reporter
         self.last: Checkpoint | None = None
+        self.batch_size: int | None = None
         self._saved = time.monotonic()
 
     @property
@@ -55,53 +67,62 @@ class TrainingRun:
         data: TrainingData,
         options: TrainingOptions,
         augmentation: Augmentation,
-        checkpoint: Checkpoint | None,
+        resumed: Resumed | None,
         runtime: Runtime,
         class_weights: Literal["none", "balanced"],
+        batch_size: int | None = None,
     ) -> tuple[Outcome | None, Any]:
         """Train; return how it went (None: stopped by Ctrl-C) and the network with its best weights.
 
+        Batches have ``batch_size`` rows. Without it they have those of the run that was ``resumed``, or at most
+        ``runtime.batch_size``, as many as fit in memory; where a device has too little of it in the first epoch
+        after all, training begins again with half as many.
+
         Raises:
             KeyboardInterrupt: Before the first epoch was done.
+            MmcliError: The device's memory does not hold a batch.
         """
         import torch
 
-        from mmcli.training import fit
+        self.last = resumed.checkpoint if resumed is not None else None
+        self.batch_size = batch_size or (resumed.batch_size if resumed is not None else None)
+        settled = self.batch_size is not None
+        learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, runtime.torch_device())
+        while True:
+            try:
+                return self._attempt(learner, data, runtime.batch_size)
+            except torch.OutOfMemoryError:
+                size = self.batch_size or 1
+                if settled or self.history or size == 1:
+                    raise does_not_fit(size, runtime.torch_device()) from None
+            # Only past the error is the memory free that its frames held.
+            torch.cuda.empty_cache()
+            self.batch_size = size // 2
+            self.reporter.note(f"batches of {self.batch_size} rows: {size} do not fit in memory (--batch-size chooses)")
 
-        torch.manual_seed(options.seed)
-        device = runtime.torch_device()
-        network = plan.network.build(modalities, self.task.out_dim, pretrained=True).to(device)
-        encoders: Any = dict(network.encoders.items())
-        plan.start(encoders, self.reporter)
-        data = data.to(device, encoders)
-        augment = augmentation.on(encoders)
-        scales = {f"encoders.{name}.": choice.lr_scale for name, choice in plan.encoders.items()}
-        weight = self.task.class_weights(data.train.targets.numpy(), class_weights)
-        weight = None if weight is None else weight.to(device)
-
-        def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-            return self.task.loss(outputs, targets, weight)
-
-        self.last = checkpoint
+    def _attempt(self, learner: Learner, data: TrainingData, most: int) -> tuple[Outcome | None, Any]:
+        network = learner.build(self.reporter)
+        data = learner.prepare(data, network)
+        if self.batch_size is None:
+            self.batch_size = choose_batch_size(network, data, most, self.reporter)
+        kept = KeptFolds(self.writer, self.request, self.batch_size)
+        if learner.plan.network.late:
+            learn_combination(network, learner, data, self.batch_size, self.reporter, kept, done=self.last is not None)
+        options = learner.options
         outcome: Outcome | None
         with self.reporter.progress("train", options.epochs) as progress:
             progress.advance(len(self.history))
             try:
-                outcome = fit(
-                    network,
-                    lambda generator: data.batches(runtime.batch_size, generator),
-                    lambda model, batch: augment.loss(model, batch, loss),
-                    lambda model: data.validate(model, self.task, runtime.batch_size),
-                    options,
-                    lr_scale=lambda name: next((s for start, s in scales.items() if name.startswith(start)), 1.0),
-                    on_epoch=lambda epoch, now: self._after_epoch(epoch, now, options, progress),
-                    checkpoint=checkpoint,
-                )
+                outcome = learner.fit(
+                    network, data, self.batch_size,
+                    lambda epoch, now: self._after_epoch(epoch, now, options, progress), self.last,
+                )  # fmt: skip
             except KeyboardInterrupt:
                 if self.last is None:
                     raise
                 outcome = None
                 network.load_state_dict(self.last.best)
+        kept.forget()
         return outcome, network.cpu()
 
     def _after_epoch(self, epoch: Epoch, now: Checkpoint, options: TrainingOptions, progress: Progress) -> None:
@@ -120,6 +141,7 @@ class TrainingRun:
         if self.last is None:
             return
         state = self.last.to_state()
+        state.values["batch_size"] = self.batch_size
         folder = self.writer.folder / "checkpoint"
         name = f"{len(self.last.history):05d}"
         values = {**state.values, "request": self.request, "digest": state.digest()}
@@ -132,12 +154,12 @@ class TrainingRun:
         self._saved = time.monotonic()
 
 
-def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: str) -> Checkpoint | None:
+def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: str) -> Resumed | None:
     """Return where killed or stopped runs of the same request were, if there were any; the latest."""
     from mmcli.training import Checkpoint
 
-    found: list[Checkpoint] = []
-    folders = [writer.resumed / "checkpoint"] + ([before.path / "checkpoint"] if before else [])
+    found: list[Resumed] = []
+    folders = [writer.resumed / "checkpoint"] + ([before.path / "checkpoint"] if before is not None else [])
     for file in [file for folder in folders for file in folder.glob("*.json")]:
         try:
             state = State.read(file.with_suffix(""))
@@ -145,5 +167,6 @@ def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: 
             continue  # cut off by the kill: training begins at the start
         told = {name: state.values.pop(name, None) for name in ("request", "digest")}
         if told == {"request": request, "digest": state.digest()}:
-            found.append(Checkpoint.from_state(state))
-    return max(found, key=lambda checkpoint: len(checkpoint.history), default=None)
+            size = state.values.pop("batch_size", None)
+            found.append(Resumed(Checkpoint.from_state(state), size))
+    return max(found, key=lambda resumed: len(resumed.checkpoint.history), default=None)

@@ -147,27 +147,35 @@ class Artifact:
 
     def take(self, modality: str, rows: Array) -> Column:
         """Return the modality's column for these row numbers, in that order, copying nothing else."""
-        spec = self.modalities[modality]
-        numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
-        if len(numbers) and (numbers == numbers[0]).all():
-            return self._column(int(numbers[0]), modality).take(places)
-        if not len(numbers):
-            return empty_column(spec, 0)
+        rows = np.asarray(rows, np.int64)
         picked, order = [], []
-        for number in np.unique(numbers):
-            here = np.flatnonzero(numbers == number)
-            picked.append(self._column(int(number), modality).take(places[here]))
+        for here, places, column in self.pieces(modality, rows):
+            if len(here) == len(rows):
+                return column.take(places)
+            picked.append(column.take(places))
             order.append(here)
+        if not picked:
+            return empty_column(self.modalities[modality], 0)
         return concatenate(picked).take(np.argsort(np.concatenate(order)))
 
     def present(self, modality: str, rows: Array) -> Array:
         """Return whether each of these rows has the modality, (B,) bool, reading nothing else."""
-        numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
-        found = np.zeros(len(numbers), bool)
-        for number in np.unique(numbers):
-            here = numbers == number
-            found[here] = self._column(int(number), modality).present[places[here]]
+        found = np.zeros(len(rows), bool)
+        for here, places, column in self.pieces(modality, rows):
+            found[here] = column.present[places]
         return found
+
+    def pieces(self, modality: str, rows: Array) -> Iterator[tuple[Array, Array, Column]]:
+        """Return the whole column, mapped, of each shard that has some of these rows, copying nothing.
+
+        Yields:
+            Which of ``rows`` lie in the shard, (P,), their places in its column, (P,), and the column.
+        """
+        numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
+        order = np.argsort(numbers, kind="stable")
+        starts = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+        for here in np.split(order, starts[1:]) if len(order) else []:
+            yield here, places[here], self._column(int(numbers[here[0]]), modality)
 
     def ledger(self) -> Iterator[LedgerEntry]:
         """Return the inputs that are not ok, in the order of the rows.

@@ -214,17 +214,19 @@ def assemble(spec: FieldSpec, items: Sequence[Array | None]) -> Tensor:
 
 def concatenate(columns: Sequence[Column]) -> Column:
     """Put columns of the same modality one after the other."""
-    fields: dict[str, Tensor] = {}
-    for name, first in columns[0].fields.items():
-        parts = [column.fields[name] for column in columns]
-        if isinstance(first, Dense):
-            fields[name] = Dense(np.concatenate([part.values for part in parts]))
-        else:
-            lengths = np.concatenate([np.diff(part.offsets) for part in parts if isinstance(part, Ragged)])
-            offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-            fields[name] = Ragged(np.concatenate([part.values for part in parts]), offsets)
+    fields = {name: join([column.fields[name] for column in columns]) for name in columns[0].fields}
     return Column(
         fields,
         np.concatenate([column.present for column in columns]),
         np.concatenate([column.key for column in columns]),
     )
+
+
+def join(parts: Sequence[Tensor]) -> Tensor:
+    """Put the rows of tensors of one form one after the other."""
+    values = np.concatenate([part.values for part in parts])
+    ragged = [part for part in parts if isinstance(part, Ragged)]
+    if not ragged:
+        return Dense(values)
+    lengths = np.concatenate([np.diff(part.offsets) for part in ragged])
+    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))

@@ -73,7 +73,7 @@ _TRANSFORM = Record(
 _COUNTS = Record({name: whole_number() for name in ("ok", *STATUSES)})
 _HEADER = Record(
     {
-        "stage": one_of((*CHAIN_STAGES, "train", "evaluate")),
+        "stage": one_of((*CHAIN_STAGES, "train", "evaluate", "compare")),
         "digest": HASH,
         "rows": whole_number(),
         "rows_per_shard": whole_number(1, SHARD_ROWS),

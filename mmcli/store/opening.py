@@ -29,7 +29,7 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
     samples = samples_of_rows(sys.stdin.buffer, limit) if source == "-" else _from_folder(Path(source), limit)
     accepted = list(stages)
     if samples.stage not in accepted:
-        order = [*CHAIN_STAGES, "train", "evaluate"]
+        order = [*CHAIN_STAGES, "train", "evaluate", "compare"]
         later = order.index(samples.stage) > max(map(order.index, accepted))
         advice = "this has been done to it" if later else f"run mmcli {accepted[-1]} first"
         raise MmcliError(

@@ -15,6 +15,7 @@ from mmcli.store.columns import Array, Row
 
 _CHUNK = 2**20
 _WRITTEN_AT_ONCE = 2**20
+_ROWS = 1024
 _DEEPEST = 64
 _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -158,6 +159,28 @@ class RowFile:
                 count, read = count + len(here), read + len(chunk)
             self._offsets = offsets if offsets[-1] == read else np.append(offsets, read)  # no line feed at the end
         return self._offsets
+
+
+class ChosenRows(RowFile):
+    """Some rows of a file, which are all that is read of it."""
+
+    def __init__(self, rows: RowFile, chosen: Array) -> None:
+        super().__init__(rows.path)
+        self._whole = rows
+        self._chosen = chosen
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[Row]:
+        for start in range(0, len(self), _ROWS):
+            yield from self.rows(start, min(start + _ROWS, len(self)))
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        """Return the rows from ``start`` up to, not including, ``stop``, of those chosen."""
+        numbers = self._chosen[start:stop]
+        runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
+        return [row for run in runs if len(run) for row in self._whole.rows(int(run[0]), int(run[-1]) + 1)]
 
 
 class SpooledRows(RowFile):

@@ -13,7 +13,7 @@ from mmcli.errors import MmcliError
 from mmcli.store.artifact import Artifact, Roles, TransformRecord, empty_column
 from mmcli.store.columns import Array, Batch, Column, LedgerEntry, ModalitySpec, Row, concatenate
 from mmcli.store.header import CHAIN_STAGES
-from mmcli.store.rows import RowFile
+from mmcli.store.rows import ChosenRows, RowFile
 from mmcli.store.state import State
 
 ARTIFACT, ROW, STATUS = "artifact", "row", "status"
@@ -66,6 +66,14 @@ class Part:
             here = (which == number) & (rows >= 0)
             found[here] = self.artifacts[int(number)].present(name, rows[here])
         return found
+
+    def pieces(self, name: str, chosen: Array) -> Iterator[tuple[Array, Array, Column]]:
+        """Return the mapped columns of a modality that have some of the chosen samples; see ``Artifact.pieces``."""
+        which, rows = self.artifact_of[chosen], self.row_of[chosen]
+        for number in np.unique(which):
+            there = np.flatnonzero((which == number) & (rows >= 0))
+            for here, places, column in self.artifacts[int(number)].pieces(name, rows[there]):
+                yield there[here], places, column
 
 
 @dataclass
@@ -139,6 +147,11 @@ class Samples:
             raise MmcliError(f"{self.name}: a row without its id (column {self.roles.id!r})")
         return str(row[self.roles.id])
 
+    def choose(self, chosen: Array) -> Samples:
+        """Return the samples at these numbers, in that order; as to where they come from, they are still these."""
+        parts = [replace(part, artifact_of=part.artifact_of[chosen], row_of=part.row_of[chosen]) for part in self.parts]
+        return replace(self, rows=ChosenRows(self.rows, chosen), parts=parts)
+
     def lacking(self) -> list[tuple[str, int]]:
         """Return the folder of each joined source that has not every sample, and how many it has not."""
         counts = [(part.folder, int((part.row_of < 0).sum())) for part in self.parts if part.modalities]
@@ -181,6 +194,14 @@ class Samples:
     def present(self, name: str, chosen: Array | slice) -> Array:
         """Return whether each of the chosen samples has the modality, (B,) bool."""
         return self._part(name).present(name, chosen)
+
+    def pieces(self, name: str, chosen: Array) -> Iterator[tuple[Array, Array, Column]]:
+        """Return the whole column, mapped, of each shard that has some of the chosen samples, copying nothing.
+
+        Yields:
+            Which of ``chosen`` lie in the shard, (P,), their places in its column, (P,), and the column.
+        """
+        return self._part(name).pieces(name, chosen)
 
     def _part(self, name: str) -> Part:
         return next(part for part in self.parts if name in part.modalities)

@@ -94,7 +94,7 @@ class ArtifactWriter:
                 _remove(path)
             return
         for path in list(self.folder.iterdir()):
-            if path.name in ("tensors", "checkpoint"):
+            if path.name in ("tensors", "checkpoint", "folds", "runs"):
                 (self.resumed / path.name).mkdir(parents=True, exist_ok=True)
                 for file in path.iterdir():
                     if file.suffix != ".writing":

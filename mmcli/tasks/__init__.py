@@ -21,10 +21,12 @@ class Task(Protocol):
     """What every registered task offers; N rows, K outputs of the network.
 
     ``monitor`` names the validation value that says which epoch is best, ``mode`` whether it should be small
-    or large.
+    or large. ``link`` says what makes predictions of the network's outputs: class probabilities, those of several
+    labels, or numbers.
     """
 
     version: ClassVar[int]
+    link: ClassVar[Literal["softmax", "sigmoid", "identity"]]
     monitor: ClassVar[str]
     mode: ClassVar[Literal["min", "max"]]
 
@@ -65,6 +67,9 @@ class Task(Protocol):
 
     def metrics(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, float]:
         """Return finite numbers by metric name, without those that the rows leave undefined."""
+
+    def row_scores(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+        """Return one number a row, (N,), for each metric that is the mean of such numbers, by metric name."""
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return the metrics on these rows of predictions that look at no feature, by baseline name."""

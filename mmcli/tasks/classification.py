@@ -27,6 +27,7 @@ class Classification:
     """
 
     version = 1
+    link = "softmax"
     monitor = "log_loss"
     mode = "min"
 
@@ -140,6 +141,19 @@ class Classification:
         found["log_loss"] = metrics.log_loss(encoded, probabilities, labels=range(self.out_dim))
         found["ece"] = _calibration_error(probabilities.max(axis=1), predicted == encoded)
         return {name: float(value) for name, value in found.items()}
+
+    def row_scores(
+        self, probabilities: NDArray[np.float64], encoded: NDArray[np.int64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Return what the mean of is ``accuracy``, ``balanced_accuracy`` and ``log_loss``, (N,) each."""
+        right = (probabilities.argmax(axis=1) == encoded).astype(np.float64)
+        counts = np.bincount(encoded, minlength=self.out_dim)
+        likelihood = probabilities[np.arange(len(encoded)), encoded]
+        return {
+            "accuracy": right,
+            "balanced_accuracy": right * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
+            "log_loss": -np.log(likelihood.clip(min=np.finfo(np.float64).eps)),
+        }
 
     def confusion(self, probabilities: NDArray[np.float64], encoded: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return (K, K) counts: a row for each true class, a column for each predicted one."""

@@ -7,7 +7,8 @@ from torch import nn
 
 from mmcli.errors import MmcliError
 from mmcli.models.heads import MlpHead
-from mmcli.models.network import Network, drop_modalities, pool
+from mmcli.models.network import Network, drop_modalities
+from mmcli.models.pooling import AttentionPooling, MeanPooling
 from mmcli.registry import FUSIONS, Spec
 from mmcli.training import TrainingOptions, fit
 
@@ -35,7 +36,7 @@ def sample(rows=6, seed=0):
     return features, present
 
 
-@pytest.mark.parametrize("method", FUSIONS.names())
+@pytest.mark.parametrize("method", [name for name in FUSIONS.names() if FUSIONS.constant(name, "kind") != "late"])
 def test_every_fusion_composes_trains_and_ignores_what_is_absent(method):
     network = build(method)
     features, present = sample()
@@ -77,16 +78,16 @@ def test_sequences_are_averaged_over_their_own_steps():
     values, lengths = random.normal(size=(4, 7, 3)).astype(np.float32), np.array([7, 0, 3, 1])
     for row, length in enumerate(lengths):
         values[row, length:] = np.nan
-    found = pool((torch.from_numpy(values), torch.from_numpy(lengths))).numpy()
+    found = MeanPooling()((torch.from_numpy(values), torch.from_numpy(lengths))).numpy()
     expected = [values[row, :length].mean(0) if length else np.zeros(3) for row, length in enumerate(lengths)]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    alone = pool((torch.from_numpy(values[2:3, :3]), torch.tensor([3]))).numpy()
+    alone = MeanPooling()((torch.from_numpy(values[2:3, :3]), torch.tensor([3]))).numpy()
     assert np.array_equal(alone[0], found[2])
 
 
 def test_feature_maps_are_averaged_over_height_and_width():
     values = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype(np.float32)
-    found = pool(torch.from_numpy(values)).numpy()
+    found = MeanPooling()(torch.from_numpy(values)).numpy()
     np.testing.assert_allclose(found, values.mean((2, 3)), rtol=1e-5, atol=1e-6)
 
 
@@ -95,8 +96,74 @@ def test_a_network_takes_vectors_sequences_and_maps_together():
     vectors = {name: value.clone() for name, value in features.items()}
     features["a.b"] = (vectors["a.b"][:, None, :].repeat(1, 4, 1), torch.full((6,), 4))
     features["type"] = vectors["type"][:, :, None, None].repeat(1, 1, 2, 3)
-    network = build("attention").eval()
+    network = build("gated").eval()
     torch.testing.assert_close(network(features, present), network(vectors, present))
+
+
+class Steps(nn.Module):
+    """An encoder whose features are its inputs, as a sequence."""
+
+    def forward(self, values, lengths):
+        return 3 * values + 1, lengths
+
+
+def test_a_fusion_of_sequences_gets_normalised_steps_and_others_what_is_pooled_of_them():
+    values, lengths = torch.randn(6, 5, 3), torch.tensor([5, 2, 0, 1, 3, 4])
+    in_dims = {"audio": 3, "type": 4}
+    stepwise = build("perceiver", in_dims=in_dims, encoders={"audio": Steps()}, projection_dim=None).eval()
+    steps, own = stepwise.vector("audio", (values, lengths))
+    assert torch.equal(own, lengths)
+    raw = (3 * values + 1).double().numpy()
+    wanted = (raw - raw.mean(2, keepdims=True)) / np.sqrt(raw.var(2, keepdims=True) + 1e-5) * 4 / 3**0.5
+    np.testing.assert_allclose(steps.numpy(), wanted, rtol=1e-4, atol=1e-5)
+    pooled = build("gated", in_dims=in_dims, encoders={"audio": Steps()}).eval()
+    raw = np.stack([raw[row, :n].mean(0) if n else np.zeros(3) for row, n in enumerate(lengths)])
+    wanted = (raw - raw.mean(1, keepdims=True)) / np.sqrt(raw.var(1, keepdims=True) + 1e-5) * 4 / 3**0.5
+    np.testing.assert_allclose(pooled.vector("audio", (values, lengths)).numpy(), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [[0, 2], []])
+def test_in_training_only_rows_that_have_a_sequence_are_encoded(rows):
+    there = torch.zeros(4, dtype=torch.bool)
+    there[rows] = True
+    values, lengths = torch.randn(4, 5, 3), torch.tensor([5, 2, 1, 4])
+    present = {"a": there, "b": torch.ones(4, dtype=torch.bool)}
+    features = {"a": (values, lengths), "b": torch.randn(4, 2)}
+    network = build("perceiver", in_dims={"a": 3, "b": 2}, encoders={"a": Steps()}, projection_dim=None)
+    network.fusion.eval()
+    torch.testing.assert_close(network(features, present), network.eval()(features, present))
+
+
+@pytest.mark.parametrize("method", [name for name in FUSIONS.names() if FUSIONS.constant(name, "sequences")])
+def test_projections_act_on_each_step_and_what_lies_behind_the_end_has_no_influence(method):
+    network = build(method).eval()
+    features, present = sample()
+    values, lengths = torch.randn(6, 5, 3), torch.tensor([5, 2, 0, 1, 3, 4])
+    for row, length in enumerate(lengths):
+        values[row, length:] = float("nan")
+    features["a.b"] = values, lengths
+    found = network(features, present)
+    assert found.isfinite().all()
+    for row, length in enumerate(lengths.tolist()):
+        one = {name: value[row : row + 1] for name, value in features.items() if name != "a.b"}
+        one["a.b"] = values[row : row + 1, :length], lengths[row : row + 1]
+        alone = network(one, {name: there[row : row + 1] for name, there in present.items()})
+        torch.testing.assert_close(alone[0], found[row])
+    network.train()(features, present).sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_learnt_pooling_is_trained_with_the_rest():
+    features, present = sample()
+    features["a.b"] = torch.randn(6, 5, 3), torch.tensor([5, 2, 0, 1, 3, 4])
+    present = {name: torch.ones_like(there) for name, there in present.items()}
+    network = build("gated", pooling={"a.b": AttentionPooling(3)})
+    names = {name for name, _ in network.named_parameters() if name.startswith("pooling.")}
+    assert names == {"pooling.0.query", "pooling.0.hidden.weight", "pooling.0.hidden.bias"}
+    before = network.eval()(features, present)
+    network.train()(features, present).square().sum().backward()
+    torch.optim.SGD(network.pooling.parameters(), lr=0.1).step()
+    assert not torch.equal(network.eval()(features, present), before)
 
 
 def test_modality_dropout_has_its_chance_and_never_takes_the_last():

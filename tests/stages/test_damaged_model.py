@@ -110,7 +110,7 @@ def test_a_damaged_checkpoint_is_none(tmp_path, suffix):
     writer = SimpleNamespace(resumed=tmp_path)
     found = checkpoint_before(writer, None, "x")
     assert found is not None
-    assert found.history == (epoch,)
+    assert found.checkpoint.history == (epoch,)
     assert checkpoint_before(writer, None, "y") is None
     file = stem.with_name(stem.name + suffix)
     content = file.read_bytes()

@@ -11,7 +11,7 @@ from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
-from mmcli.stages.transforms.fuse import ROW_NORM
+from mmcli.stages.transforms.scaler import ROW_NORM
 from mmcli.store.artifact import Artifact
 
 ROWS = np.arange(60)

@@ -54,6 +54,19 @@ class TestFolder:
         assert [row["id"] for row in batch.rows] == ["s5", "s6", "s7", "s8"]
         assert list(batch.columns) == ["clip"]
 
+    def test_some_of_them_are_all_that_is_read(self, artifact, tools, monkeypatch):
+        numbers = [2, 3, 4, 9, 22, 0]
+        samples = open_samples(str(artifact.path), STAGES).choose(np.array(numbers))
+        assert len(samples) == 6
+        assert samples.ids() == [f"s{row}" for row in numbers] == [row["id"] for row in samples.rows]
+        assert [row["id"] for row in samples.rows.rows(1, 5)] == ["s3", "s4", "s9", "s22"]
+        assert [row["id"] for row in samples.rows.take([4, 1])] == ["s22", "s3"]
+        assert samples.rows.rows(3, 3) == []
+        check_tensors(samples, tools, numbers, step=4)
+        assert samples.digest == artifact.digest
+        assert samples.choose(np.array([5, 3])).ids() == ["s0", "s9"]
+        assert samples.choose(np.array([], np.int64)).ids() == []
+
     def test_limit(self, artifact, tools):
         samples = open_samples(str(artifact.path), STAGES, limit=6)
         assert len(samples) == 6

@@ -276,3 +276,18 @@ def test_no_targets_are_an_error():
 def test_a_class_of_half_a_surrogate_pair_is_refused():
     with pytest.raises(MmcliError, match="half a surrogate pair"):
         Classification().fit(["a", "\ud800"])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_of_rows_have_the_metrics_as_their_means(classes):
+    task, probabilities, encoded = sample(classes)
+    probabilities[3] = np.eye(classes)[(encoded[3] + 1) % classes]  # sure of what is wrong
+    found = task.metrics(probabilities, encoded)
+    scores = task.row_scores(probabilities, encoded)
+    assert set(scores) == {"accuracy", "balanced_accuracy", "log_loss"}
+    for name, each in scores.items():
+        assert each.shape == (200,)
+        assert each.mean() == pytest.approx(found[name], rel=1e-9)
+    missing = encoded != 1  # a class that no row has counts in no average
+    alone = task.row_scores(probabilities[missing], encoded[missing])["balanced_accuracy"].mean()
+    assert alone == pytest.approx(task.metrics(probabilities[missing], encoded[missing])["balanced_accuracy"])

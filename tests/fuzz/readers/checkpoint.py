@@ -49,7 +49,7 @@ def make(folder: Path) -> Reader:
     writer: Any = SimpleNamespace(resumed=folder / "resume")
     whole = checkpoint_before(writer, None, REQUEST)
     assert whole is not None
-    assert len(run(3, whole).history) == 3
+    assert len(run(3, whole.checkpoint).history) == 3
 
     def read(case: Case) -> None:
         path = stem.with_name(stem.name + case.name)
@@ -58,7 +58,7 @@ def make(folder: Path) -> Reader:
         try:
             found = checkpoint_before(writer, None, REQUEST)
             if found is not None:
-                run(3, found)
+                run(3, found.checkpoint)
         finally:
             (folder / "damaged").write_bytes(files[case.name])
             os.replace(folder / "damaged", path)

@@ -7,7 +7,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mmcli.errors import MmcliError
 from mmcli.registry import EXTRACTORS, FUSIONS, KINDS, options_of, parse_spec
 from mmcli.stages.extractors import make_extractor, names_for, registry_for
 from mmcli.stages.transforms.fuse import build_fusion
@@ -64,9 +63,8 @@ def make(folder: Path) -> Reader:
         if parse_spec(str(spec)) != spec:
             raise AssertionError(f"{spec!r} is written as {str(spec)!r}")
         if case.name == "fusion":
-            if FUSIONS.constant(spec.name, "kind") == "late":
-                raise MmcliError("needs predictions")
-            build_fusion(spec, {"a": 3, "b": 3}, 0)
+            late = FUSIONS.constant(spec.name, "kind") == "late"
+            build_fusion(spec, {"a": 3, "b": 3}, 0, "softmax" if late else None)
         elif spec.name not in ("resnet18", "resnet50") or "weights" in spec.options:
             make_extractor(_FORMS[case.name], spec, 0)
 

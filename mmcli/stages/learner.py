@@ -1,0 +1,114 @@
+"""Makes the network of a plan and trains it: once for a model, and on parts of the train rows where a method asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmcli.reporting import Reporter
+from mmcli.stages.augmenting import Augmentation
+from mmcli.stages.training_batches import Inputs, TrainingData
+from mmcli.stages.training_plan import TrainingPlan
+from mmcli.store.columns import ModalitySpec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from mmcli.models.network import Network
+    from mmcli.tasks import Task
+    from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
+
+    Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What is the same whichever rows a network learns from.
+
+    Args:
+        plan: What to build.
+        modalities: What the network is given.
+        task: Fitted.
+        options: How to train.
+        augmentation: Of train batches.
+        class_weights: How the classes count in the loss.
+        device: Where to train.
+    """
+
+    plan: TrainingPlan
+    modalities: Mapping[str, ModalitySpec]
+    task: Task
+    options: TrainingOptions
+    augmentation: Augmentation
+    class_weights: Literal["none", "balanced"]
+    device: str
+
+    def build(self, reporter: Reporter, method: str | None = None) -> Network:
+        """Make the network before its first epoch, on the device; ``method`` in place of the plan's."""
+        import torch
+
+        torch.manual_seed(self.options.seed)
+        planned = self.plan.network if method is None else replace(self.plan.network, method=method)
+        network = planned.build(self.modalities, self.task, pretrained=True).to(self.device)
+        self.plan.start(dict(network.encoders.items()), reporter)
+        self.plan.load_fitted(network.fusion)
+        return network
+
+    def prepare(self, data: TrainingData, network: Network) -> TrainingData:
+        """Return the data for a network that was built."""
+        encoders: Any = dict(network.encoders.items())
+        return data.to(self.device, encoders)
+
+    def fit(
+        self,
+        network: Network,
+        data: TrainingData,
+        size: int,
+        on_epoch: Callable[[Epoch, Checkpoint], None],
+        checkpoint: Checkpoint | None = None,
+    ) -> Outcome:
+        """Train a network in place, in batches of ``size`` rows of what was prepared for it; see ``training.fit``."""
+        from mmcli.training import fit
+
+        augment = self.augmentation.on(dict(network.encoders.items()))
+        scales = {f"encoders.{name}.": choice.lr_scale for name, choice in self.plan.encoders.items()}
+        loss = self.loss(data)
+
+        late = self.plan.network.late
+
+        def batch_loss(model: nn.Module, batch: Inputs) -> Tensor:
+            if not late:
+                return augment.loss(model, batch, loss)
+            return augment.loss(partial(outputs_of_each, model), batch, partial(_loss_of_each, loss, batch.present))
+
+        return fit(
+            network,
+            lambda generator: data.batches(size, generator),
+            batch_loss,
+            lambda model: data.validate(model, self.task, size),
+            self.options,
+            lr_scale=lambda name: next((s for start, s in scales.items() if name.startswith(start)), 1.0),
+            on_epoch=on_epoch,
+            checkpoint=checkpoint,
+        )
+
+    def loss(self, data: TrainingData) -> Loss:
+        """Return the task's loss, in which the classes count as is asked for these train rows."""
+        weight = self.task.class_weights(data.train.targets.numpy(), self.class_weights)
+        weight = None if weight is None else weight.to(self.device)
+        return lambda outputs, targets: self.task.loss(outputs, targets, None if weight is None else weight.to(outputs))
+
+
+def outputs_of_each(network: Any, features: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
+    """Return (B, M, K), what the head of each modality says; the network's method is a late one."""
+    outputs: Tensor = network.fusion.each(network.fusion_inputs(features, present))
+    return outputs
+
+
+def _loss_of_each(loss: Loss, present: Mapping[str, Tensor], outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the sum over modalities of the loss on the rows that have it, so that each learns as if it were alone."""
+    rows = [present[name] for name in sorted(present)]
+    losses = [loss(outputs[there, place], targets[there]) for place, there in enumerate(rows) if there.any()]
+    return sum(losses[1:], losses[0])

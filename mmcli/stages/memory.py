@@ -1,0 +1,90 @@
+"""How much memory there is for a network that learns, and how much the process took at most."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path, PurePosixPath
+
+_SHARE = {"cpu": 0.5, "cuda": 0.9}
+"""Of what is free: on a CPU others want some, too; on a GPU the rest goes to gaps between tensors."""
+_V1, _V2 = ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("memory.max", "memory.current")
+
+
+def memory_budget(device: str) -> int | None:
+    """Return how many bytes training may take on a device beyond what is taken now; None where nobody says."""
+    if device == "cuda":
+        import torch
+
+        kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+        return int((torch.cuda.mem_get_info()[0] + kept) * _SHARE["cuda"])
+    if device != "cpu":
+        return None
+    free = [number for number in (_system_free(), cgroup_free()) if number is not None]
+    return int(min(free) * _SHARE["cpu"]) if free else None
+
+
+def _system_free() -> int | None:
+    return _kilobytes(Path("/proc/meminfo"), "MemAvailable:")
+
+
+def _kilobytes(file: Path, name: str) -> int | None:
+    """Return the bytes of a line such as ``MemAvailable:  2048 kB``; None where there is none."""
+    try:
+        words = file.read_text().partition(name)[2].split()
+    except OSError:
+        return None
+    return int(words[0]) * 1024 if words else None
+
+
+def cgroup_free(root: Path = Path("/sys/fs/cgroup"), told: Path = Path("/proc/self/cgroup")) -> int | None:
+    """Return how many bytes the control groups that the process is in leave free; None where none is limited.
+
+    Args:
+        root: Where control groups are mounted, of version 2, or of version 1 with a folder for each controller.
+        told: The file that names those of the process.
+    """
+    try:
+        lines = told.read_text().splitlines()
+    except OSError:
+        return None
+    free = []
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top, files = (root / "memory", _V1) if controllers else (root, _V2)
+        inside = PurePosixPath(name.lstrip("/"))
+        free += [_group_free(top / folder, files) for folder in (inside, *inside.parents)]
+    return min((number for number in free if number is not None), default=None)
+
+
+def _group_free(folder: Path, files: tuple[str, str]) -> int | None:
+    """Return what a control group's limit leaves; pages of files that it can give back are free."""
+    try:
+        limit, taken = ((folder / file).read_text().strip() for file in files)
+        pages = (folder / "memory.stat").read_text().split()
+    except OSError:
+        return None
+    if limit == "max":
+        return None
+    name = "total_inactive_file" if files == _V1 else "inactive_file"
+    given_back = int(pages[pages.index(name) + 1]) if name in pages else 0
+    return max(0, int(limit) - int(taken) + given_back)
+
+
+def peak_memory(device: str) -> dict[str, int]:
+    """Return the most memory in MB that the process has taken, and its tensors on a GPU, as ``run.json`` says it."""
+    found = {}
+    peak = _kilobytes(Path("/proc/self/status"), "VmHWM:")
+    if peak is None and sys.platform != "win32":
+        import resource
+
+        # getrusage may count what the parent had; where there is no /proc, it is all there is.
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if peak is not None:
+        found["peak_memory_mb"] = round(peak / 2**20)
+    if device == "cuda":
+        import torch
+
+        found["peak_device_memory_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+    return found

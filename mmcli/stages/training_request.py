@@ -1,0 +1,207 @@
+"""What one training is asked, and what that comes to on given samples: the same for train and compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mmcli.errors import UsageError, unknown_name
+from mmcli.registry import FUSIONS, TASKS, parse_spec
+from mmcli.reporting import Reporter
+from mmcli.runtime import Runtime
+from mmcli.stages.augmenting import Augmentation, plan_augmentation
+from mmcli.stages.training_plan import NetworkOptions, TrainingPlan, plan_training
+from mmcli.stages.training_rows import warn_of_lacking
+from mmcli.stages.transforms import record_of
+from mmcli.store.artifact import TransformRecord
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.keys import fingerprint
+from mmcli.store.opening import join_by_id, open_samples
+from mmcli.store.samples import Samples
+from mmcli.store.state import State
+
+if TYPE_CHECKING:
+    from mmcli.stages.training_batches import TrainingData
+    from mmcli.stages.training_run import Resumed, TrainingRun
+    from mmcli.tasks import Task
+    from mmcli.training import Outcome, TrainingOptions
+
+SMALLER_IS_BETTER = ("log_loss", "ece", "loss")
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of train that decide what comes of it; see ``mmcli train --help``."""
+
+    task: str
+    target: str | None
+    method: str | None
+    encoder: Sequence[str]
+    projection: int
+    hidden: str
+    dropout: float | None
+    modality_dropout: float
+    class_weights: Literal["none", "balanced"]
+    augment: Sequence[str]
+    augment_strength: float
+    epochs: int
+    lr: float
+    weight_decay: float
+    l1: float
+    schedule: Literal["cosine", "constant", "plateau"]
+    clip_norm: float
+    patience: int
+    monitor: str | None
+    batch_size: int | None
+    seed: int
+    precision: str
+    pooling: str | None = None
+
+    def check_names(self) -> None:
+        """Refuse what needs no samples to be known wrong.
+
+        Raises:
+            MmcliError: There is no such method or task, or training does not compute in this precision.
+        """
+        if self.method is not None:
+            FUSIONS.summary(parse_spec(self.method).name)
+        if self.task != "auto" and self.task not in TASKS.names():
+            raise unknown_name("task", self.task, ["auto", *TASKS.names()])
+        if self.precision == "float16":
+            raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training that can begin.
+
+    Args:
+        samples: What is learnt from.
+        options: What was asked.
+        plan: What is to be built.
+        augmentation: What is done to train batches.
+        assets: The hashes of the files that encoders start from.
+    """
+
+    samples: Samples
+    options: TrainOptions
+    plan: TrainingPlan
+    augmentation: Augmentation
+    assets: Mapping[str, Mapping[str, str]]
+
+    @property
+    def target(self) -> str | None:
+        """The column to learn."""
+        return self.options.target or self.samples.roles.target
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that the result depends on: by it the same request is known again."""
+        asked = self.options
+        parameters: dict[str, Any] = {
+            "task": asked.task, "target": self.target, "class_weights": asked.class_weights, "epochs": asked.epochs,
+            "lr": asked.lr, "weight_decay": asked.weight_decay, "l1": asked.l1, "schedule": asked.schedule,
+            "clip_norm": asked.clip_norm, "patience": asked.patience, "monitor": asked.monitor,
+            "batch_size": asked.batch_size or "auto", "augmentation": self.augmentation.to_json(),
+        }  # fmt: skip
+        return {
+            "source": self.samples.digest, "seed": asked.seed, "parameters": parameters,
+            "network": self.plan.network.to_json(), "encoder_assets": self.assets,
+        }  # fmt: skip
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that."""
+        return fingerprint(self.to_json())
+
+    def load(self, modalities: Mapping[str, ModalitySpec], reporter: Reporter) -> TrainingData:
+        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned.
+
+        Raises:
+            MmcliError: See ``load_training_data``.
+        """
+        from mmcli.stages.train_data import load_training_data
+
+        return load_training_data(
+            self.samples,
+            self.plan.fusing,
+            modalities,
+            set(self.plan.encoders),
+            self.target,
+            self.options.task,
+            reporter,
+            pooling=self.plan.network.ready_pooling,
+        )
+
+    def fit(
+        self,
+        run: TrainingRun,
+        modalities: Mapping[str, ModalitySpec],
+        data: TrainingData,
+        resumed: Resumed | None,
+        runtime: Runtime,
+    ) -> tuple[Outcome | None, Any]:
+        """Train; see ``TrainingRun.fit``."""
+        asked = self.options
+        return run.fit(
+            self.plan, modalities, data, self._training_options(data.task), self.augmentation, resumed, runtime,
+            asked.class_weights, asked.batch_size,
+        )  # fmt: skip
+
+    def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
+        """Return the transforms that make the network's inputs, each with what it learnt."""
+        chain = [(record, self.samples.states(record)) for record in self.samples.chain]
+        if self.plan.fusing is not None:
+            chain.append((record_of(self.plan.fusing), self.plan.fusing.states()))
+        return chain
+
+    def _training_options(self, task: Task) -> TrainingOptions:
+        from mmcli.training import TrainingOptions
+
+        asked = self.options
+        monitor = asked.monitor or task.monitor
+        return TrainingOptions(
+            epochs=asked.epochs, lr=asked.lr, weight_decay=asked.weight_decay, l1=asked.l1, schedule=asked.schedule,
+            clip_norm=asked.clip_norm or None, patience=asked.patience or None, monitor=monitor,
+            mode="min" if monitor in SMALLER_IS_BETTER else "max", seed=asked.seed,
+        )  # fmt: skip
+
+
+def open_sources(sources: Sequence[str], stages: Sequence[str], limit: int | None, reporter: Reporter) -> Samples:
+    """Open what is learnt from: an artifact of one of these stages, or several joined by id, without the test rows.
+
+    Raises:
+        MmcliError: A source is not as it must be.
+    """
+    samples = join_by_id([open_samples(each, stages, limit) for each in sources])
+    warn_of_lacking(samples, reporter)
+    return samples.choose(np.flatnonzero(samples.splits() != "test"))
+
+
+def request_training(
+    samples: Samples,
+    options: TrainOptions,
+    runtime: Runtime,
+    reporter: Reporter,
+    assets: Mapping[str, Mapping[str, str]] | None = None,
+) -> TrainingRequest:
+    """Decide what a training is to build and do; ``assets`` need not be hashed again where they are given.
+
+    Raises:
+        MmcliError: An option names what is not there, or does not fit.
+    """
+    network = NetworkOptions(
+        options.method, options.encoder, options.projection, options.hidden, options.dropout,
+        options.modality_dropout, options.precision, options.seed, options.pooling,
+    )  # fmt: skip
+    plan = plan_training(samples, network, runtime.torch_device(), reporter)
+    augmentation = plan_augmentation(
+        options.augment,
+        options.augment_strength,
+        samples.modalities,
+        plan.encoders,
+        reporter,
+        mixable=plan.network.ready_pooling is not None,
+    )
+    return TrainingRequest(samples, options, plan, augmentation, plan.assets() if assets is None else assets)
