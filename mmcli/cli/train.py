@@ -127,6 +127,7 @@ def command(
     precision: Annotated[
         str, typer.Option(help="Of encoders: auto, float32 or bfloat16.", rich_help_panel=options.RUN)
     ] = "auto",
+    compile: options.Compile = False,
     deterministic: options.Deterministic = False,
     fresh: options.Fresh = False,
     config: options.Config = None,
@@ -148,7 +149,7 @@ def command(
         pooling=pooling, hidden=hidden, dropout=dropout, modality_dropout=modality_dropout,
         class_weights=class_weights, augment=augment, augment_strength=augment_strength, epochs=epochs, lr=lr,
         weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
-        batch_size=batch_size, limit=limit, seed=seed, device=device, precision=precision,
+        batch_size=batch_size, limit=limit, seed=seed, device=device, precision=precision, compile=compile,
         deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_model(summary, json)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import warnings
 from typing import TYPE_CHECKING
 
 from mmcli.errors import MmcliError
@@ -30,4 +31,5 @@ def require_compiler(device: str) -> None:
 def compile_network(network: nn.Module) -> None:
     """Let a network be compiled when it is first called; its weights stay where they are and keep their names."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells of the CUDA that is not there
+    warnings.filterwarnings("ignore", module=r"torch\._inductor")  # it tells of what it leaves as it is
     network.compile()

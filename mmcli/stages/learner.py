@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.reporting import Reporter
 from mmcli.stages.augmenting import Augmentation
+from mmcli.stages.compiling import compile_network
 from mmcli.stages.training_batches import Inputs, TrainingData
 from mmcli.stages.training_plan import TrainingPlan
 from mmcli.store.columns import ModalitySpec
@@ -35,6 +36,7 @@ class Learner:
         augmentation: Of train batches.
         class_weights: How the classes count in the loss.
         device: Where to train.
+        compiled: Compile encoders first.
     """
 
     plan: TrainingPlan
@@ -44,6 +46,7 @@ class Learner:
     augmentation: Augmentation
     class_weights: Literal["none", "balanced"]
     device: str
+    compiled: bool = False
 
     def build(self, reporter: Reporter, method: str | None = None) -> Network:
         """Make the network before its first epoch, on the device; ``method`` in place of the plan's."""
@@ -72,6 +75,9 @@ class Learner:
         """Train a network in place, in batches of ``size`` rows of what was prepared for it; see ``training.fit``."""
         from mmcli.training import fit
 
+        if self.compiled:
+            for encoder in network.encoders.values():
+                compile_network(encoder)
         augment = self.augmentation.on(dict(network.encoders.items()))
         scales = {f"encoders.{name}.": choice.lr_scale for name, choice in self.plan.encoders.items()}
         loss = self.loss(data)

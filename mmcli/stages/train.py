@@ -51,6 +51,7 @@ def train(
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
+    compile: bool = False,
     deterministic: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
@@ -70,7 +71,7 @@ def train(
         dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, augment=augment,
         augment_strength=augment_strength, epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule,
         clip_norm=clip_norm, patience=patience, monitor=monitor, batch_size=batch_size, seed=seed, precision=precision,
-        pooling=pooling,
+        pooling=pooling, compile=compile,
     )  # fmt: skip
     asked.check_names()
     sources = [source] if isinstance(source, str) else list(source)

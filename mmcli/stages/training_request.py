@@ -13,6 +13,7 @@ from mmcli.registry import FUSIONS, TASKS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.augmenting import Augmentation, plan_augmentation
+from mmcli.stages.compiling import require_compiler
 from mmcli.stages.training_plan import NetworkOptions, TrainingPlan, plan_training
 from mmcli.stages.training_rows import warn_of_lacking
 from mmcli.stages.transforms import record_of
@@ -59,6 +60,7 @@ class TrainOptions:
     seed: int
     precision: str
     pooling: str | None = None
+    compile: bool = False
 
     def check_names(self) -> None:
         """Refuse what needs no samples to be known wrong.
@@ -97,6 +99,11 @@ class TrainingRequest:
         """The column to learn."""
         return self.options.target or self.samples.roles.target
 
+    @property
+    def compiled(self) -> bool:
+        """Whether there are encoders, and they are compiled."""
+        return self.options.compile and bool(self.plan.encoders)
+
     def to_json(self) -> dict[str, Any]:
         """Return everything that the result depends on: by it the same request is known again."""
         asked = self.options
@@ -106,6 +113,8 @@ class TrainingRequest:
             "clip_norm": asked.clip_norm, "patience": asked.patience, "monitor": asked.monitor,
             "batch_size": asked.batch_size or "auto", "augmentation": self.augmentation.to_json(),
         }  # fmt: skip
+        if self.compiled:
+            parameters["compiled"] = True
         return {
             "source": self.samples.digest, "seed": asked.seed, "parameters": parameters,
             "network": self.plan.network.to_json(), "encoder_assets": self.assets,
@@ -146,7 +155,7 @@ class TrainingRequest:
         asked = self.options
         return run.fit(
             self.plan, modalities, data, self._training_options(data.task), self.augmentation, resumed, runtime,
-            asked.class_weights, asked.batch_size,
+            asked.class_weights, asked.batch_size, self.compiled,
         )  # fmt: skip
 
     def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
@@ -195,6 +204,8 @@ def request_training(
         options.method, options.encoder, options.projection, options.hidden, options.dropout,
         options.modality_dropout, options.precision, options.seed, options.pooling,
     )  # fmt: skip
+    if options.compile:
+        require_compiler(runtime.torch_device())
     plan = plan_training(samples, network, runtime.torch_device(), reporter)
     augmentation = plan_augmentation(
         options.augment,

@@ -71,6 +71,7 @@ class TrainingRun:
         runtime: Runtime,
         class_weights: Literal["none", "balanced"],
         batch_size: int | None = None,
+        compiled: bool = False,
     ) -> tuple[Outcome | None, Any]:
         """Train; return how it went (None: stopped by Ctrl-C) and the network with its best weights.
 
@@ -87,14 +88,15 @@ class TrainingRun:
         self.last = resumed.checkpoint if resumed is not None else None
         self.batch_size = batch_size or (resumed.batch_size if resumed is not None else None)
         settled = self.batch_size is not None
-        learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, runtime.torch_device())
+        device = runtime.torch_device()
+        learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, device, compiled)
         while True:
             try:
                 return self._attempt(learner, data, runtime.batch_size)
             except torch.OutOfMemoryError:
                 size = self.batch_size or 1
                 if settled or self.history or size == 1:
-                    raise does_not_fit(size, runtime.torch_device()) from None
+                    raise does_not_fit(size, device) from None
             # Only past the error is the memory free that its frames held.
             torch.cuda.empty_cache()
             self.batch_size = size // 2

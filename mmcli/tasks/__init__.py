@@ -20,15 +20,28 @@ FEW_DISTINCT = 20
 class Task(Protocol):
     """What every registered task offers; N rows, K outputs of the network.
 
-    ``monitor`` names the validation value that says which epoch is best, ``mode`` whether it should be small
-    or large. ``link`` says what makes predictions of the network's outputs: class probabilities, those of several
-    labels, or numbers.
+    A prediction is one row of an array (N, …) in a form of the task's own, such as a probability for each class.
+    ``link`` says what makes predictions of the network's outputs: class probabilities, those of several labels, or
+    numbers. ``monitor`` names the validation value that says which epoch is best: a metric, or ``loss``.
+    ``smaller_is_better`` names the metrics of which that is so, ``headline`` those that are shown where there is no
+    room for all, the main one first.
+
+    A task that has something to choose once the network is trained also has ``tune(predictions, encoded)``, which
+    returns the task as it is after a look at the val rows. One that takes a target of which no train row had a part
+    has ``unseen(targets)``, which returns these parts. One that has tables to show has ``tables(predictions,
+    encoded)``, which returns JSON values by name, each a file of evaluate's report. One whose predictions are not
+    class probabilities has ``metrics_of_draws(predictions, encoded, counts)``, which returns the metrics that get
+    intervals, (D,) each, where every row is there as often as counts (D, N) say; NaN where a draw leaves one undefined.
     """
 
     version: ClassVar[int]
     link: ClassVar[Literal["softmax", "sigmoid", "identity"]]
     monitor: ClassVar[str]
-    mode: ClassVar[Literal["min", "max"]]
+    headline: ClassVar[tuple[str, ...]]
+    smaller_is_better: ClassVar[tuple[str, ...]]
+
+    def fault(self, target: Any) -> str | None:
+        """Return what a target should be, where it is none that this task could ever take."""
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the possible targets from those of the train rows."""
@@ -41,7 +54,7 @@ class Task(Protocol):
         """Return whether ``encode`` takes this target."""
 
     def encode(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the targets as numbers.
+        """Return the targets as numbers, (N,) or (N, …).
 
         Raises:
             MmcliError: One of them is not ``known``.
@@ -51,69 +64,90 @@ class Task(Protocol):
         """Return the targets that ``encode`` made numbers of."""
 
     def class_weights(self, encoded: NDArray[Any], mode: Literal["none", "balanced"]) -> Tensor | None:
-        """Return the weight of each output in the loss, (K,); None for equal weights."""
+        """Return the weight of each output in the loss, (K,); None for equal weights.
+
+        Raises:
+            MmcliError: They are to be balanced, and the task has no classes.
+        """
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the scalar to minimise."""
 
-    def probabilities(self, outputs: Tensor) -> NDArray[np.float64]:
-        """Return what the outputs (N, K) say, in the form that ``records`` and ``metrics`` take."""
+    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
+        """Return what the outputs (N, K) say, a row each, in the form that ``records`` and ``metrics`` take."""
 
     def prior(self) -> NDArray[np.float64]:
-        """Return what is known of a row without any feature, in the form of one row of ``probabilities``."""
+        """Return what is known of a row without any feature, in the form of one row of ``predictions``."""
 
-    def records(self, probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
-        """Return one prediction a row, as JSON values."""
+    def records(self, predictions: NDArray[np.float64], known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return one answer a row, as JSON values; ``known`` (N,) is false where a row had no feature."""
 
-    def metrics(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, float]:
+    def metrics(self, predictions: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, float]:
         """Return finite numbers by metric name, without those that the rows leave undefined."""
 
-    def row_scores(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
+    def row_scores(self, predictions: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
         """Return one number a row, (N,), for each metric that is the mean of such numbers, by metric name."""
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return the metrics on these rows of predictions that look at no feature, by baseline name."""
 
-    def confusion(self, probabilities: NDArray[np.float64], encoded: NDArray[Any]) -> NDArray[np.int64]:
-        """Return counts (K, K): a row for each true target, a column for each predicted one."""
-
     def state(self) -> State:
-        """Return what ``fit`` learnt."""
+        """Return the options and what was learnt."""
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Take over what ``state`` returned."""
+
+
+def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
+    """Return whether the best value of a metric, or of ``loss``, is the smallest or the largest."""
+    return "min" if metric == "loss" or metric in task.smaller_is_better else "max"
 
 
 def infer_task(targets: Sequence[Any]) -> str:
     """Return the name of the task that targets of this form are for.
 
-    Words and booleans are classes, and so are numbers where few are different: of whole ones at most 20, or
-    one in ten rows; of others at most 20, each there twice on average.
+    Lists are labels, and so are words parted by ``|`` in one of ten cells or more, if each word is there twice on
+    average. Other words and booleans are classes, and so are numbers where few are different: of whole ones at most
+    20, or one in ten rows; of others at most 20, each there twice on average. Other numbers are numbers.
 
     Raises:
         MmcliError: There are no targets, or their form says too little.
     """
     if not len(targets):
         raise MmcliError("there are no targets to tell the task from")
+    lists = [isinstance(target, list | tuple) for target in targets]
+    if any(isinstance(target, dict) for target in targets) or any(lists) and not all(lists):
+        raise MmcliError(
+            f"the targets have forms of which no task is known, such as {_odd(targets)!r}: "
+            f"say with --task what to make of them (there are: {', '.join(TASKS.names())})"
+        )
+    if all(lists) or _parted(targets):
+        return "multilabel"
     distinct = {str(target) for target in targets}
-    numbers = [_number(target) for target in targets]
+    numbers = [number_of(target) for target in targets]
     whole = all(number is not None and number == round(number) for number in numbers)
     few = max(FEW_DISTINCT, len(targets) // 10) if whole else min(FEW_DISTINCT, len(targets) // 2)
-    lists = any(isinstance(target, list | tuple | dict) for target in targets)
-    if not lists and (None in numbers or len(distinct) <= few):
-        return "classification"
-    kind = "lists" if lists else "different numbers"
-    raise MmcliError(
-        f"the targets are {len(distinct)} {kind}, such as {targets[0]!r}: "
-        f"say with --task what to make of them (there are: {', '.join(TASKS.names())})"
-    )
+    return "classification" if None in numbers or len(distinct) <= few else "regression"
 
 
-def _number(target: Any) -> float | None:
+def number_of(target: Any) -> float | None:
+    """Return the finite number that a target is or that its text says; None where it is no such number."""
     if isinstance(target, bool | np.bool_):
         return None
     try:
         number = float(target)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _odd(targets: Sequence[Any]) -> Any:
+    return next(target for target in targets if isinstance(target, dict | list | tuple))
+
+
+def _parted(targets: Sequence[Any]) -> bool:
+    """Return whether cells hold several of a small set of words."""
+    cells = [[part.strip() for part in str(target).split("|") if part.strip()] for target in targets]
+    several = sum(len(parts) > 1 for parts in cells)
+    words = [part for parts in cells for part in parts]
+    return several > 0 and several * 10 >= len(cells) and len(set(words)) * 2 <= len(words)

@@ -1,0 +1,231 @@
+"""compare: many fusion methods on one source, each with several seeds, judged on the val rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
+from mmcli.registry import FUSIONS, parse_spec
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import detect
+from mmcli.stages.comparison import SINGLE, Comparison, summarise, write_table
+from mmcli.stages.comparison_figure import draw_comparison
+from mmcli.stages.comparison_runs import ComparisonRuns, Trial
+from mmcli.stages.driver import run_record
+from mmcli.stages.model_writing import registered_name
+from mmcli.stages.run_records import RunRecords, each_run, read_seconds
+from mmcli.stages.train import SOURCES, train
+from mmcli.stages.training_request import TrainingRequest, TrainOptions, open_sources, request_training
+from mmcli.store.artifact import Artifact, is_artifact
+from mmcli.store.rows import dump_row
+from mmcli.store.samples import Samples
+from mmcli.store.writer import ArtifactWriter, check_output
+
+if TYPE_CHECKING:
+    from mmcli.tasks import Task
+
+STAGE = "compare"
+FOUND = "comparison.json"
+_MOST_SEEDS = 1000
+
+
+def compare(
+    source: str | Sequence[str],
+    output: Path,
+    *,
+    method: Sequence[str] = (),
+    seeds: str = "5",
+    metric: str | None = None,
+    keep: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    deterministic: bool = False,
+    fresh: bool = False,
+    reporter: Reporter | None = None,
+    **options: Any,
+) -> Comparison:
+    """Train every method with every seed, measure each on the val rows, and write what was found as an artifact.
+
+    Args:
+        source: Artifacts of preprocess or extract-features.
+        output: The folder to write.
+        method: Fusion methods; by default each modality alone and every registered method.
+        seeds: How many, from ``seed`` on, or a list of them.
+        metric: Of the task; by default accuracy where it has that.
+        keep: A folder for one model of each method, that of its best seed.
+        limit: Only the first rows.
+        seed: The first of the seeds, and that of the bootstrap.
+        device: See ``train``.
+        deterministic: See ``train``.
+        fresh: Ignore earlier runs.
+        reporter: Is told what happens.
+        options: The other options of ``train``, with its defaults.
+
+    Raises:
+        MmcliError: The source, a target or an option is not as it must be, or every method failed.
+        StoppedError: Ctrl-C; the runs that are done will not be done again.
+    """
+    began = time.time()
+    reporter = reporter if reporter is not None else Silent()
+    place = Path(os.path.abspath(output))
+    check_output(place, STAGE)
+    if keep is not None and Path(os.path.abspath(keep)).is_relative_to(place):
+        raise UsageError(
+            f"--keep {keep}: lies in the comparison, which is replaced as a whole; name a folder beside it"
+        )
+    numbers = parse_seeds(seeds, seed)
+    asked = _train_options(options, seed)
+    asked.check_names()
+    runtime = detect(
+        None, device, asked.precision, asked.batch_size, seed, default_batch_size=64, deterministic=deterministic
+    )
+    sources = [source] if isinstance(source, str) else list(source)
+    samples = open_sources(sources, SOURCES[1:], limit, reporter)
+    methods = _choose_methods(method, samples)
+    single = f"{SINGLE}:{min(_sources(samples))}"
+    first = request_training(samples, dataclasses.replace(asked, method=single), runtime, reporter)
+    trials = [Trial(name, numbers, first, runtime) for name in methods]
+    request = {
+        "source": samples.digest, "seed": seed,
+        "parameters": {"methods": methods, "seeds": numbers, "metric": metric, "target": first.target},
+        "runs": {trial.method: list(trial.keys().values()) for trial in trials},
+    }  # fmt: skip
+    done: RunRecords | None = None
+    try:
+        with ArtifactWriter(output, STAGE, fresh) as writer:
+            if not _is_done(writer, request, keep, trials):
+                runs = ComparisonRuns(writer, keep, runtime, reporter)
+                done = runs.records
+                _do(writer, runs, trials, first, request, metric, began)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped after {0 if done is None else done.count} of {len(methods) * len(numbers)} runs; "
+            "the same command goes on from here"
+        ) from None
+    return read_comparison(output)
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Return what a comparison's folder holds.
+
+    Raises:
+        MmcliError: It is damaged.
+    """
+    found = json.loads(Artifact(path).sound_file(FOUND).read_bytes())
+    seconds = read_seconds(path)
+    taken: dict[str, list[float]] = {}
+    for method, key in each_run(found):
+        if key in seconds:
+            taken.setdefault(method, []).append(seconds[key])
+    return Comparison(found, {method: sum(each) / len(each) for method, each in taken.items()}, str(path))
+
+
+def parse_seeds(text: str, first: int) -> list[int]:
+    """Return as many seeds as ``text`` says, from the first on, or those that it lists.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    try:
+        listed = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--seeds {text}: expected how many, as 5, or which, as 0,1,2") from None
+    if "," not in text:
+        if not 1 <= listed[0] <= _MOST_SEEDS:
+            raise UsageError(f"--seeds {text}: expected from 1 to {_MOST_SEEDS} of them")
+        return list(range(first, first + listed[0]))
+    if len(set(listed)) < len(listed):
+        raise UsageError(f"--seeds {text}: a seed is named twice")
+    return listed
+
+
+def _train_options(options: Mapping[str, Any], seed: int) -> TrainOptions:
+    """Return train's options, those that were not given with train's defaults."""
+    names = {field.name for field in dataclasses.fields(TrainOptions)}
+    signature = inspect.signature(train).parameters
+    defaults = {name: parameter.default for name, parameter in signature.items() if name in names}
+    return TrainOptions(**{**defaults, **options, "seed": seed})
+
+
+def _choose_methods(asked: Sequence[str], samples: Samples) -> list[str]:
+    """Return the methods as they are written in full, each once.
+
+    Raises:
+        MmcliError: There is no such method.
+    """
+    singles = [f"{SINGLE}:{source}" for source in sorted(_sources(samples))]
+    specs = [parse_spec(text) for text in asked or [*singles, *(name for name in FUSIONS.names() if name != SINGLE)]]
+    for spec in specs:
+        FUSIONS.summary(spec.name)
+    return list(dict.fromkeys(map(str, specs)))
+
+
+def _sources(samples: Samples) -> set[str]:
+    return {spec.source for spec in samples.modalities.values()}
+
+
+def _is_done(writer: ArtifactWriter, request: Mapping[str, Any], keep: Path | None, trials: Sequence[Trial]) -> bool:
+    """Tell whether the output holds this very comparison, and ``keep`` the models of it."""
+    if writer.fresh or not is_artifact(writer.output, STAGE):
+        return False
+    header = Artifact(writer.output).header
+    if any(header.get(key) != json.loads(json.dumps(value)) for key, value in request.items()):
+        return False
+    if keep is None:
+        return True
+    found = read_comparison(writer.output).found
+    wanted = {each["method"]: each["best_seed"] for each in found["methods"] if each["error"] is None}
+    return all(trial.has_model_in(keep, wanted[trial.method]) for trial in trials if trial.method in wanted)
+
+
+def _do(
+    writer: ArtifactWriter, runs: ComparisonRuns, trials: Sequence[Trial], first: TrainingRequest,
+    request: Mapping[str, Any], metric: str | None, began: float,
+) -> None:  # fmt: skip
+    """Do the runs that have not been done, and publish what all of them say."""
+    reporter = runs.reporter
+    data = runs.load(first)
+    targets = data.val.targets.numpy()
+    baselines = data.task.baselines(targets)
+    metric = _choose_metric(metric, list(next(iter(baselines.values()))), data.task)
+    with reporter.progress("compare", sum(len(trial.requests) for trial in trials)) as progress:
+        tried = [runs.attempt(trial, metric, progress) for trial in trials]
+    failed = [each for each in tried if each.error is not None]
+    if len(failed) == len(tried):
+        raise MmcliError(f"no method could be trained; {failed[0].method}: {failed[0].error}")
+    methods, reference = summarise(tried, metric, data.task, targets, request["seed"])
+    found = {
+        "task": registered_name(data.task), "target": first.target, "split": "val", "n": len(targets),
+        "metric": metric, "seeds": request["parameters"]["seeds"], "reference": reference, "baselines": baselines,
+        "methods": methods,
+    }  # fmt: skip
+    runs.finish()
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    (writer.folder / FOUND).write_text(text, encoding="utf-8")
+    write_table(found, writer.folder / "comparison.csv")
+    draw_comparison(found, writer.folder / "comparison.png")
+    with (writer.folder / "val.jsonl").open("wb") as file:
+        file.writelines(dump_row({"id": first.samples.id_of(row)}) for row in first.samples.rows.take(data.val.rows))
+    header = {
+        "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": dataclasses.asdict(first.samples.roles),
+        **request, "chain": [record.to_json() for record in first.samples.chain], "modalities": {}, "counts": {},
+    }  # fmt: skip
+    seconds = {run.key: run.seconds for each in tried for run in each.runs.values()}
+    writer.publish(header, run_record(began, runs.runtime, runs=seconds))
+    if failed:
+        names = ", ".join(each.method for each in failed)
+        reporter.warn(f"{len(failed)} of {len(tried)} methods failed, the table says why: {names}")
+
+
+def _choose_metric(asked: str | None, known: Sequence[str], task: Task) -> str:
+    if asked is not None and asked not in known:
+        raise unknown_name("metric", asked, known)
+    return asked or ("accuracy" if "accuracy" in known else task.monitor)
