@@ -7,8 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-RUN, LOOK = "Running", "Talking"
-
 
 def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     """Take a YAML file's values as the defaults of the command's options."""
@@ -33,42 +31,36 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the artifact.", show_default=False)]
 Jobs = Annotated[
     int | None,
-    typer.Option(help="Workers; all cores by default. Results do not depend on it.", rich_help_panel=RUN),
+    typer.Option(help="Workers; all cores by default. Results do not depend on it."),
 ]
-Seed = Annotated[int, typer.Option(help="What every random choice starts from.", rich_help_panel=RUN)]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.", rich_help_panel=RUN)]
+Seed = Annotated[int, typer.Option(help="What every random choice starts from.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Deterministic = Annotated[
     bool,
-    typer.Option("--deterministic", help="On a GPU too, the same bits each time, if slower.", rich_help_panel=RUN),
+    typer.Option("--deterministic", help="On a GPU too, the same bits each time, if slower."),
 ]
-Precision = Annotated[
-    str, typer.Option(help="Of frozen networks: auto, float32, bfloat16 or float16.", rich_help_panel=RUN)
-]
-BatchSize = Annotated[int | None, typer.Option(help="Rows in a batch.", rich_help_panel=RUN)]
+Precision = Annotated[str, typer.Option(help="Of frozen networks: auto, float32, bfloat16 or float16.")]
+BatchSize = Annotated[int | None, typer.Option(help="Rows in a batch.")]
 Compile = Annotated[
     bool,
     typer.Option(
         "--compile",
         help="Compile networks first, for a minute or so: worth it for many rows. Needs a C++ compiler on CPUs.",
-        rich_help_panel=RUN,
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.", rich_help_panel=RUN)]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore what earlier runs computed.", rich_help_panel=RUN)]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore what earlier runs computed.")]
 Config = Annotated[
     Path | None,
     typer.Option(
         help="YAML file with values for these options.",
         callback=_load_config,
         is_eager=True,
-        rich_help_panel=RUN,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.", rich_help_panel=LOOK)]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel=LOOK)
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.", rich_help_panel=LOOK)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of errors.")]
 Root = Annotated[
     str | None,
     typer.Option(help="Folder or URL that media paths are relative to; by default the table's own folder."),

@@ -15,7 +15,7 @@ Columns = list[str]
 
 
 def _column(help: str, panel: str = COLUMNS) -> Any:
-    return typer.Option(help=help, rich_help_panel=panel, show_default=False)
+    return typer.Option(help=help, show_default=False)
 
 
 def command(
@@ -46,9 +46,7 @@ def command(
     id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
-    confine: Annotated[
-        bool, typer.Option("--confine", help="Skip media that lie outside the root.", rich_help_panel=COLUMNS)
-    ] = False,
+    confine: Annotated[bool, typer.Option("--confine", help="Skip media that lie outside the root.")] = False,
     like: Annotated[Path | None, _column("A model: its modalities, options and fitted state, for new rows.")] = None,
     split: Annotated[str | None, _column("Column with train, val, test; by default split.", SPLITS)] = None,
     split_ratio: Annotated[
@@ -56,56 +54,35 @@ def command(
     ] = None,
     stratify: Annotated[str | None, _column("Column whose values keep their shares in every split.", SPLITS)] = None,
     group_by: Annotated[str | None, _column("Column whose equal values stay in one split.", SPLITS)] = None,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept of a text.", rich_help_panel=TEXT)] = 256,
-    language: Annotated[str, typer.Option(help="Of the tokenizer.", rich_help_panel=TEXT)] = "en",
+    max_tokens: Annotated[int, typer.Option(min=1, help="Tokens kept of a text.")] = 256,
+    language: Annotated[str, typer.Option(help="Of the tokenizer.")] = "en",
     spacy_model: Annotated[
         str | None, _column("A spaCy pipeline by name or folder, for lemmas and such.", TEXT)
     ] = None,
-    lower: Annotated[bool, typer.Option("--lower", help="Lower-case tokens.", rich_help_panel=TEXT)] = False,
-    remove_stop_words: Annotated[
-        bool, typer.Option("--remove-stop-words", help="Leave stop words out.", rich_help_panel=TEXT)
-    ] = False,
-    lemmatize: Annotated[
-        bool, typer.Option("--lemmatize", help="Tokens to lemmas; needs --spacy-model.", rich_help_panel=TEXT)
-    ] = False,
-    pos: Annotated[
-        bool, typer.Option("--pos", help="Tokens as word_NOUN; needs --spacy-model.", rich_help_panel=TEXT)
-    ] = False,
-    min_count: Annotated[
-        int, typer.Option(min=1, help="Rarer tokens of the train rows are unknown.", rich_help_panel=TEXT)
-    ] = 1,
-    image_size: Annotated[
-        int, typer.Option(min=1, help="Pixels a side, of images and frames.", rich_help_panel=MEDIA)
-    ] = 224,
-    resize: Annotated[
-        Literal["crop", "pad", "stretch"], typer.Option(help="How to make it square.", rich_help_panel=MEDIA)
-    ] = "crop",
-    background: Annotated[str, typer.Option(help="Colour behind transparency.", rich_help_panel=MEDIA)] = "white",
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger images and videos are skipped.", rich_help_panel=MEDIA)
-    ] = 178_956_970,
-    max_bytes: Annotated[
-        int, typer.Option(min=1, help="Larger files, and arrays once unpacked, are skipped.", rich_help_panel=MEDIA)
-    ] = 2**30,
-    sample_rate: Annotated[int, typer.Option(min=1, help="Hz.", rich_help_panel=MEDIA)] = 16000,
-    max_seconds: Annotated[
-        float, typer.Option(min=0.001, help="Sound is cut off after.", rich_help_panel=MEDIA)
-    ] = 10.0,
+    lower: Annotated[bool, typer.Option("--lower", help="Lower-case tokens.")] = False,
+    remove_stop_words: Annotated[bool, typer.Option("--remove-stop-words", help="Leave stop words out.")] = False,
+    lemmatize: Annotated[bool, typer.Option("--lemmatize", help="Tokens to lemmas; needs --spacy-model.")] = False,
+    pos: Annotated[bool, typer.Option("--pos", help="Tokens as word_NOUN; needs --spacy-model.")] = False,
+    min_count: Annotated[int, typer.Option(min=1, help="Rarer tokens of the train rows are unknown.")] = 1,
+    image_size: Annotated[int, typer.Option(min=1, help="Pixels a side, of images and frames.")] = 224,
+    resize: Annotated[Literal["crop", "pad", "stretch"], typer.Option(help="How to make it square.")] = "crop",
+    background: Annotated[str, typer.Option(help="Colour behind transparency.")] = "white",
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger images and videos are skipped.")] = 178_956_970,
+    max_bytes: Annotated[int, typer.Option(min=1, help="Larger files, and arrays once unpacked, are skipped.")] = 2**30,
+    sample_rate: Annotated[int, typer.Option(min=1, help="Hz.")] = 16000,
+    max_seconds: Annotated[float, typer.Option(min=0.001, help="Sound is cut off after.")] = 10.0,
     max_decode_seconds: Annotated[
-        float, typer.Option(min=0.001, help="Of a sound, no more is decoded for --trim.", rich_help_panel=MEDIA)
+        float, typer.Option(min=0.001, help="Of a sound, no more is decoded for --trim.")
     ] = 600.0,
-    trim: Annotated[bool, typer.Option("--trim", help="Cut silence off both ends.", rich_help_panel=MEDIA)] = False,
+    trim: Annotated[bool, typer.Option("--trim", help="Cut silence off both ends.")] = False,
     high_pass: Annotated[float | None, _column("Remove sound below, in Hz.", MEDIA)] = None,
     low_pass: Annotated[float | None, _column("Remove sound above, in Hz.", MEDIA)] = None,
-    normalize: Annotated[
-        Literal["none", "peak", "rms"], typer.Option(help="Loudness of sounds.", rich_help_panel=MEDIA)
-    ] = "none",
+    normalize: Annotated[Literal["none", "peak", "rms"], typer.Option(help="Loudness of sounds.")] = "none",
     frames: Annotated[
         int | None,
         typer.Option(
             min=1,
             help="Frames of a video, at even times; with --fps, the most. By default 8, with --fps 64.",
-            rich_help_panel=MEDIA,
             show_default=False,
         ),
     ] = None,
@@ -113,26 +90,20 @@ def command(
     clip_seconds: Annotated[float | None, _column("Of a video, only the first so many seconds.", MEDIA)] = None,
     max_decode_frames: Annotated[
         int,
-        typer.Option(min=1, help="Videos that need more frames decoded are skipped.", rich_help_panel=MEDIA),
+        typer.Option(min=1, help="Videos that need more frames decoded are skipped."),
     ] = 10_000,
     on_error: Annotated[
         Literal["keep", "drop", "fail"],
-        typer.Option(help="A bad input: keep the sample without it, drop the sample, or fail.", rich_help_panel=BAD),
+        typer.Option(help="A bad input: keep the sample without it, drop the sample, or fail."),
     ] = "keep",
     max_errors: Annotated[str | None, _column("More bad inputs than N, or P%, is exit code 3.", BAD)] = None,
-    on_leak: Annotated[
-        Literal["warn", "error"], typer.Option(help="The same content in two splits.", rich_help_panel=BAD)
-    ] = "warn",
+    on_leak: Annotated[Literal["warn", "error"], typer.Option(help="The same content in two splits.")] = "warn",
     only_failed: Annotated[
         bool,
-        typer.Option(
-            "--only-failed", help="Try again only what -o has as not ok; other files are not read.", rich_help_panel=BAD
-        ),
+        typer.Option("--only-failed", help="Try again only what -o has as not ok; other files are not read."),
     ] = False,
     limit: options.Limit = None,
-    max_rows: Annotated[
-        int, typer.Option(min=1, help="A table with more rows is refused.", rich_help_panel=options.RUN)
-    ] = 100_000_000,
+    max_rows: Annotated[int, typer.Option(min=1, help="A table with more rows is refused.")] = 100_000_000,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
     fresh: options.Fresh = False,

@@ -30,7 +30,6 @@ def command(
         str | None,
         typer.Option(
             help="Fusion, where no fuse stage came before; by default concat.",
-            rich_help_panel=NETWORK,
             show_default=False,
         ),
     ] = None,
@@ -39,21 +38,17 @@ def command(
         typer.Option(
             help="MODALITY=ENCODER of a preprocessed modality, trained with the rest; see mmcli list encoders. "
             "Options freeze, last=N (layers), lr_scale=X and vectors=FILE (of words) say how. Repeatable.",
-            rich_help_panel=NETWORK,
             show_default=False,
         ),
     ] = [],
     projection: Annotated[
         int,
-        typer.Option(
-            min=1, help="Width of each modality before a fusion that needs equal ones.", rich_help_panel=NETWORK
-        ),
+        typer.Option(min=1, help="Width of each modality before a fusion that needs equal ones."),
     ] = 128,
     pooling: Annotated[
         Literal["mean", "max", "attention"] | None,
         typer.Option(
             help="Of sequences and feature maps, for methods that take vectors; by default mean, or that of fuse.",
-            rich_help_panel=NETWORK,
             show_default=False,
         ),
     ] = None,
@@ -61,7 +56,6 @@ def command(
         str,
         typer.Option(
             help="Widths of the head's hidden layers, as 512,128, or none; auto is 256 after a static fusion.",
-            rich_help_panel=NETWORK,
         ),
     ] = "auto",
     dropout: Annotated[
@@ -69,64 +63,54 @@ def command(
         typer.Option(
             min=0,
             max=1,
-            rich_help_panel=NETWORK,
             show_default=False,
             help="Share dropped in training; by default 0.5, and 0.2 where a modality is encoded.",
         ),
     ] = None,
     modality_dropout: Annotated[
         float,
-        typer.Option(min=0, max=1, rich_help_panel=NETWORK, help="Chance that a modality is dropped in training."),
+        typer.Option(min=0, max=1, help="Chance that a modality is dropped in training."),
     ] = 0.0,
     class_weights: Annotated[
         Literal["none", "balanced"],
-        typer.Option(help="balanced: every class counts alike.", rich_help_panel=LEARNING),
+        typer.Option(help="balanced: every class counts alike."),
     ] = "none",
     augment: Annotated[
         list[str],
         typer.Option(
             help="auto, or MODALITY=NAME,NAME: changes to train rows, never to val or test. Repeatable.",
-            rich_help_panel=LEARNING,
             show_default=False,
         ),
     ] = [],
-    augment_strength: Annotated[
-        float, typer.Option(min=0, max=1, help="Of every augmentation.", rich_help_panel=LEARNING)
-    ] = 0.5,
-    epochs: Annotated[int, typer.Option(min=1, help="At most.", rich_help_panel=LEARNING)] = 40,
-    lr: Annotated[float, typer.Option(help="Learning rate.", rich_help_panel=LEARNING)] = 1e-3,
-    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's decay.", rich_help_panel=LEARNING)] = 0.01,
-    l1: Annotated[
-        float, typer.Option(min=0, help="Weight of the sum of absolute weights.", rich_help_panel=LEARNING)
-    ] = 0.0,
+    augment_strength: Annotated[float, typer.Option(min=0, max=1, help="Of every augmentation.")] = 0.5,
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 40,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
+    weight_decay: Annotated[float, typer.Option(min=0, help="AdamW's decay.")] = 0.01,
+    l1: Annotated[float, typer.Option(min=0, help="Weight of the sum of absolute weights.")] = 0.0,
     schedule: Annotated[
         Literal["cosine", "constant", "plateau"],
-        typer.Option(help="Of the learning rate.", rich_help_panel=LEARNING),
+        typer.Option(help="Of the learning rate."),
     ] = "cosine",
     clip_norm: Annotated[
         float,
-        typer.Option(min=0, help="Largest norm of a gradient; 0 clips nothing.", rich_help_panel=LEARNING),
+        typer.Option(min=0, help="Largest norm of a gradient; 0 clips nothing."),
     ] = 1.0,
     patience: Annotated[
         int,
-        typer.Option(min=0, help="Epochs without a better val value; 0 waits for ever.", rich_help_panel=LEARNING),
+        typer.Option(min=0, help="Epochs without a better val value; 0 waits for ever."),
     ] = 8,
     monitor: Annotated[
         str | None,
-        typer.Option(help="Val metric that says which epoch is best.", rich_help_panel=LEARNING, show_default=False),
+        typer.Option(help="Val metric that says which epoch is best.", show_default=False),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(
-            help="Rows in a batch; by default 64, or as many of them as fit in memory.", rich_help_panel=options.RUN
-        ),
+        typer.Option(help="Rows in a batch; by default 64, or as many of them as fit in memory."),
     ] = None,
     limit: options.Limit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
-    precision: Annotated[
-        str, typer.Option(help="Of encoders: auto, float32 or bfloat16.", rich_help_panel=options.RUN)
-    ] = "auto",
+    precision: Annotated[str, typer.Option(help="Of encoders: auto, float32 or bfloat16.")] = "auto",
     compile: options.Compile = False,
     deterministic: options.Deterministic = False,
     fresh: options.Fresh = False,
