@@ -1,4 +1,7 @@
-"""Batches of fixed shapes, so that what a network says of a row depends on that row alone."""
+"""Batches of fixed shapes, so that what a network says of a row depends on that row alone.
+
+Where several threads share a product, the last bits may still depend on the row's place in it.
+"""
 
 from __future__ import annotations
 
