@@ -147,6 +147,21 @@ class Registry:
             values["argument"] = _accept_argument(self.what, spec, kind)
         return kind(**given, **values)
 
+    def check(self, spec: Spec, given: set[str]) -> None:
+        """Refuse a name or options that ``build`` would refuse, but for values that are out of range.
+
+        Args:
+            spec: As typed.
+            given: Options that no user types.
+
+        Raises:
+            MmcliError: The name or an option does not exist, or a value does not fit its option.
+        """
+        kind = self.load(spec.name)
+        _typed_options(f"{self.what} {spec.name!r}", kind, spec.options, hidden=given)
+        if spec.argument is not None:
+            _accept_argument(self.what, spec, kind)
+
     def _source(self, name: str) -> tuple[str, dict[str, Any]]:
         if name not in self.names():
             raise unknown_name(self.what, name, self.names())

@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UsageError
 
 Precision = Literal["float32", "bfloat16", "float16"]
+_SEEDS = 2**63
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -91,6 +92,16 @@ def computes_bfloat16(device: str) -> bool:
     return False
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no generator takes.
+
+    Raises:
+        UsageError: It is negative, or of more than 63 bits.
+    """
+    if not 0 <= seed < _SEEDS:
+        raise UsageError(f"seed {seed}: expected a whole number from 0 to {_SEEDS - 1}")
+
+
 def detect(
     jobs: int | None,
     device: str,
@@ -110,6 +121,7 @@ def detect(
         raise MmcliError(f"--jobs must be at least 1, not {jobs}")
     if batch_size is not None and batch_size < 1:
         raise MmcliError(f"--batch-size must be at least 1, not {batch_size}")
+    check_seed(seed)
     if device not in DEVICES:
         raise MmcliError(f"unknown --device {device!r}: it is one of {', '.join(DEVICES)}")
     formats: dict[str, Precision] = {name: name for name in get_args(Precision)} | {"auto": "float32"}

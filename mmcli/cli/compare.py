@@ -25,9 +25,7 @@ _METHODS = Annotated[
     ),
 ]
 _SEEDS = Annotated[str, typer.Option(help="How many, from --seed on, or which: 0,1,2.")]
-_METRIC = Annotated[
-    str | None, typer.Option(help="Of the task; by default accuracy, where it has that.", show_default=False)
-]
+_METRIC = Annotated[str | None, typer.Option(help="Of the task; by default its main one.", show_default=False)]
 _KEEP = Annotated[
     Path | None,
     typer.Option(help="Folder for a model of each method, that of its best seed on val.", show_default=False),

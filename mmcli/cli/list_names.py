@@ -16,7 +16,7 @@ def command(
         Literal["extractors", "fusion", "encoders", "tasks", "all"], typer.Argument(help="Which names.")
     ] = "all",
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Of encoders: features, parameters, weights and their licence.")
+        bool, typer.Option("--verbose", help="Their options; of encoders also features, parameters, weights, licence.")
     ] = False,
     json: options.AsJson = False,
     debug: options.Debug = False,
@@ -32,4 +32,4 @@ def command(
     from mmcli.console.records import show_names
     from mmcli.stages.names import registered_names
 
-    show_names(registered_names(what), json)
+    show_names(registered_names(what, verbose), json)

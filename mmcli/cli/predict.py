@@ -41,7 +41,7 @@ def command(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Predict rows: label, probability of each class, modalities used, and why others were not.
+    """Predict rows: label, labels or value, probabilities, modalities used, and why others were not.
 
     Ids and order are those of the input. From - JSON lines are answered one by one, as they come.
     """

@@ -21,7 +21,9 @@ def command(
         ),
     ],
     output: options.Output,
-    task: Annotated[str, typer.Option(help="auto, or one of mmcli list tasks.")] = "auto",
+    task: Annotated[
+        str, typer.Option(help="auto, or one of mmcli list tasks with options, as regression:log=true.")
+    ] = "auto",
     target: Annotated[
         str | None,
         typer.Option(help="Column to predict; by default the one preprocess was given.", show_default=False),

@@ -16,14 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 
+from mmcli.registry import TASKS
 from mmcli.reporting import Progress
 
 _WIDTH = 400
 """Wider than any table: a terminal folds a long line, where rich would cut cells off."""
 _EVERY_SECONDS = 30
 _FILLS_UP = Column(ratio=1, no_wrap=True)
-HEADLINE = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
-"""The metrics that are shown where there is no room for all."""
 STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
 
 
@@ -94,6 +93,11 @@ def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
 def coloured(status: str, shown: int | str) -> str:
     """Return a count or word in the colour of a status; zero is dim."""
     return f"[{STATUS_STYLE[status]}]{shown}[/]" if shown else "[dim]0[/]"
+
+
+def headline(task: str, values: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics of a task that are shown where there is no room for all, of those that there are."""
+    return {name: values[name] for name in TASKS.constant(task, "headline") if name in values}
 
 
 def make_table(title: str, *columns: str) -> Table:

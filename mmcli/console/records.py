@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from mmcli.console import HEADLINE, STATUS_STYLE, coloured, make_table, print_lines, standard_output
+from mmcli.console import STATUS_STYLE, coloured, headline, make_table, print_lines, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.cards import Card
@@ -25,10 +25,12 @@ def show_names(names: Sequence[Name], as_json: bool) -> None:
         return
     out = standard_output()
     for what in dict.fromkeys(name.what for name in names):
-        table = make_table(what, "name", "kind", "what it is")
+        verbose = any(name.options is not None for name in names if name.what == what)
+        table = make_table(what, "name", "kind", "what it is", *(["options"] if verbose else []))
         for name in names:
             if name.what == what:
-                table.add_row(name.name, name.kind, escape(name.summary))
+                options = [escape(name.options or "")] if verbose else []
+                table.add_row(name.name, name.kind, escape(name.summary), *options)
         out.print(table)
 
 
@@ -38,12 +40,14 @@ def show_cards(cards: Sequence[Card], as_json: bool) -> None:
         print(json.dumps([card.__dict__ for card in cards], ensure_ascii=False))
         return
     out = standard_output()
-    table = make_table("", "encoder", "kind", "input", "features", "parameters", "offline", "weights from", "licence")
+    table = make_table(
+        "", "encoder", "kind", "input", "features", "parameters", "offline", "weights from", "licence", "options"
+    )
     for card in cards:
         count = "" if card.parameters is None else f"{card.parameters:,}"
         table.add_row(
             card.name, card.kinds, card.inputs, card.features, count, card.offline,
-            escape(card.origin or "trained from scratch"), escape(card.licence),
+            escape(card.origin or "trained from scratch"), escape(card.licence), escape(card.options),
         )  # fmt: skip
     out.print(table)
 
@@ -85,8 +89,7 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
 
 def _told_model(found: Mapping[str, Any]) -> str:
     """Return a model's task, method and best epoch, and how it did on val then, in two lines."""
-    best = found["best_values"]
-    shown = [f"{name} {best[name]:.4f}" for name in HEADLINE if name in best]
+    shown = [f"{name} {value:.4f}" for name, value in headline(found["task"], found["best_values"]).items()]
     target = escape(str(found["columns"]["target"]))
     return (
         f"{found['task']} of {target} by {found['network']['method']}, {found['parameter_count']:,} parameters, "

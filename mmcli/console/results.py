@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from mmcli.console import HEADLINE, STATUS_STYLE, coloured, make_table, reader_may_leave, standard_output
+from mmcli.console import STATUS_STYLE, coloured, headline, make_table, reader_may_leave, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.driver import Summary
@@ -44,32 +44,36 @@ def show_model(summary: Summary, as_json: bool) -> None:
         f"[bold]{escape(summary.output)}[/bold]: {details['task']} by {details['method']}, "
         f"{details['parameters']:,} parameters, best epoch {details['best_epoch']}, {summary.seconds:.1f} s"
     )
-    val = details["val"]
-    out.print("val " + "  ".join(f"{name} {val[name]:.4f}" for name in HEADLINE if name in val))
+    val = headline(details["task"], details["val"])
+    out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in val.items()))
 
 
 def show_report(report: Report, as_json: bool) -> None:
-    """Print an evaluation: metrics with intervals beside the baseline, subsets of modalities, confusions."""
+    """Print an evaluation: metrics with intervals beside baselines, subsets of modalities, confusions."""
     if as_json:
         print(json.dumps(report.metrics, ensure_ascii=False))
         return
     found = report.metrics
     out = standard_output()
     title = f"{found['task']}, {found['n']} rows of {found['split']}"
-    baseline_name, baseline = next(iter(found["baselines"].items()))
-    table = make_table(title, "metric", "value", "95 % interval", baseline_name)
+    baselines = found["baselines"]
+    table = make_table(title, "metric", "value", "95 % interval", *baselines)
     for name, value in found["metrics"].items():
         low, high = found["intervals"].get(name, (None, None))
         shown = "" if low is None else f"{low:.4f} … {high:.4f}"
-        table.add_row(name, f"{value:.4f}", shown, f"{baseline[name]:.4f}" if name in baseline else "")
+        beside = (f"{each[name]:.4f}" if name in each else "" for each in baselines.values())
+        table.add_row(name, f"{value:.4f}", shown, *beside)
     out.print(table)
     if found["subsets"]:
-        headline = [name for name in HEADLINE if name in found["metrics"]]
-        table = make_table("with these modalities alone, the others masked", "modalities", *headline)
+        shown_metrics = list(headline(found["task"], found["metrics"]))
+        table = make_table("with these modalities alone, the others masked", "modalities", *shown_metrics)
         for name, values in {**found["subsets"], "all": found["metrics"]}.items():
-            table.add_row(escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in headline))
+            table.add_row(
+                escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in shown_metrics)
+            )
         out.print(table)
-    _print_confusion(out, report.confusion)
+    if "confusion" in report.tables:
+        _print_confusion(out, report.tables["confusion"])
     if report.output:
         out.print(f"report in [bold]{escape(report.output)}[/bold]")
 
@@ -78,7 +82,7 @@ def show_result(result: Any, as_json: bool) -> None:
     """Print what one stage of a pipeline returned."""
     if isinstance(result, dict):
         print(json.dumps(result) if as_json else f"{result['predictions']} predictions in {result['output']}")
-    elif hasattr(result, "confusion"):
+    elif hasattr(result, "tables"):
         show_report(result, as_json)
     elif result.stage == "train":
         show_model(result, as_json)

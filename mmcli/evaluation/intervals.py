@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 CELLS_AT_ONCE = 4_000_000
 LEVEL = 0.95
+_TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 
 
 def intervals(
@@ -39,8 +41,35 @@ def intervals(
             for start in range(0, draws, at_once)
         ]
     )
-    tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    return {name: np.quantile(values, tails).tolist() for name, values in found.items()}
+    return {name: np.quantile(values, _TAILS).tolist() for name, values in found.items()}
+
+
+def row_intervals(
+    measure: Callable[[NDArray[np.int64]], dict[str, Floats]], rows: int, *, draws: int = 1000, seed: int = 0
+) -> dict[str, list[float]]:
+    """Return 95 % intervals, [low, high], of metrics of drawn rows; a draw that leaves one undefined counts not.
+
+    Args:
+        measure: From how often each row was drawn, (D, N), to the metrics of each draw, (D,).
+        rows: N, at least 1.
+        draws: Samples of N rows drawn with replacement, at least 1.
+        seed: What they are drawn from.
+
+    Source: as above.
+    """
+    generator = np.random.default_rng(seed)
+    at_once = max(1, CELLS_AT_ONCE // rows)
+    parts = []
+    for start in range(0, draws, at_once):
+        now = min(at_once, draws - start)
+        drawn = generator.integers(0, rows, (now, rows)) + np.arange(now)[:, None] * rows
+        parts.append(measure(np.bincount(drawn.ravel(), minlength=now * rows).reshape(now, rows)))
+    found = {}
+    for name in parts[0]:
+        values = np.concatenate([part[name] for part in parts])
+        if np.isfinite(values).any():
+            found[name] = np.quantile(values[np.isfinite(values)], _TAILS).tolist()
+    return found
 
 
 def _from_confusion(

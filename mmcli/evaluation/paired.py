@@ -12,12 +12,13 @@ DRAWS = 10_000
 _ROUNDING = 1e-12
 
 
-def paired_p_values(differences: Floats, *, draws: int = DRAWS, seed: int = 0) -> list[float]:
+def paired_p_values(differences: Floats, *, draws: int = DRAWS, seed: int = 0) -> list[float | None]:
     """Return for each comparison the two-sided p-value of no difference.
 
     Rows are drawn with replacement, the same for every comparison. Under the hypothesis the mean difference is 0:
     its bootstrap distribution is that of the drawn means less the mean of all rows. The p-value is (k + 1) / (n + 1)
-    for k of n draws in which that lies at least as far from 0, on either side, as the mean of all rows does.
+    for k of n draws in which that lies at least as far from 0, on either side, as the mean of all rows does; of
+    one row there is nothing to draw, and no p-value.
 
     Args:
         differences: Of the two models' scores in each row, (comparisons, N), at least one row.
@@ -29,6 +30,8 @@ def paired_p_values(differences: Floats, *, draws: int = DRAWS, seed: int = 0) -
     """
     generator = np.random.default_rng(seed)
     rows = differences.shape[1]
+    if rows < 2:
+        return [None] * len(differences)
     means = differences.mean(axis=1)
     centred = differences - means[:, None]
     near = np.abs(means) - _ROUNDING * np.abs(differences).max(axis=1)

@@ -36,8 +36,9 @@ def hub_files(repository: str, patterns: Sequence[str]) -> Path:
     except LocalEntryNotFoundError:
         what = "cannot be reached" if online else f"is not in the cache {cache}"
         raise MmcliError(
-            f"https://huggingface.co/{repository} {what}: get {', '.join(patterns)} from there and name the file or "
-            f"the folder they are in, or set {ONLINE}=1 to let mmcli download them"
+            f"{repository}: no such folder, and https://huggingface.co/{repository} {what}: get "
+            f"{', '.join(patterns)} from there and name the file or the folder they are in, or set {ONLINE}=1 "
+            "to let mmcli download them"
         ) from None
     except (HfHubHTTPError, OSError) as error:
         first = str(error).strip().partition("\n")[0]

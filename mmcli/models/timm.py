@@ -98,6 +98,8 @@ class Timm(nn.Module):
         try:
             fit_weights(self.body, found, path, unused=heads)
         except MmcliError as unfit:
+            if self.key_map == "none" and not found.keys() & self.body.state_dict().keys():
+                unfit = MmcliError(f"{unfit}: all names differ; key_map=order, or a file of rules, may match them")
             fit_weights(self.body, self._converted(found, unfit), path, unused=heads)
         return assets
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmcli.errors import MmcliError
 from mmcli.reporting import Reporter
-from mmcli.stages.memory import memory_budget
+from mmcli.stages.memory import free_memory, memory_budget
 from mmcli.stages.prefetch import MADE_AT_ONCE
 
 if TYPE_CHECKING:
@@ -108,6 +108,27 @@ def _kept(network: Network, batch: Inputs) -> int:
         network(batch.features, {name: torch.ones_like(value) for name, value in batch.present.items()})
     inputs = [part for value in batch.features.values() for part in (value if isinstance(value, tuple) else (value,))]
     return sum(storage.nbytes() for storage in kept.values()) + MADE_AT_ONCE * sum(part.nbytes for part in inputs)
+
+
+def require_room(planned: Network, device: str) -> None:
+    """Refuse a network whose weights, with what is kept of those that learn, are more than the memory that is free.
+
+    Args:
+        planned: The network, on the device ``meta``.
+        device: Where it is to learn.
+
+    Raises:
+        MmcliError: It is too large.
+    """
+    free = free_memory(device)
+    weights = list(planned.parameters())
+    needed = sum(value.nbytes * (1 + _STEP_COPIES * value.requires_grad) for value in weights)
+    if free is not None and needed > free:
+        count = sum(value.numel() for value in weights)
+        raise MmcliError(
+            f"a network of {count:,} parameters takes {_gigabytes(needed)} to learn, and {_gigabytes(free)} of memory "
+            "are free: lower --hidden, --projection or the dim of --method or --encoder"
+        )
 
 
 def does_not_fit(rows: int, device: str) -> MmcliError:

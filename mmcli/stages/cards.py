@@ -8,6 +8,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.registry import ENCODERS, Spec, options_of
+from mmcli.stages.names import tell_options
 from mmcli.store.columns import FieldSpec, ModalitySpec
 
 _TYPICAL = {
@@ -46,6 +47,7 @@ class Card:
         licence: Of the weights.
         offline: Whether it can be used now: ``yes``, ``no`` where published weights are not on this machine, or
             ``by file`` for a family.
+        options: With their defaults.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Card:
     origin: str
     licence: str
     offline: str
+    options: str
 
 
 def encoder_cards() -> list[Card]:
@@ -67,21 +70,22 @@ def _card(name: str) -> Card:
     kinds = ENCODERS.constant(name, "kinds", ())
     origin, licence = (str(ENCODERS.constant(name, what, "")) for what in ("origin", "licence"))
     kind: Any = ENCODERS.load(name)
+    options = tell_options(ENCODERS, name)
     if "argument" in kind.__init__.__annotations__:
-        return Card(name, ", ".join(kinds), "by the model", "", None, origin, licence, "by file")
+        return Card(name, ", ".join(kinds), "by the model", "", None, origin, licence, "by file", options)
     import torch
 
-    options = {"weights": "none"} if "weights" in options_of(kind) else {}
+    unweighted = {"weights": "none"} if "weights" in options_of(kind) else {}
     try:
         with torch.device("meta"):
-            network = ENCODERS.build(Spec(name, None, options), inputs=_TYPICAL[kinds[0]], seed=0)
+            network = ENCODERS.build(Spec(name, None, unweighted), inputs=_TYPICAL[kinds[0]], seed=0)
     except MmcliError as error:
-        return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], str(error), None, origin, licence, "")
+        return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], str(error), None, origin, licence, "", options)
     form = network.output()
     shape = [str(size) for size in form.dims]
     features = " × ".join([form.axes[0], *shape] if form.layout == "ragged" else shape)
     count = sum(parameter.numel() for parameter in network.parameters())
-    return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], features, count, origin, licence, _offline(kind))
+    return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], features, count, origin, licence, _offline(kind), options)
 
 
 def _offline(kind: Any) -> str:

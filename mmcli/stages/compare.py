@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import detect
+from mmcli.runtime import check_seed, detect
 from mmcli.stages.comparison import SINGLE, Comparison, summarise, write_table
 from mmcli.stages.comparison_figure import draw_comparison
 from mmcli.stages.comparison_runs import ComparisonRuns, Trial
 from mmcli.stages.driver import run_record
+from mmcli.stages.fusion_choice import check_method
+from mmcli.stages.model import STAGE as MODEL
 from mmcli.stages.model_writing import registered_name
 from mmcli.stages.run_records import RunRecords, each_run, read_seconds
 from mmcli.stages.train import SOURCES, train
@@ -59,7 +61,7 @@ def compare(
         output: The folder to write.
         method: Fusion methods; by default each modality alone and every registered method.
         seeds: How many, from ``seed`` on, or a list of them.
-        metric: Of the task; by default accuracy where it has that.
+        metric: Of the task; by default its main one.
         keep: A folder for one model of each method, that of its best seed.
         limit: Only the first rows.
         seed: The first of the seeds, and that of the bootstrap.
@@ -82,6 +84,8 @@ def compare(
             f"--keep {keep}: lies in the comparison, which is replaced as a whole; name a folder beside it"
         )
     numbers = parse_seeds(seeds, seed)
+    for number in numbers:
+        check_seed(number)
     asked = _train_options(options, seed)
     asked.check_names()
     runtime = detect(
@@ -98,9 +102,12 @@ def compare(
         "parameters": {"methods": methods, "seeds": numbers, "metric": metric, "target": first.target},
         "runs": {trial.method: list(trial.keys().values()) for trial in trials},
     }  # fmt: skip
+    if keep is not None:
+        _check_places(keep, trials)
     done: RunRecords | None = None
     try:
         with ArtifactWriter(output, STAGE, fresh) as writer:
+            _refuse_to_drop(writer, trials)
             if not _is_done(writer, request, keep, trials):
                 runs = ComparisonRuns(writer, keep, runtime, reporter)
                 done = runs.records
@@ -164,7 +171,7 @@ def _choose_methods(asked: Sequence[str], samples: Samples) -> list[str]:
     singles = [f"{SINGLE}:{source}" for source in sorted(_sources(samples))]
     specs = [parse_spec(text) for text in asked or [*singles, *(name for name in FUSIONS.names() if name != SINGLE)]]
     for spec in specs:
-        FUSIONS.summary(spec.name)
+        check_method(spec, samples.modalities)
     return list(dict.fromkeys(map(str, specs)))
 
 
@@ -186,18 +193,50 @@ def _is_done(writer: ArtifactWriter, request: Mapping[str, Any], keep: Path | No
     return all(trial.has_model_in(keep, wanted[trial.method]) for trial in trials if trial.method in wanted)
 
 
+def _check_places(keep: Path, trials: Sequence[Trial]) -> None:
+    """Refuse a folder for models in which one of them has no place.
+
+    Raises:
+        MmcliError: It holds, or lies in, something else.
+    """
+    for trial in trials:
+        try:
+            check_output(Path(os.path.abspath(trial.model_in(keep))), MODEL)
+        except MmcliError as error:
+            raise MmcliError(f"--keep {keep}: {error}") from None
+
+
+def _refuse_to_drop(writer: ArtifactWriter, trials: Sequence[Trial]) -> None:
+    """Refuse to replace a comparison by one that does without some of its runs.
+
+    Raises:
+        MmcliError: It would.
+    """
+    if writer.fresh or not is_artifact(writer.output, STAGE):
+        return
+    asked = {key for trial in trials for key in trial.keys().values()}
+    lost = [method for method, key in each_run(read_comparison(writer.output).found) if key not in asked]
+    if lost:
+        raise MmcliError(
+            f"{writer.output}: holds {len(lost)} runs that this command does not ask for ({lost[0]} and so on, or with "
+            "other options): name these too, choose another -o, or drop them with --fresh"
+        )
+
+
 def _do(
     writer: ArtifactWriter, runs: ComparisonRuns, trials: Sequence[Trial], first: TrainingRequest,
     request: Mapping[str, Any], metric: str | None, began: float,
 ) -> None:  # fmt: skip
     """Do the runs that have not been done, and publish what all of them say."""
+    from mmcli.tasks import mode_of
+
     reporter = runs.reporter
     data = runs.load(first)
     targets = data.val.targets.numpy()
     baselines = data.task.baselines(targets)
     metric = _choose_metric(metric, list(next(iter(baselines.values()))), data.task)
     with reporter.progress("compare", sum(len(trial.requests) for trial in trials)) as progress:
-        tried = [runs.attempt(trial, metric, progress) for trial in trials]
+        tried = [runs.attempt(trial, metric, mode_of(data.task, metric), progress) for trial in trials]
     failed = [each for each in tried if each.error is not None]
     if len(failed) == len(tried):
         raise MmcliError(f"no method could be trained; {failed[0].method}: {failed[0].error}")
@@ -228,4 +267,4 @@ def _do(
 def _choose_metric(asked: str | None, known: Sequence[str], task: Task) -> str:
     if asked is not None and asked not in known:
         raise unknown_name("metric", asked, known)
-    return asked or ("accuracy" if "accuracy" in known else task.monitor)
+    return asked or task.headline[0]

@@ -7,13 +7,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.stages.run_records import Run
-from mmcli.stages.training_request import SMALLER_IS_BETTER
 from mmcli.store.columns import Array
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ def kind_of(method: str) -> str:
     return "single" if name == SINGLE else str(FUSIONS.constant(name, "kind"))
 
 
-def best_seed(runs: Mapping[int, Run], metric: str) -> int:
+def best_seed(runs: Mapping[int, Run], metric: str, mode: Literal["min", "max"]) -> int:
     """Return the seed whose run has the best value; of equals the first."""
-    sign = -1 if metric in SMALLER_IS_BETTER else 1
+    sign = -1 if mode == "min" else 1
     return max(runs, key=lambda seed: sign * runs[seed].record.metrics[metric])
 
 
@@ -81,8 +80,10 @@ def summarise(
         seed: For the bootstrap.
     """
     from mmcli.evaluation.paired import paired_p_values
+    from mmcli.tasks import mode_of
 
-    sign = -1 if metric in SMALLER_IS_BETTER else 1
+    mode = mode_of(task, metric)
+    sign = -1 if mode == "min" else 1
     means = {
         tried.method: statistics.fmean(run.record.metrics[metric] for run in tried.runs.values())
         for tried in everything
@@ -91,7 +92,7 @@ def summarise(
     order = sorted(means, key=lambda method: -sign * means[method])
     reference = next((method for method in order if kind_of(method) == "single"), None)
     by_name = {tried.method: tried for tried in everything}
-    p_values: dict[str, float] = {}
+    p_values: dict[str, float | None] = {}
     if reference is not None:
         scores = {method: _row_scores(by_name[method], metric, task, targets) for method in order}
         others = [method for method in order if method != reference]
@@ -114,7 +115,7 @@ def summarise(
                 "difference": means[method] - means[str(reference)] if compared else None,
                 "p_value": p_values.get(method),
                 "error": tried.error,
-                "best_seed": best_seed(tried.runs, metric) if tried.error is None else None,
+                "best_seed": best_seed(tried.runs, metric, mode) if tried.error is None else None,
                 "runs": [{"seed": number, "run": run.key, **asdict(run.record)} for number, run in tried.runs.items()],
             }
         )

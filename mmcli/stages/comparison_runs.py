@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError
 from mmcli.registry import FUSIONS, parse_spec
@@ -118,7 +118,7 @@ class ComparisonRuns:
             self._data[form] = request.load(modalities, Silent() if self._data else self.reporter)
         return self._data[form]
 
-    def attempt(self, trial: Trial, metric: str, progress: Progress) -> Tried:
+    def attempt(self, trial: Trial, metric: str, mode: Literal["min", "max"], progress: Progress) -> Tried:
         """Do the runs of a method that have not been done, until one fails; keep the model of the best.
 
         Raises:
@@ -140,11 +140,11 @@ class ComparisonRuns:
                     latest[seed] = fitted
             if run is not None:
                 runs[seed] = run
-                best = best_seed(runs, metric)
+                best = best_seed(runs, metric, mode)
                 latest = {best: latest[best]} if best in latest else {}
             progress.advance(1, trial.method)
         if self.keep is not None and error is None:
-            best = best_seed(runs, metric)
+            best = best_seed(runs, metric, mode)
             self._keep_model(trial, best, self.keep, latest.get(best), progress)
         return Tried(trial.method, runs, error)
 
@@ -180,8 +180,8 @@ class ComparisonRuns:
         with ArtifactWriter(trial.model_in(folder), MODEL, self.writer.fresh) as writer:
             made = fitted or self._fit(trial, seed, progress)
             publish_model(
-                writer, request.to_json(), request.samples, request.chain(), made.modalities, made.data.task,
-                made.network, made.run, False, made.began, self.runtime,
+                writer, request.to_json(), request.samples, request.chain(), made.modalities, made.network, made.run,
+                False, made.began, self.runtime,
             )  # fmt: skip
 
 
@@ -196,15 +196,15 @@ def _measure(fitted: _Fitted, key: str, runtime: Runtime) -> Run:
         prepared = data.to(device, dict(network.encoders.items()))
         outputs = prepared.outputs(network, data.val, run.batch_size or 1)
     network.cpu()
-    probabilities = data.task.probabilities(outputs.cpu())
+    predictions = data.task.predictions(outputs.cpu())
     record = RunRecord(
-        metrics=data.task.metrics(probabilities, data.val.targets.numpy()),
+        metrics=data.task.metrics(predictions, data.val.targets.numpy()),
         epochs=len(run.history),
         best_epoch=run.best.number,
         parameters=sum(value.numel() for value in network.parameters()),
         batch_size=run.batch_size or 1,
     )
-    return Run(key, record, probabilities, round(time.time() - fitted.began, 3))
+    return Run(key, record, predictions, round(time.time() - fitted.began, 3))
 
 
 class _Within:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.registry import ENCODERS, Spec, coerce, options_of, parse_spec
+from mmcli.registry import ENCODERS, EXTRACTORS, Spec, coerce, options_of, parse_spec
 from mmcli.stages.word_start import with_width
 from mmcli.store.columns import ModalitySpec
 
@@ -87,9 +87,15 @@ def reads_files(choice: EncoderChoice) -> bool:
 
 
 def set_trained(encoder: Any, choice: EncoderChoice) -> None:
-    """Say of an encoder's parameters which are trained: of the last layers alone, those with a matrix or kernel."""
+    """Say of an encoder's parameters which are trained: of the last layers alone, those with a matrix or kernel.
+
+    Raises:
+        MmcliError: It has fewer layers.
+    """
     layers = [module for module in encoder.modules() if any(own.ndim > 1 for own in module.parameters(recurse=False))]
-    if not choice.freeze and (choice.last is None or choice.last >= len(layers)):
+    if choice.last is not None and choice.last > len(layers):
+        raise MmcliError(f"{choice}: has {len(layers)} layers; expected last of 1 to {len(layers)}")
+    if not choice.freeze and choice.last in (None, len(layers)):
         return
     first = None if choice.last is None else layers[-choice.last]
     reached = False
@@ -122,10 +128,17 @@ def choose_encoders(asked: Sequence[str], modalities: Mapping[str, ModalitySpec]
                 f"--encoder {text}: {name} has been extracted by {modalities[name].extractor}; name the preprocessed "
                 f"artifact as the source, and leave {name} out of the features by --use {name}=none"
             )
+        kind = modalities[name].kind
+        named = spec.partition(":")[0]
+        if named in EXTRACTORS[kind].names():
+            raise MmcliError(
+                f"--encoder {text}: {named} learns nothing from targets; it is for extract-features --use {name}={spec}"
+            )
         chosen[name] = parse_choice(spec)
         kinds = ENCODERS.constant(chosen[name].spec.name, "kinds", ())
         if modalities[name].kind not in kinds:
-            kind = modalities[name].kind
+            if kind not in DEFAULT_ENCODERS:
+                raise MmcliError(f"--encoder {text}: {name} is {kind}, which is taken as it is; leave it out")
             fitting = [known for known in ENCODERS.names() if kind in ENCODERS.constant(known, "kinds", ())]
             raise MmcliError(
                 f"--encoder {text}: {chosen[name].spec.name} is for {' or '.join(kinds)}, {name} is {kind}; "

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +35,18 @@ class Report:
 
     Args:
         metrics: What ``metrics.json`` holds.
-        confusion: Counts (K, K), true classes in rows, with the names of the classes.
+        tables: By name, each a file of the report beside ``metrics.json``, such as ``confusion``.
         output: The folder written, if any.
     """
 
     metrics: dict[str, Any]
-    confusion: dict[str, Any]
+    tables: dict[str, Any]
     output: str | None
 
 
 @dataclass
 class _Collected:
-    """Probabilities of every row measured, with all modalities and with each subset."""
+    """Predictions for every row measured, with all modalities and with each subset."""
 
     targets: list[Any]
     known: list[Array]
@@ -53,6 +54,7 @@ class _Collected:
     parts: dict[str, list[Array]]
     predictions: list[Row]
     unknown_targets: int = 0
+    unseen: int = 0
 
 
 def evaluate(
@@ -95,10 +97,14 @@ def evaluate(
         reporter.warn(
             f"{collected.unknown_targets} rows have a target that the model was not trained on: they are not measured"
         )
-    metrics, confusion = _measure(collected, trained, split, seed)
+    if collected.unseen:
+        reporter.warn(
+            f"the targets have {collected.unseen} labels that the model was not trained on: they are left out of them"
+        )
+    metrics, tables = _measure(collected, trained, split, seed)
     if output is not None:
-        _write(output, fresh, trained, metrics, confusion, collected.predictions, seed, began, runtime)
-    return Report(metrics, confusion, None if output is None else str(output))
+        _write(output, fresh, trained, metrics, tables, collected.predictions, seed, began, runtime)
+    return Report(metrics, tables, None if output is None else str(output))
 
 
 def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | None:
@@ -121,6 +127,9 @@ def _collect(collected: _Collected, asked: Asked, model: TrainedModel, runtime: 
         value = row.get(str(column))
         if value is None or str(value).strip() == "":
             raise MmcliError(f"sample {identity!r}: no target (column {column!r}) to compare the prediction with")
+        fault = model.task.fault(value)
+        if fault is not None:
+            raise MmcliError(f"sample {identity!r}: its target (column {column!r}) is {value!r}, expected {fault}")
         targets.append(value)
     known_rows = [number for number, value in enumerate(targets) if model.task.known(value)]
     collected.unknown_targets += len(targets) - len(known_rows)
@@ -131,47 +140,55 @@ def _collect(collected: _Collected, asked: Asked, model: TrainedModel, runtime: 
     vectors = model.vectors(asked.batch.columns, runtime)
     whole, known = model.outputs(vectors)
     collected.targets += targets
+    unseen = getattr(model.task, "unseen", None)
+    collected.unseen += 0 if unseen is None else len(unseen(targets))
     collected.whole.append(whole)
     collected.known.append(known)
     for part in subsets(model.sources):
         collected.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
-    records = model.task.records(whole)
+    records = model.task.records(whole, known)
     for number, problems in enumerate(asked.problems(model.sources)):
-        predicted = prediction(asked.ids[number], records[number], bool(known[number]), problems, model.sources)
+        predicted = prediction(asked.ids[number], records[number], problems, model.sources)
         collected.predictions.append({**predicted, "target": targets[number]})
 
 
 def _measure(
     collected: _Collected, model: TrainedModel, split: str, seed: int
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    from mmcli.evaluation.intervals import intervals
+    from mmcli.evaluation.intervals import intervals, row_intervals
 
     encoded = model.task.encode(collected.targets)
     whole = np.concatenate(collected.whole)
+    drawn = getattr(model.task, "metrics_of_draws", None)
+    tables = getattr(model.task, "tables", None)
     metrics = {
         "task": model.artifact.header["task"],
         "split": split,
         "n": len(encoded),
         "unknown_targets": collected.unknown_targets,
+        **({"unknown_labels": collected.unseen} if hasattr(model.task, "unseen") else {}),
         "without_modalities": int((~np.concatenate(collected.known)).sum()),
         "metrics": model.task.metrics(whole, encoded),
-        "intervals": intervals(whole, encoded, seed=seed),
+        "intervals": intervals(whole, encoded, seed=seed)
+        if drawn is None
+        else row_intervals(partial(drawn, whole, encoded), len(encoded), seed=seed),
         "baselines": model.task.baselines(encoded),
         "subsets": {
             name: model.task.metrics(np.concatenate(parts), encoded) for name, parts in collected.parts.items()
         },
     }
-    counts = model.task.confusion(whole, encoded)
-    return metrics, {"classes": model.task.decode(np.arange(len(counts))), "counts": counts.tolist()}
+    return metrics, {} if tables is None else tables(whole, encoded)
 
 
 def _write(
-    output: Path, fresh: bool, model: TrainedModel, metrics: dict[str, Any], confusion: dict[str, Any],
+    output: Path, fresh: bool, model: TrainedModel, metrics: dict[str, Any], tables: dict[str, Any],
     predictions: list[Row], seed: int, began: float, runtime: Runtime,
 ) -> None:  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
-        for name, value in {"metrics.json": metrics, "confusion.json": confusion}.items():
-            (writer.folder / name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        for name, value in {"metrics": metrics, **tables}.items():
+            (writer.folder / f"{name}.json").write_text(
+                json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
         with (writer.folder / "predictions.jsonl").open("wb") as file:
             file.writelines(map(dump_row, predictions))
         header = {

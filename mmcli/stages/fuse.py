@@ -12,7 +12,7 @@ from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
-from mmcli.stages.fusion_choice import check_pooling
+from mmcli.stages.fusion_choice import check_method, check_pooling
 from mmcli.stages.training_rows import aligned_train_columns, train_columns, warn_of_lacking
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.opening import join_by_id, open_samples
@@ -46,6 +46,7 @@ def fuse(
     FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
     check_pooling(spec.name, pooling)
     samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
+    check_method(spec, samples.modalities)
     warn_of_lacking(samples, reporter)
     transform = FuseTransform(samples.modalities, spec, seed, pooling=pooling)
     header = {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.models import DEFAULT_POOLING, POOLINGS
-from mmcli.registry import FUSIONS
+from mmcli.registry import FUSIONS, Spec
 from mmcli.store.state import State
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from mmcli.store.columns import ModalitySpec
 
 
 def check_pooling(method: str, pooling: str) -> None:
@@ -31,6 +34,19 @@ def check_pooling(method: str, pooling: str) -> None:
             f"--pooling attention: it is learnt in training, before which --method {method} is fitted to pooled "
             "features; take --pooling mean or max"
         )
+
+
+def check_method(method: Spec, modalities: Mapping[str, ModalitySpec]) -> None:
+    """Refuse a fusion method that there is not, an option that it has not, or a modality that only it names.
+
+    Raises:
+        MmcliError: There is no such method, option or modality, or a value does not fit its option.
+    """
+    FUSIONS.check(method, {"link"})
+    named = method.argument if method.argument is not None else method.options.get("main")
+    sources = {spec.source for spec in modalities.values()}
+    if named and named not in sources | modalities.keys():
+        raise unknown_name("modality", named, sorted(sources))
 
 
 def load_fitted(fusion: nn.Module, learnt: State) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 import itertools
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from mmcli.errors import MmcliError
 from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
+from mmcli.stages.bad_inputs import is_bad
 from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.preprocess import PreprocessTransform
@@ -134,10 +136,17 @@ def _from_rows(
     columns = {column for row in first for column in row}
     _leave_out_lacking(chain, columns, name, reporter)
     number = 0
+    bad: dict[str, Counter[str]] = {}
     for rows in itertools.chain([first], chunks):
         ids = [str(row.get(identity, number + place)) for place, row in enumerate(rows)]
         number += len(rows)
-        yield Asked(ids, chain.apply(Batch(rows, {}), runtime))
+        asked = Asked(ids, chain.apply(Batch(rows, {}), runtime))
+        yield asked
+        for problems in asked.problems(model.sources):
+            for modality, entry in problems.items():
+                if is_bad(entry):
+                    bad.setdefault(modality, Counter())[entry.reason] += 1
+    _warn_of_bad(bad, number, reporter)
 
 
 def _leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:
@@ -158,6 +167,18 @@ def _leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Rep
     for transform in chain.transforms:
         if isinstance(transform, PreprocessTransform):
             transform.lacking = frozenset(lacking)
+
+
+def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter) -> None:
+    """Say of each modality in how many rows its input is there and cannot be used, or is not found."""
+    for modality, reasons in sorted(bad.items()):
+        reason, times = reasons.most_common(1)[0]
+        count = reasons.total()
+        where = "; paths are relative to the table's folder, or to --root" if count == rows else ""
+        reporter.warn(
+            f"{modality}: taken for missing in {'all ' if count == rows else f'{count} of '}{rows} rows "
+            f"({reason} × {times}{where})"
+        )
 
 
 def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -145,7 +145,7 @@ def fit_combination(
         combination: A late method with parameters; it starts from those it has.
         outputs: Of each modality's head, (N, M, K) float64.
         present: (N,) bool each.
-        targets: (N,).
+        targets: (N,) or (N, …).
         loss: From outputs (N, K) and targets.
         dropped: The chance that a modality of a row is taken for absent, from 0 to 1: unless it is 0, the loss of
             ``DRAWS`` such rows for each counts for half.
@@ -158,7 +158,7 @@ def fit_combination(
     if dropped:
         drawn = draw_presence(present, dropped, seed)
         repeated = outputs.repeat(DRAWS, 1, 1).unbind(dim=1)
-        parts.append((dict(zip(names, repeated, strict=True)), drawn, targets.repeat(DRAWS)))
+        parts.append((dict(zip(names, repeated, strict=True)), drawn, torch.cat([targets] * DRAWS)))
     fitted = deepcopy(combination).cpu().double().requires_grad_(True)
     optimizer = torch.optim.LBFGS(
         fitted.parameters(), max_iter=_STEPS, tolerance_grad=1e-9, tolerance_change=1e-12, line_search_fn="strong_wolfe"

@@ -48,6 +48,13 @@ class Learner:
     device: str
     compiled: bool = False
 
+    def planned(self) -> Network:
+        """Return the network without its weights, on the device ``meta``."""
+        import torch
+
+        with torch.device("meta"):
+            return self.plan.network.build(self.modalities, self.task, pretrained=False)
+
     def build(self, reporter: Reporter, method: str | None = None) -> Network:
         """Make the network before its first epoch, on the device; ``method`` in place of the plan's."""
         import torch

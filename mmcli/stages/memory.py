@@ -12,15 +12,20 @@ _V1, _V2 = ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("memory.max", "m
 
 def memory_budget(device: str) -> int | None:
     """Return how many bytes training may take on a device beyond what is taken now; None where nobody says."""
+    free = free_memory(device)
+    return None if free is None else int(free * _SHARE[device])
+
+
+def free_memory(device: str) -> int | None:
+    """Return how many bytes are free on a device; None where nobody says."""
     if device == "cuda":
         import torch
 
         kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-        return int((torch.cuda.mem_get_info()[0] + kept) * _SHARE["cuda"])
+        return int(torch.cuda.mem_get_info()[0] + kept)
     if device != "cpu":
         return None
-    free = [number for number in (_system_free(), cgroup_free()) if number is not None]
-    return int(min(free) * _SHARE["cpu"]) if free else None
+    return min((number for number in (_system_free(), cgroup_free()) if number is not None), default=None)
 
 
 def _system_free() -> int | None:

@@ -12,6 +12,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.intake import Intake, require_column
 from mmcli.stages.kinds import infer_column, infer_kinds, numbers_in_disguise
+from mmcli.stages.transforms.fuse import FUSED
 
 TABLE = "table"
 _ONE_COLUMN = ("text", "image", "audio", "video")
@@ -114,6 +115,8 @@ def _match(pattern: str, intake: Intake) -> list[str]:
 
 def _add(plans: dict[str, ModalityPlan], name: str, plan: ModalityPlan) -> None:
     slug = re.sub(r"[^\w-]+", "_", name).strip("_") or "modality"
+    if slug == FUSED:
+        raise MmcliError(f"a modality would be named {FUSED!r}, the name that fuse gives its result; use NAME=COLUMN")
     if slug in plans:
         raise MmcliError(f"two modalities would be named {slug!r}; name one with NAME=COLUMN")
     plans[slug] = plan

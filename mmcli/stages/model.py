@@ -106,7 +106,7 @@ class TrainedModel:
         return Vectors(values, {name: columns[name].present for name in self.names})
 
     def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
-        """Return the task's probabilities for rows, and which rows had any modality.
+        """Return the task's predictions for rows, and which rows had any modality.
 
         Rows go through the network in batches of fixed shapes, so that none depends on its neighbours.
 
@@ -115,16 +115,16 @@ class TrainedModel:
             keep: The source modalities to look at; None is all of them.
 
         Returns:
-            (B, K) float64, the prior where a row has no modality; (B,) bool.
+            (B, …) float64, the prior where a row has no modality; (B,) bool.
         """
         present = dict(vectors.present)
         if keep is not None:
             present = mask(present, self.source_of, keep)
         outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
         known = np.logical_or.reduce([present[name] for name in self.names])
-        probabilities = self.task.probabilities(outputs)
-        probabilities[~known] = self.task.prior()
-        return np.asarray(probabilities, np.float64), known
+        predictions = self.task.predictions(outputs)
+        predictions[~known] = self.task.prior()
+        return np.asarray(predictions, np.float64), known
 
     @property
     def weighs(self) -> bool:

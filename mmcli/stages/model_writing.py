@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def publish_model(
     writer: ArtifactWriter, request: Mapping[str, Any], samples: Samples,
-    chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec], task: Task,
+    chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec],
     network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime,
 ) -> Artifact:  # fmt: skip
     """Write what a run has learnt, its best epoch, and publish it; return the model.
@@ -38,9 +38,8 @@ def publish_model(
         samples: What was learnt from.
         chain: The transforms that made the network's inputs, each with its state.
         modalities: The network's inputs.
-        task: Fitted.
         network: With the weights of the best epoch.
-        run: Its epochs.
+        run: Its epochs, and the task.
         stopped: Whether Ctrl-C ended it.
         began: When the command began, in seconds since 1970.
         runtime: Where it ran.
@@ -56,7 +55,7 @@ def publish_model(
     (writer.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
     for record, states in chain:
         writer.write_state(record.folder, states)
-    task.state().write(writer.folder / "state" / TASK_STATE)
+    run.task.state().write(writer.folder / "state" / TASK_STATE)
     roles = dataclasses.replace(samples.roles, target=request["parameters"]["target"])
     header = {
         "stage": STAGE,
@@ -65,7 +64,7 @@ def publish_model(
         "columns": dataclasses.asdict(roles),
         **request,
         "media_root": samples.first.media_root,
-        "task": registered_name(task),
+        "task": registered_name(run.task),
         "parameter_count": sum(value.numel() for value in network.parameters()),
         "batch_size": run.batch_size,
         "best_epoch": run.best.number,

@@ -1,43 +1,73 @@
-"""list: the names that options take, without importing what they stand for."""
+"""list: the names that options take; what they stand for is imported only to say which options it has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, parse_spec
+from mmcli.errors import MmcliError
+from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, options_of, parse_spec
 from mmcli.stages.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 
 
 @dataclass(frozen=True)
 class Name:
-    """A registered name: of which registry, for which kinds, and what it is."""
+    """A registered name: of which registry, for which kinds, what it is, and its options where these are asked for."""
 
     what: str
     kind: str
     name: str
     summary: str
+    options: str | None = None
 
 
-def registered_names(what: str) -> list[Name]:
-    """Return the names of ``extractors``, ``fusion``, ``encoders``, ``tasks``, or ``all``."""
+_GIVEN = ("seed", "link", "inner")
+"""Keyword arguments that no one types, or that have a flag of their own."""
+
+
+def registered_names(what: str, verbose: bool = False) -> list[Name]:
+    """Return the names of ``extractors``, ``fusion``, ``encoders``, ``tasks``, or ``all``; verbose: their options."""
     found: list[Name] = []
     if what in ("extractors", "all"):
         for kind in KINDS:
             for name in names_for(kind) if EXTRACTORS[kind].names() else []:
                 default = " (default)" if name in _defaults(kind) else ""
-                found.append(Name("extractors", kind, name, registry_for(kind, name).summary(name) + default))
+                registry = registry_for(kind, name)
+                found.append(
+                    Name("extractors", kind, name, registry.summary(name) + default, _told(registry, name, verbose))
+                )
     if what in ("fusion", "all"):
         found += [
-            Name("fusion", FUSIONS.constant(name, "kind"), name, FUSIONS.summary(name)) for name in FUSIONS.names()
+            Name("fusion", FUSIONS.constant(name, "kind"), name, FUSIONS.summary(name), _told(FUSIONS, name, verbose))
+            for name in FUSIONS.names()
         ]
     if what in ("encoders", "all"):
         found += [
-            Name("encoders", ", ".join(ENCODERS.constant(name, "kinds", ())), name, ENCODERS.summary(name))
+            Name("encoders", ", ".join(ENCODERS.constant(name, "kinds", ())), name, ENCODERS.summary(name), None)
             for name in ENCODERS.names()
         ]
     if what in ("tasks", "all"):
-        found += [Name("tasks", "", name, TASKS.summary(name)) for name in TASKS.names()]
+        found += [Name("tasks", "", name, TASKS.summary(name), _told(TASKS, name, verbose)) for name in TASKS.names()]
     return found
+
+
+def _told(registry: Registry, name: str, verbose: bool) -> str | None:
+    return tell_options(registry, name) if verbose else None
+
+
+def tell_options(registry: Registry, name: str) -> str:
+    """Return an entry's options with their defaults, as they are typed: ``dim=64, heads=4``."""
+    try:
+        kind = registry.load(name)
+    except MmcliError as error:
+        return str(error)
+    shown = {key: parameter.default for key, parameter in options_of(kind).items() if key not in _GIVEN}
+    return ", ".join(f"{key}={_typed(value)}" for key, value in shown.items())
+
+
+def _typed(value: object) -> str:
+    if isinstance(value, tuple):
+        return "-".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _defaults(kind: str) -> set[str]:

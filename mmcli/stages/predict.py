@@ -51,13 +51,10 @@ def predict(
         raise _weighs_nothing(trained.plan.method)
     for asked in open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit):
         vectors = trained.vectors(asked.batch.columns, runtime)
-        probabilities, known = trained.outputs(vectors)
-        records = trained.task.records(probabilities)
+        records = trained.task.records(*trained.outputs(vectors))
         answers = [
-            prediction(identity, record, bool(there), problems, trained.sources)
-            for identity, record, there, problems in zip(
-                asked.ids, records, known, asked.problems(trained.sources), strict=True
-            )
+            prediction(identity, record, problems, trained.sources)
+            for identity, record, problems in zip(asked.ids, records, asked.problems(trained.sources), strict=True)
         ]
         if explain is not None:
             for answer, weights in zip(answers, trained.weights(vectors).tolist(), strict=True):
@@ -71,20 +68,12 @@ def _weighs_nothing(method: str) -> UsageError:
 
 
 def prediction(
-    identity: str,
-    record: Mapping[str, Any],
-    known: bool,
-    problems: Mapping[str, LedgerEntry],
-    sources: list[str],
+    identity: str, record: Mapping[str, Any], problems: Mapping[str, LedgerEntry], sources: list[str]
 ) -> Row:
-    """Return one answer: the label, the probability of each class, the modalities used, and why others were not.
-
-    A row without any modality is not predicted: its label is None and its probabilities are the prior.
-    """
-    answer = dict(record) if known else {**record, "label": None, "probability": None}
+    """Return one answer: what the task says of the row, the modalities used, and why others were not."""
     return {
         "id": identity,
-        **answer,
+        **record,
         "modalities": [name for name in sources if name not in problems],
         "status": {name: problems[name].status if name in problems else "ok" for name in sources},
         "reasons": {name: describe(entry) for name, entry in problems.items()},
@@ -138,9 +127,14 @@ def _write_table(path: Path, suffix: str, groups: Iterator[list[Row]]) -> int:
 
 
 def _flat(row: Row) -> Row:
-    """One column a value: the probability of x in ``probability_x``, weights likewise, modalities joined by ``+``."""
-    flat = {key: value for key, value in row.items() if key not in _NESTED}
-    flat |= {f"probability_{name}": value for name, value in row["probabilities"].items()}
+    """One column a value: the probability of x in ``probability_x``, weights likewise, modalities joined by ``+``.
+
+    Lists are joined by ``|``.
+    """
+    flat = {
+        key: "|".join(value) if isinstance(value, list) else value for key, value in row.items() if key not in _NESTED
+    }
+    flat |= {f"probability_{name}": value for name, value in row.get("probabilities", {}).items()}
     flat["modalities"] = "+".join(row["modalities"])
     flat |= {f"status_{name}": status for name, status in row["status"].items()}
     flat |= {f"weight_{name}": value for name, value in row.get("weights", {}).items()}

@@ -89,7 +89,7 @@ def train(
         outcome, network = training.fit(run, modalities, data, resumed, runtime)
         stopped = outcome is None
         model = publish_model(
-            writer, request, samples, training.chain(), modalities, data.task, network, run, stopped, began, runtime
+            writer, request, samples, training.chain(), modalities, network, run, stopped, began, runtime
         )
     if stopped:
         raise StoppedError(

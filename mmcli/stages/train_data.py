@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmcli.errors import MmcliError, UsageError
 from mmcli.models import DEFAULT_POOLING
-from mmcli.registry import TASKS
+from mmcli.registry import TASKS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.collate import to_features
@@ -19,7 +19,7 @@ from mmcli.stages.network_plan import feature_names
 from mmcli.stages.training_batches import Examples, TrainingData
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
-from mmcli.store.columns import Column, ModalitySpec, Ragged, join
+from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
 from mmcli.store.samples import Samples
 from mmcli.tasks import infer_task
 
@@ -49,7 +49,7 @@ def load_training_data(
         modalities: What the network will be given.
         encoded: Those among them that have an encoder: their values stay where they are.
         target: The column to learn.
-        task: Its name, or ``auto``.
+        task: Its name and options, or ``auto``.
         reporter: Is told what was inferred and left out.
         pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
 
@@ -86,9 +86,12 @@ def load_training_data(
     name = infer_task(found["train"]) if task == "auto" else task
     if task == "auto":
         reporter.note(f"task: {name} of {target!r} (--task chooses)")
-    made: Task = TASKS.load(name)()
+    made: Task = TASKS.build(parse_spec(name))
+    for split, targets in found.items():
+        _check_targets(made, targets, [part.rows for part in parts[split]], target, samples)
     made.fit(found["train"])
     _leave_out_unknown(made, parts["val"], found["val"], target, reporter)
+    _warn_of_unseen(made, found["val"], target, reporter)
     if len({str(value) for value in found["val"]}) == 1:
         reporter.warn(f"every val row has the same {target!r}: what is measured on them says little")
     train, val = (_join(parts[split], torch.from_numpy(made.encode(found[split]))) for split in ("train", "val"))
@@ -140,6 +143,24 @@ def _leave_out_unknown(
         parts[number] = part.take(torch.from_numpy(np.flatnonzero(known[start:stop])))
         start = stop
     targets[:] = [value for value, there in zip(targets, known, strict=True) if there]
+
+
+def _check_targets(task: Task, targets: list[object], rows: list[Array], target: str, samples: Samples) -> None:
+    for number, value in enumerate(targets):
+        fault = task.fault(value)
+        if fault is not None:
+            row = samples.rows.take([np.concatenate(rows)[number]])[0]
+            told = f"its target (column {target!r}) is {value!r}, expected {fault}"
+            raise MmcliError(f"sample {samples.id_of(row)!r}: {told}")
+
+
+def _warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Reporter) -> None:
+    find = getattr(task, "unseen", None)
+    unseen = [] if find is None else find(targets)
+    if unseen:
+        names = list(dict.fromkeys(unseen))
+        shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
+        reporter.warn(f"the {target!r} of val rows has {len(unseen)} labels that no train row has ({shown}): left out")
 
 
 def _target(row: Mapping[str, object], target: str, samples: Samples) -> object:

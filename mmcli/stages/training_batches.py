@@ -32,7 +32,7 @@ class Examples:
     Args:
         features: Ready features by modality: vectors (B, D), or the steps of feature maps (B, C, H, W) and sequences.
         present: Where each modality is present, (B,) bool.
-        targets: (B,).
+        targets: As the task encodes them, (B,) or (B, …).
         rows: Which samples these are, (B,): stored values are read by it.
     """
 
@@ -56,7 +56,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One batch on the device: what the network takes of each modality, presence (B,) and targets (B,)."""
+    """One batch on the device: what the network takes of each modality, presence (B,) and targets (B, …)."""
 
     features: dict[str, Tensor | tuple[Tensor, ...]]
     present: dict[str, Tensor]
@@ -119,13 +119,21 @@ class TrainingData:
         import torch
 
         outputs = self.outputs(model, self.val, size)
-        loss = float(task.loss(outputs, self.val.targets.to(self.device)))
+        loss = float(task.loss(outputs, self._moved(self.val.targets)))
         if not torch.isfinite(outputs).all():
             return {"loss": float("nan")}  # of which training says what to do
         return {
             "loss": loss,
-            **task.metrics(task.probabilities(outputs.cpu()), self.val.targets.numpy()),
+            **task.metrics(task.predictions(outputs.cpu()), self.val.targets.numpy()),
         }
+
+    def predictions(self, model: nn.Module, task: Task, size: int) -> tuple[Array, Array]:
+        """Return what a trained model predicts for the val rows, and their targets."""
+        import torch
+
+        with torch.no_grad():
+            outputs = self.outputs(model, self.val, size)
+        return task.predictions(outputs.cpu()), self.val.targets.numpy()
 
     def outputs(self, model: Callable[..., Tensor], examples: Examples, size: int) -> Tensor:
         """Return what a model makes of the features and presence of these rows, in their order."""
@@ -153,4 +161,9 @@ class TrainingData:
             inputs = encoder.collate(column, None if lengths is None else int(lengths.max()))
             features[name] = tuple(to_device(value, self.device) for value in inputs)
         present = {name: value.to(self.device) for name, value in batch.present.items()}
-        return Inputs(features, present, batch.targets.to(self.device))
+        return Inputs(features, present, self._moved(batch.targets))
+
+    def _moved(self, targets: Tensor) -> Tensor:
+        """Return targets on the device; Metal has no float64."""
+        narrowed = targets.float() if self.device == "mps" and targets.is_floating_point() else targets
+        return narrowed.to(self.device)

@@ -126,6 +126,8 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
     for name, choice in encoders.items():
         if name not in asked:
             reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
+        if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
+            reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
     fusing, method, pooling = _choose_method(samples, options, encoders, reporter)
     half = bool(encoders) and (
         options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from mmcli.stages.training_run import Resumed, TrainingRun
     from mmcli.tasks import Task
     from mmcli.training import Outcome, TrainingOptions
-
-SMALLER_IS_BETTER = ("log_loss", "ece", "loss")
 
 
 @dataclass(frozen=True)
@@ -70,8 +69,16 @@ class TrainOptions:
         """
         if self.method is not None:
             FUSIONS.summary(parse_spec(self.method).name)
-        if self.task != "auto" and self.task not in TASKS.names():
-            raise unknown_name("task", self.task, ["auto", *TASKS.names()])
+        for name, value in asdict(self).items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number")
+        task = parse_spec(self.task)
+        if task.name != "auto" and task.name not in TASKS.names():
+            raise unknown_name("task", task.name, ["auto", *TASKS.names()])
+        if task.name == "auto" and str(task) != "auto":
+            raise UsageError(f"--task {self.task}: auto has no options; they are written after the name of a task")
+        if task.options or task.argument:
+            TASKS.build(task)
         if self.precision == "float16":
             raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
 
@@ -166,6 +173,7 @@ class TrainingRequest:
         return chain
 
     def _training_options(self, task: Task) -> TrainingOptions:
+        from mmcli.tasks import mode_of
         from mmcli.training import TrainingOptions
 
         asked = self.options
@@ -173,7 +181,7 @@ class TrainingRequest:
         return TrainingOptions(
             epochs=asked.epochs, lr=asked.lr, weight_decay=asked.weight_decay, l1=asked.l1, schedule=asked.schedule,
             clip_norm=asked.clip_norm or None, patience=asked.patience or None, monitor=monitor,
-            mode="min" if monitor in SMALLER_IS_BETTER else "max", seed=asked.seed,
+            mode=mode_of(task, monitor), seed=asked.seed,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from mmcli.errors import MmcliError
 from mmcli.reporting import Progress, Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.augmenting import Augmentation
-from mmcli.stages.batch_size import choose_batch_size, does_not_fit
+from mmcli.stages.batch_size import choose_batch_size, does_not_fit, require_room
 from mmcli.stages.kept_folds import KeptFolds
 from mmcli.stages.late_training import learn_combination
 from mmcli.stages.learner import Learner
@@ -39,7 +39,14 @@ class Resumed:
 
 
 class TrainingRun:
-    """One training run: shows its epochs and keeps checkpoints."""
+    """One training run: shows its epochs and keeps checkpoints.
+
+    Args:
+        writer: Of what is made, and of the checkpoints meanwhile.
+        request: The hash of what was asked for.
+        task: Fitted; when the run is done, ``task`` is what came of a look at the val rows.
+        reporter: Is told of the epochs.
+    """
 
     def __init__(self, writer: ArtifactWriter, request: str, task: Task, reporter: Reporter) -> None:
         self.writer = writer
@@ -90,6 +97,7 @@ class TrainingRun:
         settled = self.batch_size is not None
         device = runtime.torch_device()
         learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, device, compiled)
+        require_room(learner.planned(), device)
         while True:
             try:
                 return self._attempt(learner, data, runtime.batch_size)
@@ -125,14 +133,14 @@ class TrainingRun:
                 outcome = None
                 network.load_state_dict(self.last.best)
         kept.forget()
+        if hasattr(self.task, "tune"):
+            self.task = self.task.tune(*data.predictions(network.eval(), self.task, self.batch_size))
         return outcome, network.cpu()
 
     def _after_epoch(self, epoch: Epoch, now: Checkpoint, options: TrainingOptions, progress: Progress) -> None:
         self.last = now
-        shown = {
-            options.monitor: epoch.values[options.monitor],
-            **{k: v for k, v in epoch.values.items() if k == "accuracy"},
-        }
+        main = self.task.headline[0]
+        shown = {name: epoch.values[name] for name in dict.fromkeys([options.monitor, main]) if name in epoch.values}
         values = "  ".join(f"val {name} {value:.4f}" for name, value in shown.items())
         progress.advance(1, f"loss {epoch.loss:.4f}  {values}  best {self.best.number}")
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:

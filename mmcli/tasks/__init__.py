@@ -116,7 +116,7 @@ def infer_task(targets: Sequence[Any]) -> str:
     if not len(targets):
         raise MmcliError("there are no targets to tell the task from")
     lists = [isinstance(target, list | tuple) for target in targets]
-    if any(isinstance(target, dict) for target in targets) or any(lists) and not all(lists):
+    if any(isinstance(target, dict) for target in targets) or (any(lists) and not all(lists)):
         raise MmcliError(
             f"the targets have forms of which no task is known, such as {_odd(targets)!r}: "
             f"say with --task what to make of them (there are: {', '.join(TASKS.names())})"

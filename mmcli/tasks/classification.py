@@ -29,11 +29,16 @@ class Classification:
     version = 1
     link = "softmax"
     monitor = "log_loss"
-    mode = "min"
+    headline = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
+    smaller_is_better = ("log_loss", "ece")
 
     def __init__(self) -> None:
         self.classes: list[str] = []
         self._counts = np.zeros(0, np.int64)
+
+    def fault(self, target: Any) -> str | None:
+        """Return what a target should be, where it is no class."""
+        return "one class" if _name(target) is None else None
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the classes and how frequent they are.
@@ -90,7 +95,7 @@ class Classification:
         """Return the cross-entropy of outputs (B, K) with class indexes (B,)."""
         return torch.nn.functional.cross_entropy(outputs, encoded, weight=weight)
 
-    def probabilities(self, outputs: Tensor) -> NDArray[np.float64]:
+    def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
         """Return the softmax of the outputs, (N, K)."""
         found: NDArray[np.float64] = outputs.detach().cpu().double().softmax(dim=1).numpy()
         return found
@@ -99,18 +104,21 @@ class Classification:
         """Return the share of each class in the train rows, (K,)."""
         return np.asarray(self._counts / self._counts.sum(), np.float64)
 
-    def records(self, probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
-        """Return for each row the likeliest class, its probability, and those of all classes by name."""
+    def records(self, predictions: NDArray[np.float64], known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return for each row the likeliest class, its probability, and those of all classes by name.
+
+        A row that had no feature has no likeliest class.
+        """
         return [
             {
-                "label": self.classes[int(row.argmax())],
-                "probability": float(row.max()),
+                "label": self.classes[int(row.argmax())] if there else None,
+                "probability": float(row.max()) if there else None,
                 "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
             }
-            for row in probabilities
+            for row, there in zip(predictions, known, strict=True)
         ]
 
-    def metrics(self, probabilities: NDArray[np.float64], encoded: NDArray[np.int64]) -> dict[str, float]:
+    def metrics(self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]) -> dict[str, float]:
         """Return the metrics of these rows by name.
 
         Macro averages are over the classes that the rows or the predictions have, ``balanced_accuracy`` over
@@ -123,7 +131,7 @@ class Classification:
         """
         if not len(encoded):
             raise MmcliError("there are no rows to measure")
-        predicted = probabilities.argmax(axis=1)
+        predicted = predictions.argmax(axis=1)
         found = {"accuracy": metrics.accuracy_score(encoded, predicted)}
         with warnings.catch_warnings():
             for said in ("y_pred contains classes not in y_true", "A single label was found"):
@@ -134,31 +142,31 @@ class Classification:
             for name, value in zip(("precision", "recall", "f1"), scores, strict=False):
                 found[f"{average}_{name}"] = value
         ranked = [1] if self.out_dim == 2 else range(self.out_dim)
-        defined = [(encoded == k, probabilities[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
+        defined = [(encoded == k, predictions[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
         if defined:
             found["roc_auc"] = np.mean([metrics.roc_auc_score(*pair) for pair in defined])
             found["average_precision"] = np.mean([metrics.average_precision_score(*pair) for pair in defined])
-        found["log_loss"] = metrics.log_loss(encoded, probabilities, labels=range(self.out_dim))
-        found["ece"] = _calibration_error(probabilities.max(axis=1), predicted == encoded)
+        found["log_loss"] = metrics.log_loss(encoded, predictions, labels=range(self.out_dim))
+        found["ece"] = _calibration_error(predictions.max(axis=1), predicted == encoded)
         return {name: float(value) for name, value in found.items()}
 
     def row_scores(
-        self, probabilities: NDArray[np.float64], encoded: NDArray[np.int64]
+        self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]
     ) -> dict[str, NDArray[np.float64]]:
         """Return what the mean of is ``accuracy``, ``balanced_accuracy`` and ``log_loss``, (N,) each."""
-        right = (probabilities.argmax(axis=1) == encoded).astype(np.float64)
+        right = (predictions.argmax(axis=1) == encoded).astype(np.float64)
         counts = np.bincount(encoded, minlength=self.out_dim)
-        likelihood = probabilities[np.arange(len(encoded)), encoded]
+        likelihood = predictions[np.arange(len(encoded)), encoded]
         return {
             "accuracy": right,
             "balanced_accuracy": right * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
             "log_loss": -np.log(likelihood.clip(min=np.finfo(np.float64).eps)),
         }
 
-    def confusion(self, probabilities: NDArray[np.float64], encoded: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return (K, K) counts: a row for each true class, a column for each predicted one."""
-        counts = metrics.confusion_matrix(encoded, probabilities.argmax(axis=1), labels=range(self.out_dim))
-        return np.asarray(counts, np.int64)
+    def tables(self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+        """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
+        counts = metrics.confusion_matrix(encoded, predictions.argmax(axis=1), labels=range(self.out_dim))
+        return {"confusion": {"classes": self.classes, "counts": counts.tolist()}}
 
     def baselines(self, encoded: NDArray[np.int64]) -> dict[str, dict[str, float]]:
         """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""

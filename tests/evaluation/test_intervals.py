@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from mmcli.evaluation import intervals as module
-from mmcli.evaluation.intervals import intervals
+from mmcli.evaluation.intervals import intervals, row_intervals
 
 NAMES = {"accuracy", "balanced_accuracy", "macro_f1", "log_loss"}
 
@@ -75,3 +75,38 @@ def test_many_classes_and_rows_take_seconds():
     probabilities, encoded = sample(3000, 400)
     low, high = intervals(probabilities, encoded)["macro_f1"]
     assert 0 < low < high < 1
+
+
+def mean_of_draws(values, counts):
+    return {"mean": counts @ values / counts.sum(axis=1), "never": np.full(len(counts), np.nan)}
+
+
+def test_intervals_of_rows_are_those_of_rows_drawn_one_by_one():
+    values = np.random.default_rng(1).exponential(size=70)
+    found = row_intervals(lambda counts: mean_of_draws(values, counts), 70, draws=6000)
+    drawn = np.random.default_rng(9).choice(values, (6000, 70)).mean(axis=1)
+    np.testing.assert_allclose(found["mean"], np.quantile(drawn, [0.025, 0.975]), atol=0.02)
+    assert set(found) == {"mean"}
+
+
+def test_intervals_of_rows_do_not_depend_on_how_many_draws_are_made_at_once(monkeypatch):
+    values = np.random.default_rng(1).exponential(size=70)
+    sizes = []
+
+    def measure(counts):
+        sizes.append(len(counts))
+        assert (counts.sum(axis=1) == 70).all()
+        return mean_of_draws(values, counts)
+
+    expected = row_intervals(measure, 70, draws=100, seed=3)
+    monkeypatch.setattr("mmcli.evaluation.intervals.CELLS_AT_ONCE", 70 * 30)
+    assert row_intervals(measure, 70, draws=100, seed=3) == expected
+    assert sizes == [100, 30, 30, 30, 10]
+    assert row_intervals(measure, 70, draws=100, seed=4) != expected
+
+
+def test_a_draw_that_leaves_a_metric_undefined_does_not_count():
+    def measure(counts):
+        return {"some": np.where(counts[:, 0] > 0, 5.0, np.nan)}
+
+    assert row_intervals(measure, 4, draws=200) == {"some": [5.0, 5.0]}

@@ -21,6 +21,16 @@ from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 
+class Heard(Silent):
+    """Keeps what it is warned of."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+
 ENCODERS = ["picture=cnn:width=8,depth=2,dim=16", "words=embedding:dim=16", "table=mlp:dim=8"]
 QUICK = {"epochs": 3, "patience": 0, "batch_size": 16}
 
@@ -277,3 +287,18 @@ class TestAhead:
         assert next(found) == 0
         found.close()
         assert threading.active_count() == before
+
+
+def test_last_of_more_layers_than_there_are_is_refused_and_a_frozen_random_encoder_is_told(chain, tmp_path):
+    options = {"epochs": 1, "limit": 40}
+    with pytest.raises(MmcliError, match=r"cnn:.*last=99: has \d+ layers; expected last of 1 to \d+"):
+        train(str(chain / "samples"), tmp_path / "deep", encoder=["picture=cnn:width=8,last=99"], **options)
+    heard = Heard()
+    frozen = ["picture=cnn:width=8,freeze"]
+    train(str(chain / "samples"), tmp_path / "frozen", encoder=frozen, reporter=heard, **options)
+    assert any("has random weights, and nothing trains them" in said for said in heard.warnings)
+
+
+def test_an_extractor_is_told_from_an_encoder(chain, tmp_path):
+    with pytest.raises(MmcliError, match=r"tfidf learns nothing from targets.* extract-features --use words=tfidf"):
+        train(str(chain / "samples"), tmp_path / "model", encoder=["words=tfidf"])

@@ -1,13 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 import torch
 from sklearn import metrics
 
 from mmcli.errors import MmcliError
-from mmcli.registry import TASKS, Spec
-from mmcli.tasks import infer_task
 from mmcli.tasks.classification import Classification
 
 TARGETS = ["cat", "dog", "ant", "cat", "cat", "dog"]
@@ -25,42 +21,7 @@ def sample(classes, rows=200, seed=0):
     encoded = random.integers(0, classes, rows)
     outputs = random.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[encoded]
     task = fitted([f"class {index}" for index in range(classes)])
-    return task, task.probabilities(torch.from_numpy(outputs)), encoded
-
-
-# The contract of every registered task.
-
-
-@pytest.mark.parametrize("name", TASKS.names())
-def test_a_task_decodes_what_it_encodes_learns_and_rewards_the_truth(name):
-    task = TASKS.build(Spec(name))
-    task.fit(TARGETS)
-    encoded = task.encode(TARGETS)
-    assert task.decode(encoded) == TARGETS
-    assert len(encoded) == len(TARGETS)
-    outputs = torch.randn(len(TARGETS), task.out_dim, requires_grad=True)
-    loss = task.loss(outputs, torch.from_numpy(encoded))
-    loss.backward()
-    assert loss.shape == ()
-    assert loss.isfinite()
-    assert outputs.grad.abs().sum() > 0
-    optimum = torch.zeros_like(outputs).requires_grad_()
-    optimizer = torch.optim.Adam([optimum], lr=1.0)
-    for _ in range(60):
-        optimizer.zero_grad()
-        task.loss(optimum, torch.from_numpy(encoded)).backward()
-        optimizer.step()
-    best = task.metrics(task.probabilities(optimum), encoded)
-    worse = task.metrics(task.probabilities(torch.zeros_like(outputs)), encoded)
-    sign = 1 if task.mode == "max" else -1
-    assert sign * best[task.monitor] > sign * worse[task.monitor]
-    assert all(np.isfinite(value) for value in [*best.values(), *worse.values()])
-    other = TASKS.build(Spec(name))
-    other.load_state(task.state())
-    assert np.array_equal(other.encode(TARGETS), encoded)
-    json.dumps(task.state().values, allow_nan=False)
-    json.dumps(task.records(task.probabilities(outputs)), allow_nan=False)
-    assert TASKS.constant(name, "version") == task.version
+    return task, task.predictions(torch.from_numpy(outputs)), encoded
 
 
 def test_perfect_predictions_have_the_best_of_every_metric():
@@ -134,7 +95,7 @@ def test_balanced_weights_make_classes_count_alike():
     assert weights.tolist() == pytest.approx([6 / (3 * 1), 6 / (3 * 3), 6 / (3 * 2)])
     assert task.class_weights(encoded, "none") is None
     outputs = torch.randn(6, 3, dtype=torch.float64)
-    losses = -np.log(task.probabilities(outputs)[np.arange(6), encoded])
+    losses = -np.log(task.predictions(outputs)[np.arange(6), encoded])
     by_class = [losses[encoded == index].mean() for index in range(3)]
     found = task.loss(outputs, torch.from_numpy(encoded), weights.double())
     assert float(found) == pytest.approx(np.mean(by_class))
@@ -142,13 +103,16 @@ def test_balanced_weights_make_classes_count_alike():
 
 def test_records_name_the_likeliest_class():
     task = fitted()
-    records = task.records(np.array([[0.2, 0.7, 0.1], [0.5, 0.2, 0.3]]))
+    predictions = np.array([[0.2, 0.7, 0.1], [0.5, 0.2, 0.3]])
+    records = task.records(predictions, np.array([True, True]))
     assert records[0] == {
         "label": "cat",
         "probability": 0.7,
         "probabilities": {"ant": 0.2, "cat": 0.7, "dog": 0.1},
     }
     assert records[1]["label"] == "ant"
+    absent = task.records(predictions, np.array([False, True]))
+    assert absent == [{**records[0], "label": None, "probability": None}, records[1]]
 
 
 # Metrics, each computed another way.
@@ -181,7 +145,9 @@ def test_metrics_are_those_of_their_formulas(classes):
         precisions.append((right.cumsum() / np.arange(1, 201))[right].mean())
     assert found["roc_auc"] == pytest.approx(np.mean(areas))
     assert found["average_precision"] == pytest.approx(np.mean(precisions))
-    assert np.array_equal(task.confusion(probabilities, encoded), metrics.confusion_matrix(encoded, predicted))
+    confusion = task.tables(probabilities, encoded)["confusion"]
+    assert confusion["classes"] == task.classes
+    assert np.array_equal(confusion["counts"], metrics.confusion_matrix(encoded, predicted))
 
 
 def test_calibration_error_is_the_mean_gap_between_confidence_and_accuracy():
@@ -227,50 +193,6 @@ def test_the_majority_baseline_predicts_the_train_rows_class():
     assert found["balanced_accuracy"] == pytest.approx(1 / 3)
     assert found["roc_auc"] == pytest.approx(0.5)
     assert found["log_loss"] == pytest.approx(-np.log([3 / 6, 1 / 6, 2 / 6, 2 / 6]).mean())
-
-
-# Which task a table is for.
-
-
-@pytest.mark.parametrize(
-    "targets",
-    [
-        ["a", "b", "a"],
-        [True, False],
-        [0, 1, 2, 1, 0],
-        ["1", "2", "5"],
-        [1.0, 2.0],
-        [0.5, 1.0, 1.5] * 4,
-        [index % 90 for index in range(1000)],
-        [f"name {index}" for index in range(100)],
-        [0.25, "unknown", 0.75],
-    ],
-)
-def test_few_values_are_classes(targets):
-    assert infer_task(targets) == "classification"
-
-
-@pytest.mark.parametrize(
-    ("targets", "found"),
-    [
-        ([index / 7 for index in range(100)], "100 different numbers, such as 0.0"),
-        ([str(index / 8) for index in range(1, 60)], "59 different numbers, such as '0.125'"),
-        (list(range(100)), "100 different numbers"),
-        ([["a", "b"], ["a"]], "2 lists"),
-    ],
-)
-def test_what_is_not_plainly_classes_must_be_said(targets, found):
-    with pytest.raises(MmcliError) as error:
-        infer_task(targets)
-    assert found in str(error.value)
-    assert "--task" in str(error.value)
-    assert ", ".join(TASKS.names()) in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_no_targets_are_an_error():
-    with pytest.raises(MmcliError, match="no targets"):
-        infer_task([])
 
 
 def test_a_class_of_half_a_surrogate_pair_is_refused():

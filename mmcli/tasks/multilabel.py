@@ -1,0 +1,231 @@
+"""Any number of labels for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.store.state import State
+from mmcli.tasks._label_metrics import best_thresholds, draws_of_labels, label_metrics, label_scores
+
+Floats = NDArray[np.float64]
+_WORDS = {"comma": ",", "space": None, "tab": "\t", "semicolon": ";", "bar": "|"}
+_HALF = 0.5
+_LEAST = 10
+"""Val rows that must have a label for a threshold of its own."""
+
+
+class Multilabel:
+    """Labels are those of the train rows, sorted; a cell parts them by ``|``, a row of JSON lines may hold a list.
+
+    A cell that holds the separator alone, or an empty list, is a row without labels.
+
+    Args:
+        separator: Between labels in a cell: characters, or ``comma``, ``semicolon``, ``space`` or ``tab``.
+        loss: ``bce`` or ``asymmetric``, for many labels of which a row has few.
+        threshold: The probability from which a row has a label, between 0 and 1; None chooses the one with the
+            best F1 on the val rows, for each label that ten of them have, and one for all others.
+        gamma_neg: With ``asymmetric``, how much less labels count that a row plainly lacks: 0, or at least 1.
+        gamma_pos: The same for labels that it plainly has.
+        clip: With ``asymmetric``, the probability up to which a lacking label counts nothing, from 0 to below 1.
+
+    Source: Ridnik et al. 2021, Asymmetric Loss For Multi-Label Classification, equations 4 to 7; the gamma
+    of 4 and 0 and the margin of 0.05 that it trains with.
+    """
+
+    version = 1
+    link = "sigmoid"
+    monitor = "loss"
+    headline = ("map", "micro_f1", "macro_f1", "samples_f1", "hamming")
+    smaller_is_better = ("hamming",)
+
+    def __init__(
+        self, *, separator: str = "|", loss: Literal["bce", "asymmetric"] = "bce", threshold: float | None = None,
+        gamma_neg: float = 4.0, gamma_pos: float = 0.0, clip: float = 0.05,
+    ) -> None:  # fmt: skip
+        for name, value, fits in (
+            ("threshold between 0 and 1", threshold, threshold is None or 0 < threshold < 1),
+            ("gamma_neg of 0, or at least 1", gamma_neg, gamma_neg == 0 or 1 <= gamma_neg < np.inf),
+            ("gamma_pos of 0, or at least 1", gamma_pos, gamma_pos == 0 or 1 <= gamma_pos < np.inf),
+            ("clip from 0 to below 1", clip, 0 <= clip < 1),
+            ("separator of one character or more", repr(separator), separator != ""),
+        ):
+            if not fits:
+                raise UsageError(f"task multilabel: expected a {name}, not {value}")
+        self.separator = separator
+        self.loss_name = loss
+        self.threshold = threshold
+        self.gammas = (gamma_neg, gamma_pos)
+        self.clip = clip
+        self.labels: list[str] = []
+        self._prior: Floats = np.zeros(0)
+        self._thresholds: Floats = np.zeros(0)
+
+    def fault(self, target: Any) -> str | None:
+        """Return what a target should be, where it is neither text nor a list of labels."""
+        return None if self._split(target) is not None else "labels: a text, or a list of texts"
+
+    def fit(self, targets: Sequence[Any]) -> None:
+        """Learn the labels and how frequent they are.
+
+        Raises:
+            MmcliError: A target is not as it must be, or no row has a label.
+        """
+        split = [self._require(target) for target in targets]
+        self.labels = sorted({label for labels in split for label in labels})
+        if not self.labels:
+            raise MmcliError("multilabel needs labels in the train rows, there is none")
+        self._prior = self.encode(targets).mean(axis=0, dtype=np.float64)
+        self._thresholds = np.full(self.out_dim, self.threshold or _HALF)
+
+    @property
+    def out_dim(self) -> int:
+        """The number of labels K."""
+        return len(self.labels)
+
+    def known(self, target: Any) -> bool:
+        """Return whether a target is labels; those of no train row are left out of it."""
+        return self.fault(target) is None
+
+    def unseen(self, targets: Sequence[Any]) -> list[str]:
+        """Return the labels of these targets that no train row has, as often as they are there."""
+        known = set(self.labels)
+        return [label for target in targets for label in self._require(target) if label not in known]
+
+    def encode(self, targets: Sequence[Any]) -> NDArray[np.uint8]:
+        """Return (N, K), 1 where a row has a label; labels of no train row are left out.
+
+        Raises:
+            MmcliError: A target is not as it must be.
+        """
+        index = {label: place for place, label in enumerate(self.labels)}
+        found = np.zeros((len(targets), self.out_dim), np.uint8)
+        for row, target in enumerate(targets):
+            found[row, [index[label] for label in self._require(target) if label in index]] = 1
+        return found
+
+    def decode(self, encoded: NDArray[np.uint8]) -> list[list[str]]:
+        """Return the labels of each row, sorted."""
+        return [[self.labels[place] for place in np.flatnonzero(row)] for row in encoded]
+
+    def class_weights(self, encoded: NDArray[np.uint8], mode: Literal["none", "balanced"]) -> Tensor | None:
+        """Return how much more having each label counts than lacking it, (K,), so that both count alike."""
+        if mode == "none":
+            return None
+        have = encoded.sum(axis=0, dtype=np.float64)
+        return torch.tensor((len(encoded) - have).clip(min=1) / have.clip(min=1), dtype=torch.float32)
+
+    def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean loss of outputs (B, K) for labels (B, K), over rows and labels."""
+        wanted = encoded.to(outputs.dtype)
+        if self.loss_name == "bce":
+            return binary_cross_entropy_with_logits(outputs, wanted, pos_weight=weight)
+        negative, positive = self.gammas
+        lacking = (outputs.sigmoid() - self.clip).clamp(min=0)
+        have = (-outputs).sigmoid() ** positive * -logsigmoid(outputs)
+        # Without a margin the logarithm is taken of the output, which stays exact where 1 - p rounds to 0.
+        lack = lacking**negative * (softplus(outputs) if self.clip == 0 else -(-lacking).log1p())
+        return (wanted * have * (1.0 if weight is None else weight) + (1 - wanted) * lack).mean()
+
+    def predictions(self, outputs: Tensor) -> Floats:
+        """Return the sigmoid of the outputs, (N, K)."""
+        found: Floats = outputs.detach().cpu().double().sigmoid().numpy()
+        return found
+
+    def prior(self) -> Floats:
+        """Return the share of train rows that have each label, (K,)."""
+        return self._prior
+
+    def tune(self, predictions: Floats, encoded: NDArray[np.uint8]) -> Multilabel:
+        """Return the task with the thresholds that are best for these rows, unless one was given."""
+        tuned = Multilabel()
+        tuned.load_state(self.state())
+        if self.threshold is None:
+            tuned._thresholds = best_thresholds(predictions, encoded.astype(bool), _HALF, _LEAST)
+        return tuned
+
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return for each row the labels from their threshold on, sorted, and the probability of every label by name.
+
+        A row that had no feature has no list of labels.
+        """
+        return [
+            {
+                "labels": self.decode(row[None] >= self._thresholds)[0] if there else None,
+                "probabilities": dict(zip(self.labels, row.tolist(), strict=True)),
+            }
+            for row, there in zip(predictions, known, strict=True)
+        ]
+
+    def metrics(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, float]:
+        """Return the metrics of these rows by name.
+
+        ``map`` is the mean of the average precision over the labels that some rows have, ``macro_f1`` over those that
+        a row or a prediction has; ``samples_f1`` is the mean over rows, 1 where there is no label and none is
+        predicted; ``hamming`` the share of wrong ones among all rows and labels; ``exact`` that of rows without any.
+
+        Raises:
+            MmcliError: There are no rows.
+        """
+        if not len(encoded):
+            raise MmcliError("there are no rows to measure")
+        return label_metrics(predictions, predictions >= self._thresholds, encoded.astype(bool))
+
+    def row_scores(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, Floats]:
+        """Return what the mean of is ``samples_f1``, ``hamming`` and ``exact``, (N,) each."""
+        return label_scores(predictions >= self._thresholds, encoded.astype(bool))
+
+    def metrics_of_draws(
+        self, predictions: Floats, encoded: NDArray[np.uint8], counts: NDArray[np.int64]
+    ) -> dict[str, Floats]:
+        """Return all metrics of each draw, (D,)."""
+        return draws_of_labels(predictions, predictions >= self._thresholds, encoded.astype(bool), counts)
+
+    def baselines(self, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
+        """Return ``prior``: the train rows' shares for all, a label being predicted where most of them have it."""
+        shares = np.tile(self._prior, (len(encoded), 1))
+        return {"prior": label_metrics(shares, shares >= _HALF, encoded.astype(bool))}
+
+    def state(self) -> State:
+        """Return the options and what was learnt."""
+        return State(
+            {
+                "separator": self.separator, "loss": self.loss_name, "threshold": self.threshold,
+                "gammas": list(self.gammas), "clip": self.clip, "labels": self.labels,
+                "shares": self._prior.tolist(), "thresholds": self._thresholds.tolist(),
+            }
+        )  # fmt: skip
+
+    def load_state(self, state: State) -> None:
+        """Take over the options and what was learnt."""
+        values = state.values
+        self.separator, self.loss_name, self.threshold = values["separator"], values["loss"], values["threshold"]
+        negative, positive = values["gammas"]
+        self.gammas, self.clip, self.labels = (negative, positive), values["clip"], list(values["labels"])
+        self._prior, self._thresholds = (np.array(values[name], np.float64) for name in ("shares", "thresholds"))
+
+    def _require(self, target: Any) -> list[str]:
+        labels = self._split(target)
+        if labels is None:
+            raise MmcliError(f"target {target!r}: expected {self.fault(target)}")
+        return labels
+
+    def _split(self, target: Any) -> list[str] | None:
+        """Return the labels of a target, each once; None where it is neither text nor a list of plain values."""
+        if isinstance(target, list | tuple):
+            if any(part is None or isinstance(part, list | tuple | dict) for part in target):
+                return None
+            parts = [str(part) for part in target]
+        elif target is None or isinstance(target, dict):
+            return None
+        else:
+            parts = str(target).split(_WORDS.get(self.separator, self.separator))
+        labels = dict.fromkeys(part.strip() for part in parts if part.strip())
+        return None if any("\ud800" <= letter <= "\udfff" for label in labels for letter in label) else list(labels)

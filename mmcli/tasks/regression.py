@@ -1,0 +1,206 @@
+"""A number for each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import huber_loss, l1_loss, mse_loss
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.store.state import State
+from mmcli.tasks import number_of
+from mmcli.tasks._number_metrics import draws_of_numbers, number_metrics, number_scores
+
+Floats = NDArray[np.float64]
+Loss = Literal["mse", "mae", "huber", "quantile"]
+_BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "mae": l1_loss, "huber": huber_loss}
+_LARGEST_LOG = 300.0  # its exponential squared is still a number
+
+
+class Regression:
+    """One number, learnt in units of the train rows' standard deviation from their mean.
+
+    Args:
+        loss: ``huber`` turns from squared to absolute at one standard deviation; ``quantile`` learns the median and
+            the ends of an interval.
+        log: Learn the natural logarithms of targets, which must then be above 0.
+        interval: With ``loss=quantile``, the share of targets between its ends, between 0 and 1.
+        sentiment: Measure as papers on CMU-MOSI and CMU-MOSEI do, targets being from -3 to 3.
+
+    Source: Huber 1964, Robust Estimation of a Location Parameter; Koenker and Bassett 1978, Regression Quantiles,
+    the ends sorted as in Chernozhukov et al. 2010, Quantile and Probability Curves Without Crossing.
+    """
+
+    version = 1
+    link = "identity"
+    monitor = "loss"
+    headline = ("r2", "rmse", "mae", "pearson", "acc_2_has0", "acc_2_non0", "acc_7")
+    smaller_is_better = ("rmse", "mae", "mape", "width")
+
+    def __init__(
+        self, *, loss: Loss = "mse", log: bool = False, interval: float = 0.8, sentiment: bool = False
+    ) -> None:
+        if not 0 < interval < 1:
+            raise UsageError(f"task regression: interval must be between 0 and 1, not {interval}")
+        self.loss_name = loss
+        self.log = log
+        self.interval = interval
+        self.sentiment = sentiment
+        self._centre, self._scale = 0.0, 1.0
+        self._mean, self._median = 0.0, 0.0
+        self._prior: Floats = np.zeros(1)
+
+    def fault(self, target: Any) -> str | None:
+        """Return what a target should be, where it is no number, or none above 0 where logarithms are learnt."""
+        number = number_of(target)
+        if self.log:
+            return (
+                "a number above 0, of which there is a logarithm (log=true)" if number is None or number <= 0 else None
+            )
+        return "a number" if number is None else None
+
+    def fit(self, targets: Sequence[Any]) -> None:
+        """Learn the mean, spread and quantiles.
+
+        Raises:
+            MmcliError: A target is no number that can be learnt, or all are the same.
+        """
+        numbers = self.encode(targets)
+        scaled = np.log(numbers) if self.log else numbers
+        if len(scaled) == 0 or scaled.min() == scaled.max():
+            found = "all are the same" if len(scaled) else "there are none"
+            raise MmcliError(f"regression needs two different numbers in the train rows: {found}")
+        with np.errstate(over="ignore", invalid="ignore"):
+            self._centre, self._scale = float(scaled.mean()), float(scaled.std())
+        if not (math.isfinite(self._scale) and self._scale > 0):
+            raise MmcliError("the numbers of the train rows are too far apart, or too near, to compute with")
+        self._mean, self._median = float(numbers.mean()), float(np.median(numbers))
+        if self.loss_name == "mse":
+            self._prior = self._undo(np.zeros(1))
+        else:
+            self._prior = np.quantile(numbers, self._quantiles if self.loss_name == "quantile" else [0.5])
+
+    @property
+    def out_dim(self) -> int:
+        """One output, or three where an interval is learnt."""
+        return 3 if self.loss_name == "quantile" else 1
+
+    def known(self, target: Any) -> bool:
+        """Return whether a target is a number that can be learnt."""
+        return self.fault(target) is None
+
+    def encode(self, targets: Sequence[Any]) -> Floats:
+        """Return the numbers as they are, (N,).
+
+        Raises:
+            MmcliError: One is no number, or not above 0 where logarithms are learnt.
+        """
+        for target in targets:
+            fault = self.fault(target)
+            if fault is not None:
+                raise MmcliError(f"target {target!r}: expected {fault}")
+        return np.array([number_of(target) for target in targets], np.float64)
+
+    def decode(self, encoded: Floats) -> list[float]:
+        """Return the numbers."""
+        return [float(number) for number in encoded]
+
+    def class_weights(self, encoded: Floats, mode: Literal["none", "balanced"]) -> Tensor | None:
+        """Return None.
+
+        Raises:
+            UsageError: Weights are asked for.
+        """
+        if mode != "none":
+            raise UsageError(f"--class-weights {mode}: regression has no classes")
+        return None
+
+    def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean loss of outputs (B, K) for numbers (B,), both as standard deviations from the mean."""
+        scaled = ((encoded.log() if self.log else encoded) - self._centre) / self._scale
+        wanted = scaled.to(outputs.dtype)
+        if self.loss_name == "quantile":
+            levels = torch.tensor(self._quantiles, dtype=outputs.dtype, device=outputs.device)
+            gaps = wanted.unsqueeze(1) - outputs
+            return torch.maximum(levels * gaps, (levels - 1) * gaps).mean()
+        found: Tensor = _BY_NAME[self.loss_name](outputs.squeeze(1), wanted)
+        return found
+
+    def predictions(self, outputs: Tensor) -> Floats:
+        """Return numbers in the targets' units, (N, 1), or the low end, the median and the high end, (N, 3)."""
+        scaled: Floats = outputs.detach().cpu().double().numpy()
+        return self._undo(np.sort(scaled, axis=1))
+
+    def prior(self) -> Floats:
+        """Return what is best for all rows by the loss, (1,) or (3,): the mean, that of logarithms, or quantiles."""
+        return self._prior
+
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the number of each row and, where they are learnt, the ends of its interval.
+
+        A row that had no feature has the train rows' number.
+        """
+        del known
+        if self.loss_name == "quantile":
+            return [{"value": middle, "low": low, "high": high} for low, middle, high in predictions.tolist()]
+        return [{"value": value} for (value,) in predictions.tolist()]
+
+    def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
+        """Return the metrics of these rows by name.
+
+        ``mape`` is left out where a target is 0, ``r2`` and correlations where all targets are the same; of
+        predictions that are all the same the correlations are 0. With intervals ``coverage`` is the share of targets
+        within, ``width`` the mean width.
+
+        Raises:
+            MmcliError: There are no rows.
+        """
+        if not len(encoded):
+            raise MmcliError("there are no rows to measure")
+        return number_metrics(predictions, encoded, self.sentiment)
+
+    def row_scores(self, predictions: Floats, encoded: Floats) -> dict[str, Floats]:
+        """Return what the mean of is ``mae``, ``mape``, ``coverage``, ``width`` and the accuracies, (N,) each."""
+        return number_scores(predictions, encoded, self.sentiment)
+
+    def metrics_of_draws(self, predictions: Floats, encoded: Floats, counts: NDArray[np.int64]) -> dict[str, Floats]:
+        """Return ``r2``, ``rmse``, ``pearson`` and the metrics of ``row_scores`` of each draw, (D,)."""
+        return draws_of_numbers(predictions, encoded, counts, self.sentiment)
+
+    def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
+        """Return ``mean`` and ``median``: those of the train rows for all."""
+        constants = {"mean": self._mean, "median": self._median}
+        return {name: self.metrics(np.full((len(encoded), 1), value), encoded) for name, value in constants.items()}
+
+    def state(self) -> State:
+        """Return the options and what was learnt."""
+        return State(
+            {
+                "loss": self.loss_name, "log": self.log, "interval": self.interval, "sentiment": self.sentiment,
+                "centre": self._centre, "scale": self._scale, "mean": self._mean, "median": self._median,
+                "prior": self._prior.tolist(),
+            }
+        )  # fmt: skip
+
+    def load_state(self, state: State) -> None:
+        """Take over the options and what was learnt."""
+        values = state.values
+        self.loss_name, self.log, self.interval = values["loss"], values["log"], values["interval"]
+        self.sentiment = values["sentiment"]
+        self._centre, self._scale = values["centre"], values["scale"]
+        self._mean, self._median = values["mean"], values["median"]
+        self._prior = np.array(values["prior"], np.float64)
+
+    @property
+    def _quantiles(self) -> list[float]:
+        return [(1 - self.interval) / 2, 0.5, (1 + self.interval) / 2]
+
+    def _undo(self, scaled: Floats) -> Floats:
+        numbers = scaled * self._scale + self._centre
+        return np.exp(numbers.clip(-_LARGEST_LOG, _LARGEST_LOG)) if self.log else numbers

@@ -1,0 +1,212 @@
+"""What holds for every registered task, and which of them a table is for."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.registry import TASKS, parse_spec
+from mmcli.tasks import infer_task, mode_of
+
+TARGETS = {
+    "softmax": ["cat", "dog", "ant", "cat", "cat", "dog"],
+    "sigmoid": [["a", "b"], ["b"], [], ["a", "c"], ["a", "b", "c"], ["b"]],
+    "identity": [3.5, 2.25, 1000.0, 7.0, 3.5, 0.125],
+}
+VARIANTS = [
+    *TASKS.names(), "regression:loss=mae", "regression:loss=huber,log=true", "regression:loss=quantile,interval=0.5",
+    "regression:sentiment=true", "multilabel:loss=asymmetric", "multilabel:threshold=0.3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", VARIANTS)
+def test_a_task_decodes_what_it_encodes_learns_and_rewards_the_truth(text):
+    task = TASKS.build(parse_spec(text))
+    targets = TARGETS[task.link]
+    task.fit(targets)
+    encoded = task.encode(targets)
+    assert task.decode(encoded) == targets
+    assert len(encoded) == len(targets)
+    assert all(task.known(target) and task.fault(target) is None for target in targets)
+    outputs = torch.randn(len(targets), task.out_dim, requires_grad=True)
+    loss = task.loss(outputs, torch.from_numpy(encoded))
+    loss.backward()
+    assert loss.shape == ()
+    assert loss.isfinite()
+    assert outputs.grad.abs().sum() > 0
+    optimum = torch.zeros_like(outputs).requires_grad_()
+    optimizer = torch.optim.Adam([optimum], lr=0.5)
+    for _ in range(200):
+        optimizer.zero_grad()
+        task.loss(optimum, torch.from_numpy(encoded)).backward()
+        optimizer.step()
+    measured = []
+    for found in (optimum, torch.zeros_like(outputs)):
+        predictions = task.predictions(found)
+        metrics = task.metrics(predictions, encoded)
+        assert set(task.row_scores(predictions, encoded)) <= set(metrics)
+        measured.append({**metrics, "loss": float(task.loss(found.detach(), torch.from_numpy(encoded)))})
+    best, worse = measured
+    for metric in dict.fromkeys([task.monitor, task.headline[0]]):
+        sign = 1 if mode_of(task, metric) == "max" else -1
+        assert sign * best[metric] > sign * worse[metric]
+    assert all(np.isfinite(value) for value in [*best.values(), *worse.values()])
+    assert task.predictions(outputs).shape[1:] == task.prior().shape
+    assert all(np.isfinite(value) for each in task.baselines(encoded).values() for value in each.values())
+
+
+@pytest.mark.parametrize("text", VARIANTS)
+def test_a_task_made_of_its_state_is_the_same(text):
+    task = TASKS.build(parse_spec(text))
+    targets = TARGETS[task.link]
+    task.fit(targets)
+    encoded, outputs = task.encode(targets), torch.randn(len(targets), task.out_dim)
+    if hasattr(task, "tune"):
+        task = task.tune(task.predictions(outputs), encoded)
+    state = task.state()
+    json.dumps(state.values, allow_nan=False)
+    other = TASKS.build(parse_spec(parse_spec(text).name))
+    other.load_state(state)
+    predictions = other.predictions(outputs)
+    assert np.array_equal(other.encode(targets), encoded)
+    assert np.array_equal(predictions, task.predictions(outputs))
+    assert np.array_equal(other.prior(), task.prior())
+    assert other.metrics(predictions, encoded) == task.metrics(predictions, encoded)
+    assert other.loss(outputs, torch.from_numpy(encoded)) == task.loss(outputs, torch.from_numpy(encoded))
+    known = np.arange(len(targets)) > 0
+    assert other.records(predictions, known) == task.records(predictions, known)
+    json.dumps(task.records(predictions, known), allow_nan=False)
+    assert other.baselines(encoded) == task.baselines(encoded)
+    assert other.state().digest() == state.digest()
+    assert TASKS.constant(parse_spec(text).name, "version") == task.version
+
+
+@pytest.mark.parametrize("name", TASKS.names())
+def test_metrics_that_are_named_exist(name):
+    task = TASKS.build(parse_spec(name))
+    targets = TARGETS[task.link]
+    task.fit(targets)
+    encoded = task.encode(targets)
+    found = task.metrics(task.predictions(torch.randn(len(targets), task.out_dim)), encoded)
+    assert TASKS.constant(name, "headline") == task.headline
+    assert task.headline[0] in found
+    assert task.monitor in {*found, "loss"}
+
+
+@pytest.mark.parametrize("text", [text for text in VARIANTS if "classification" not in text])
+def test_metrics_of_draws_are_those_of_the_drawn_rows(text):
+    task = TASKS.build(parse_spec(text))
+    random = np.random.default_rng(0)
+    targets = TARGETS[task.link] * 4
+    task.fit(targets)
+    encoded = task.encode(targets)
+    predictions = task.predictions(torch.from_numpy(random.normal(size=(len(targets), task.out_dim))).round(decimals=1))
+    drawn = random.integers(0, len(targets), (50, len(targets)))
+    counts = np.stack([np.bincount(rows, minlength=len(targets)) for rows in drawn])
+    found = task.metrics_of_draws(predictions, encoded, counts)
+    assert len(found) >= 3
+    for number, rows in enumerate(drawn):
+        expected = task.metrics(predictions[rows], encoded[rows])
+        for name, values in found.items():
+            assert values[number] == pytest.approx(expected[name], rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("regression:los=mae", "unknown option of task 'regression' 'los'; did you mean 'loss'"),
+        ("regression:loss=l2", "expected one of mse, mae, huber, quantile"),
+        ("regression:loss=quantile,interval=1", "interval must be between 0 and 1, not 1.0"),
+        ("multilabel:threshold=1.5", "threshold between 0 and 1, not 1.5"),
+        ("multilabel:loss=asymmetric,gamma_neg=0.5", "gamma_neg of 0, or at least 1"),
+        ("multilabel:separator=", "separator of one character or more"),
+        ("classification:threshold=0.5", "unknown option of task 'classification'"),
+    ],
+)
+def test_a_wrong_option_is_one_line(text, message):
+    with pytest.raises(MmcliError) as error:
+        TASKS.build(parse_spec(text))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_class_weights_are_for_tasks_with_classes():
+    task = TASKS.build(parse_spec("regression"))
+    task.fit([1, 2])
+    assert task.class_weights(task.encode([1, 2]), "none") is None
+    with pytest.raises(UsageError, match="regression has no classes"):
+        task.class_weights(task.encode([1, 2]), "balanced")
+
+
+# Which task a table is for.
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        ["a", "b", "a"],
+        [True, False],
+        [0, 1, 2, 1, 0],
+        ["1", "2", "5"],
+        [1.0, 2.0],
+        [0.5, 1.0, 1.5] * 4,
+        [index % 90 for index in range(1000)],
+        [f"name {index}" for index in range(100)],
+        [0.25, "unknown", 0.75],
+    ],
+)
+def test_few_values_are_classes(targets):
+    assert infer_task(targets) == "classification"
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [index / 7 for index in range(100)],
+        [str(index / 8) for index in range(1, 60)],
+        list(range(100)),
+    ],
+)
+def test_many_different_numbers_are_numbers(targets):
+    assert infer_task(targets) == "regression"
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [["a", "b"], ["a"]],
+        [[], ["a"]],
+        ["a|b", "b", "a", "c|a", "c"],
+        [*["red"] * 8, "red|blue", "blue"],
+        ["1|2", "2", "1"],
+    ],
+)
+def test_lists_and_parted_words_are_labels(targets):
+    assert infer_task(targets) == "multilabel"
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        [*["red"] * 20, "red|blue", "blue"],  # in too few cells
+        [f"name {index}|title {index}" for index in range(100)],  # none is there twice
+    ],
+)
+def test_a_bar_alone_makes_no_labels(targets):
+    assert infer_task(targets) == "classification"
+
+
+@pytest.mark.parametrize("targets", [[["a"], "b"], [{"a": 1}, {"a": 2}]])
+def test_what_no_task_is_for_must_be_said(targets):
+    with pytest.raises(MmcliError) as error:
+        infer_task(targets)
+    assert "--task" in str(error.value)
+    assert ", ".join(TASKS.names()) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_targets_are_an_error():
+    with pytest.raises(MmcliError, match="no targets"):
+        infer_task([])
