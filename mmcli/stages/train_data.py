@@ -17,6 +17,7 @@ from mmcli.runtime import Runtime
 from mmcli.stages.collate import to_features
 from mmcli.stages.network_plan import feature_names
 from mmcli.stages.training_batches import Examples, TrainingData
+from mmcli.stages.training_rows import warn_of_target
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
@@ -58,6 +59,7 @@ def load_training_data(
     """
     if target is None:
         raise UsageError("no target: name the column to learn with --target")
+    warn_of_target(target, {spec.source for spec in modalities.values()}, samples, reporter)
 
     ready = [name for name in feature_names(modalities) if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}

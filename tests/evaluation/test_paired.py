@@ -65,3 +65,7 @@ def test_many_rows_are_drawn_in_parts(monkeypatch):
     whole = paired_p_values(differences, draws=3000, seed=2)
     monkeypatch.setattr(paired, "CELLS_AT_ONCE", 700)
     assert paired_p_values(differences, draws=3000, seed=2) == whole  # the stream of numbers is one
+
+
+def test_of_one_row_there_is_no_p_value():
+    assert paired_p_values(np.array([[0.5], [0.0]])) == [None, None]

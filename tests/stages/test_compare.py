@@ -27,6 +27,7 @@ from mmcli.store.samples import Samples
 from mmcli.store.state import State
 
 METHODS = ("only:words", "only:table", "gated", "mean")
+CHAIN_FEATURES = Path("the features themselves")
 FEW = {"epochs": 3, "lr": 0.0003, "device": "cpu"}
 
 
@@ -281,6 +282,9 @@ class TestNothingIsDoneTwice:
         compare(source, output, method=METHODS[:3], seeds="3", **FEW)
         assert sorted(fits) == [("gated", 2), ("only:table", 2), ("only:words", 2)]
         fits.clear()
+        with pytest.raises(MmcliError, match=r"holds 8 runs that this command does not ask for .* --fresh"):
+            compare(source, output, method=METHODS[:1], seeds="1", **FEW)
+        assert not fits
         compare(source, output, method=METHODS[:1], seeds="1", fresh=True, **FEW)
         assert len(fits) == 1
 
@@ -332,16 +336,24 @@ class TestFailures:
         ("options", "error", "message"),
         [
             ({"method": ["gatd"]}, MmcliError, "did you mean 'gated'"),
+            ({"method": ["gated", "gated:foo=1"]}, MmcliError, "unknown option of fusion method 'gated' 'foo'"),
+            ({"method": ["gated", "only:wrds"]}, MmcliError, "unknown modality 'wrds'; did you mean 'words'"),
+            ({"method": ["gated", "mag:main=wrds"]}, MmcliError, "unknown modality 'wrds'"),
+            ({"seeds": "0,-1"}, UsageError, "seed -1: expected a whole number from 0"),
+            ({"seed": 2**63}, UsageError, "expected a whole number from 0"),
             ({"metric": "acuracy"}, MmcliError, "unknown metric 'acuracy'; did you mean 'accuracy'"),
             ({"target": "labl"}, MmcliError, "no column 'labl'"),
             ({"seeds": "0"}, UsageError, "--seeds 0: expected from 1"),
             ({"seeds": "two"}, UsageError, "--seeds two: expected how many"),
             ({"seeds": "1,2,1"}, UsageError, "named twice"),
+            ({"method": ["gated"], "keep": CHAIN_FEATURES}, MmcliError, "lies inside the artifact"),
             ({"keep": Path("c/models")}, UsageError, "--keep c/models: lies in the comparison"),
         ],
     )
     def test_what_cannot_be_compared_says_why(self, chain, tmp_path, monkeypatch, options, error, message):
         monkeypatch.chdir(tmp_path)
+        if options.get("keep") is CHAIN_FEATURES:
+            options = {**options, "keep": chain / "features"}
         with pytest.raises(error, match=message):
             compare(str(chain / "features"), Path("c"), **options)
         assert list(tmp_path.iterdir()) == []

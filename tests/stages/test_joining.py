@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MmcliError
-from mmcli.reporting import Silent
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
-
-
-class Heard(Silent):
-    def __init__(self):
-        self.warnings = []
-
-    def warn(self, text):
-        self.warnings.append(text)
+from tests.heard import Heard
 
 
 @pytest.fixture

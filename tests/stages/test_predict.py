@@ -16,22 +16,7 @@ from mmcli.stages.extract_features import extract_features
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import predict, write_predictions
 from mmcli.store.artifact import Artifact
-
-
-class Heard:
-    """A reporter that remembers what it was told."""
-
-    def __init__(self):
-        from mmcli.reporting import Silent
-
-        self.notes, self.warnings = [], []
-        self.progress = Silent().progress
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def warn(self, text):
-        self.warnings.append(text)
+from tests.heard import Heard
 
 
 def answers(model, source, **options):
@@ -83,6 +68,19 @@ def test_a_row_without_any_modality_gets_the_prior_and_no_label(chain, tmp_path)
     assert row["label"] is None
     assert row["modalities"] == []
     assert row["probabilities"] == pytest.approx({"blue": 1 / 3, "green": 1 / 3, "red": 1 / 3})
+
+
+def test_files_that_are_not_found_are_one_warning_that_counts_them(chain, tmp_path):
+    lines = "".join(f"r{n},sea sky ice,{'gone.png' if n else ''}\n" for n in range(3))
+    (tmp_path / "rows.csv").write_text("id,words,picture,size\n" + lines.replace("\n", ",1.0\n"))
+    heard = Heard()
+    answers(chain / "model", tmp_path / "rows.csv", reporter=heard)
+    assert heard.warnings == ["picture: taken for missing in 2 of 3 rows (file not found × 2)"]
+    (tmp_path / "all.csv").write_text((tmp_path / "rows.csv").read_text().replace("ice,,", "ice,lost.png,"))
+    heard = Heard()
+    answers(chain / "model", tmp_path / "all.csv", reporter=heard)
+    assert len(heard.warnings) == 1
+    assert "taken for missing in all 3 rows (file not found × 3; paths are relative to" in heard.warnings[0]
 
 
 def test_a_lacking_column_is_one_warning_and_none_at_all_an_error(chain, tmp_path):

@@ -20,16 +20,7 @@ from mmcli.stages.prefetch import ahead
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
-
-class Heard(Silent):
-    """Keeps what it is warned of."""
-
-    def __init__(self):
-        self.warnings = []
-
-    def warn(self, text):
-        self.warnings.append(text)
-
+from tests.heard import Heard
 
 ENCODERS = ["picture=cnn:width=8,depth=2,dim=16", "words=embedding:dim=16", "table=mlp:dim=8"]
 QUICK = {"epochs": 3, "patience": 0, "batch_size": 16}
