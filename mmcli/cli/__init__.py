@@ -80,7 +80,7 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path that is not UTF-8 is shown, and is JSON all the same
     _share_one_heap()
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Not standalone, so that Typer raises and what it raises becomes a line here like any other error.
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -100,6 +100,11 @@ def main() -> NoReturn:
             raise
         _fail(f"{usage().rstrip('.')} (mmcli {_command()} --help tells more)".replace("  ", " "), _USAGE)
     sys.exit(code or 0)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    """Stop as Ctrl-C does; a shell's background job, which ignores that signal itself, stops by this one, too."""
+    raise KeyboardInterrupt
 
 
 def _share_one_heap() -> None:

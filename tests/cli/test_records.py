@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -104,10 +105,12 @@ def test_clean_lists_what_a_kill_left_and_removes_it_only_when_told(table, mmcli
     assert table.exists()
 
 
-def test_sigterm_is_as_ctrl_c(table):
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN], ids=["in front", "in the background"])
+def test_sigterm_is_as_ctrl_c(table, ctrl_c):
     process = subprocess.Popen(
         [sys.executable, "-m", "mmcli", "preprocess", "-", "-o", "s"], cwd=table.parent,
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
     )  # fmt: skip
     time.sleep(2)
     process.terminate()
