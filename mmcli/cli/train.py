@@ -74,8 +74,8 @@ def command(
         typer.Option(min=0, max=1, help="Chance that a modality is dropped in training."),
     ] = 0.0,
     class_weights: Annotated[
-        Literal["none", "balanced"],
-        typer.Option(help="balanced: every class counts alike."),
+        Literal["none", "balanced", "effective"],
+        typer.Option(help="balanced: every class counts alike; effective: rare ones count more, though less so."),
     ] = "none",
     augment: Annotated[
         list[str],

@@ -15,7 +15,12 @@ _TAILS = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
 
 
 def intervals(
-    probabilities: Floats, encoded: NDArray[np.int64], *, draws: int = 1000, seed: int = 0
+    probabilities: Floats,
+    encoded: NDArray[np.int64],
+    *,
+    predicted: NDArray[np.int64] | None = None,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> dict[str, list[float]]:
     """Return 95 % intervals, [low, high], of accuracy, balanced_accuracy, macro_f1 and log_loss.
 
@@ -25,13 +30,14 @@ def intervals(
     Args:
         probabilities: (N, K), at least one row.
         encoded: The index of each row's class, (N,).
+        predicted: That of each row's predicted class, (N,); without it the likeliest.
         draws: Samples of N rows drawn, at least 1.
         seed: What they are drawn from.
 
     Source: Efron 1979; the percentile interval as in Efron and Tibshirani 1993, chapter 13.
     """
     generator = np.random.default_rng(seed)
-    found = _from_confusion(generator, encoded, probabilities.argmax(axis=1), draws)
+    found = _from_confusion(generator, encoded, probabilities.argmax(axis=1) if predicted is None else predicted, draws)
     likelihood = probabilities[np.arange(len(encoded)), encoded]
     losses = -np.log(likelihood.clip(min=np.finfo(np.float64).eps))
     at_once = max(1, CELLS_AT_ONCE // len(losses))

@@ -160,6 +160,7 @@ def _measure(
     encoded = model.task.encode(collected.targets)
     whole = np.concatenate(collected.whole)
     drawn = getattr(model.task, "metrics_of_draws", None)
+    decide = getattr(model.task, "decide", None)
     tables = getattr(model.task, "tables", None)
     metrics = {
         "task": model.artifact.header["task"],
@@ -169,7 +170,7 @@ def _measure(
         **({"unknown_labels": collected.unseen} if hasattr(model.task, "unseen") else {}),
         "without_modalities": int((~np.concatenate(collected.known)).sum()),
         "metrics": model.task.metrics(whole, encoded),
-        "intervals": intervals(whole, encoded, seed=seed)
+        "intervals": intervals(whole, encoded, predicted=None if decide is None else decide(whole), seed=seed)
         if drawn is None
         else row_intervals(partial(drawn, whole, encoded), len(encoded), seed=seed),
         "baselines": model.task.baselines(encoded),

@@ -44,7 +44,7 @@ class Learner:
     task: Task
     options: TrainingOptions
     augmentation: Augmentation
-    class_weights: Literal["none", "balanced"]
+    class_weights: Literal["none", "balanced", "effective"]
     device: str
     compiled: bool = False
 

@@ -35,7 +35,7 @@ def train(
     hidden: str = "auto",
     dropout: float | None = None,
     modality_dropout: float = 0.0,
-    class_weights: Literal["none", "balanced"] = "none",
+    class_weights: Literal["none", "balanced", "effective"] = "none",
     augment: Sequence[str] = (),
     augment_strength: float = 0.5,
     epochs: int = 40,

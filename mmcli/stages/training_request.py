@@ -44,7 +44,7 @@ class TrainOptions:
     hidden: str
     dropout: float | None
     modality_dropout: float
-    class_weights: Literal["none", "balanced"]
+    class_weights: Literal["none", "balanced", "effective"]
     augment: Sequence[str]
     augment_strength: float
     epochs: int

@@ -76,7 +76,7 @@ class TrainingRun:
         augmentation: Augmentation,
         resumed: Resumed | None,
         runtime: Runtime,
-        class_weights: Literal["none", "balanced"],
+        class_weights: Literal["none", "balanced", "effective"],
         batch_size: int | None = None,
         compiled: bool = False,
     ) -> tuple[Outcome | None, Any]:

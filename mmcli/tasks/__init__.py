@@ -29,9 +29,10 @@ class Task(Protocol):
     A task that has something to choose once the network is trained also has ``tune(predictions, encoded)``, which
     returns the task as it is after a look at the val rows. One that takes a target of which no train row had a part
     has ``unseen(targets)``, which returns these parts. One that has tables to show has ``tables(predictions,
-    encoded)``, which returns JSON values by name, each a file of evaluate's report. One whose predictions are not
-    class probabilities has ``metrics_of_draws(predictions, encoded, counts)``, which returns the metrics that get
-    intervals, (D,) each, where every row is there as often as counts (D, N) say; NaN where a draw leaves one undefined.
+    encoded)``, which returns JSON values by name, each a file of evaluate's report. One whose predictions are class
+    probabilities has ``decide(predictions)``, which returns the index of each row's predicted class; another has
+    ``metrics_of_draws(predictions, encoded, counts)``, which returns the metrics that get intervals, (D,) each, where
+    every row is there as often as counts (D, N) say; NaN where a draw leaves one undefined.
     """
 
     version: ClassVar[int]
@@ -63,11 +64,11 @@ class Task(Protocol):
     def decode(self, encoded: NDArray[Any]) -> list[Any]:
         """Return the targets that ``encode`` made numbers of."""
 
-    def class_weights(self, encoded: NDArray[Any], mode: Literal["none", "balanced"]) -> Tensor | None:
+    def class_weights(self, encoded: NDArray[Any], mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
         """Return the weight of each output in the loss, (K,); None for equal weights.
 
         Raises:
-            MmcliError: They are to be balanced, and the task has no classes.
+            MmcliError: The task has no such weights.
         """
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:

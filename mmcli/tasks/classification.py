@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import re
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,11 +12,15 @@ import torch
 from numpy.typing import NDArray
 from sklearn import metrics
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UsageError
 from mmcli.store.state import State
+from mmcli.tasks import number_of
+from mmcli.tasks._class_loss import effective_weights, focal_loss
+from mmcli.tasks._class_metrics import best_threshold, class_metrics, class_scores
 
-ECE_BINS = 15
+Floats = NDArray[np.float64]
 _DECIMAL = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.(\d+))?")
 
 
@@ -24,6 +28,17 @@ class Classification:
     """Classes are those of the train rows, sorted: numbers by value, then words.
 
     A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true".
+
+    Args:
+        loss: ``cross_entropy``, or ``focal``, in which rows count less that are plainly right.
+        gamma: With ``focal``, how much less: 0, at which it is the cross-entropy, or more.
+        label_smoothing: The share of every target that is spread over all classes, from 0 to below 1.
+        top_k: 2 or more measures also how often a row's class is among as many likeliest; 0 does not.
+        threshold: Of two classes, the probability of the second from which it is predicted, between 0 and 1; ``auto``
+            chooses the one with the best balanced accuracy on the val rows, None predicts the likelier class.
+
+    Source: Lin et al. 2017, Focal Loss for Dense Object Detection; Szegedy et al. 2016, Rethinking the Inception
+    Architecture for Computer Vision, section 7.
     """
 
     version = 1
@@ -32,9 +47,26 @@ class Classification:
     headline = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
     smaller_is_better = ("log_loss", "ece")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, loss: Literal["cross_entropy", "focal"] = "cross_entropy", gamma: float = 2.0,
+        label_smoothing: float = 0.0, top_k: int = 0, threshold: str | None = None,
+    ) -> None:  # fmt: skip
+        level = None if threshold in (None, "auto") else number_of(threshold) or math.nan
+        for name, value, fits in (
+            ("gamma of 0 or more", gamma, 0 <= gamma < math.inf),
+            ("label_smoothing from 0 to below 1", label_smoothing, 0 <= label_smoothing < 1),
+            ("top_k of 0, or at least 2", top_k, top_k == 0 or top_k >= 2),
+            ("threshold of none, auto or a number between 0 and 1", threshold, level is None or 0 < level < 1),
+        ):
+            if not fits:
+                raise UsageError(f"task classification: expected a {name}, not {value!r}")
+        self.loss_name, self.gamma, self.label_smoothing, self.top_k = loss, gamma, label_smoothing, top_k
+        self.threshold = level
+        self._is_auto = threshold == "auto"
         self.classes: list[str] = []
         self._counts = np.zeros(0, np.int64)
+        if self._is_auto:  # Only such a task makes training look at the val rows once more.
+            self.tune = self._tune
 
     def fault(self, target: Any) -> str | None:
         """Return what a target should be, where it is no class."""
@@ -44,7 +76,8 @@ class Classification:
         """Learn the classes and how frequent they are.
 
         Raises:
-            MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones.
+            MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones, or more
+                than two with a threshold, or not more than ``top_k``.
         """
         names = [_name(target) for target in targets]
         if None in names:
@@ -56,6 +89,12 @@ class Classification:
         if len(self.classes) < 2:
             found = f"only {self.classes[0]!r}" if self.classes else "none"
             raise MmcliError(f"classification needs at least two classes in the train rows, there is {found}")
+        if self.out_dim > 2 and (self._is_auto or self.threshold is not None):
+            raise MmcliError(f"task classification: threshold is for two classes, the train rows have {self.out_dim}")
+        if self.top_k >= self.out_dim:
+            raise MmcliError(
+                f"task classification: top_k={self.top_k} needs more classes than the {self.out_dim} of the train rows"
+            )
         self._counts = np.bincount(self.encode(targets), minlength=self.out_dim)
 
     @property
@@ -84,16 +123,26 @@ class Classification:
         """Return the class names at these indexes."""
         return [self.classes[index] for index in encoded]
 
-    def class_weights(self, encoded: NDArray[np.int64], mode: Literal["none", "balanced"]) -> Tensor | None:
-        """Return weights (K,) under which all classes of these rows count alike; None for ``none``."""
+    def class_weights(
+        self, encoded: NDArray[np.int64], mode: Literal["none", "balanced", "effective"]
+    ) -> Tensor | None:
+        """Return weights (K,), None for ``none``.
+
+        Under ``balanced`` ones all classes of these rows count alike; ``effective`` ones are between them and equal
+        ones, as if each further row of a class said less that is new.
+        """
         if mode == "none":
             return None
-        counts = np.bincount(encoded, minlength=self.out_dim)
-        return torch.tensor(len(encoded) / (self.out_dim * counts.clip(min=1)), dtype=torch.float32)
+        counts = np.bincount(encoded, minlength=self.out_dim).clip(min=1)
+        if mode == "balanced":
+            return torch.tensor(len(encoded) / (self.out_dim * counts), dtype=torch.float32)
+        return torch.tensor(effective_weights(counts), dtype=torch.float32)
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the cross-entropy of outputs (B, K) with class indexes (B,)."""
-        return torch.nn.functional.cross_entropy(outputs, encoded, weight=weight)
+        """Return the loss of outputs (B, K) with class indexes (B,), a mean in which rows count as their class does."""
+        if self.loss_name == "cross_entropy":
+            return cross_entropy(outputs, encoded, weight=weight, label_smoothing=self.label_smoothing)
+        return focal_loss(outputs, encoded, weight, self.gamma, self.label_smoothing)
 
     def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
         """Return the softmax of the outputs, (N, K)."""
@@ -104,82 +153,78 @@ class Classification:
         """Return the share of each class in the train rows, (K,)."""
         return np.asarray(self._counts / self._counts.sum(), np.float64)
 
-    def records(self, predictions: NDArray[np.float64], known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return for each row the likeliest class, its probability, and those of all classes by name.
+    def decide(self, predictions: Floats) -> NDArray[np.int64]:
+        """Return the index of each row's predicted class, (N,): the likeliest, or as ``threshold`` says."""
+        found = predictions.argmax(axis=1) if self.threshold is None else predictions[:, 1] >= self.threshold
+        return np.asarray(found, np.int64)
 
-        A row that had no feature has no likeliest class.
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return for each row the class decided on, its probability, and those of all classes by name.
+
+        A row that had no feature has no such class.
         """
         return [
             {
-                "label": self.classes[int(row.argmax())] if there else None,
-                "probability": float(row.max()) if there else None,
+                "label": self.classes[place] if there else None,
+                "probability": float(row[place]) if there else None,
                 "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
             }
-            for row, there in zip(predictions, known, strict=True)
+            for row, place, there in zip(predictions, self.decide(predictions), known, strict=True)
         ]
 
-    def metrics(self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]) -> dict[str, float]:
+    def metrics(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, float]:
         """Return the metrics of these rows by name.
 
         Macro averages are over the classes that the rows or the predictions have, ``balanced_accuracy`` over
         those the rows have. ``roc_auc`` and ``average_precision`` of two classes are those of the second; of
         more, the mean over the classes that some rows have and others do not; without such a class they are
-        left out. ``ece`` is over 15 bins of equal width (Guo et al. 2017, section 2).
+        left out. ``ece`` is over 15 bins of equal width (Guo et al. 2017, section 2), of the likeliest class.
 
         Raises:
             MmcliError: There are no rows.
         """
-        if not len(encoded):
-            raise MmcliError("there are no rows to measure")
-        predicted = predictions.argmax(axis=1)
-        found = {"accuracy": metrics.accuracy_score(encoded, predicted)}
-        with warnings.catch_warnings():
-            for said in ("y_pred contains classes not in y_true", "A single label was found"):
-                warnings.filterwarnings("ignore", message=said)
-            found["balanced_accuracy"] = metrics.balanced_accuracy_score(encoded, predicted)
-        for average in ("macro", "micro", "weighted"):
-            scores = metrics.precision_recall_fscore_support(encoded, predicted, average=average, zero_division=0)
-            for name, value in zip(("precision", "recall", "f1"), scores, strict=False):
-                found[f"{average}_{name}"] = value
-        ranked = [1] if self.out_dim == 2 else range(self.out_dim)
-        defined = [(encoded == k, predictions[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
-        if defined:
-            found["roc_auc"] = np.mean([metrics.roc_auc_score(*pair) for pair in defined])
-            found["average_precision"] = np.mean([metrics.average_precision_score(*pair) for pair in defined])
-        found["log_loss"] = metrics.log_loss(encoded, predictions, labels=range(self.out_dim))
-        found["ece"] = _calibration_error(predictions.max(axis=1), predicted == encoded)
-        return {name: float(value) for name, value in found.items()}
+        return class_metrics(predictions, self.decide(predictions), encoded, self.top_k)
 
-    def row_scores(
-        self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]
-    ) -> dict[str, NDArray[np.float64]]:
-        """Return what the mean of is ``accuracy``, ``balanced_accuracy`` and ``log_loss``, (N,) each."""
-        right = (predictions.argmax(axis=1) == encoded).astype(np.float64)
-        counts = np.bincount(encoded, minlength=self.out_dim)
-        likelihood = predictions[np.arange(len(encoded)), encoded]
-        return {
-            "accuracy": right,
-            "balanced_accuracy": right * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
-            "log_loss": -np.log(likelihood.clip(min=np.finfo(np.float64).eps)),
-        }
+    def row_scores(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, Floats]:
+        """Return what the mean of is ``accuracy``, ``balanced_accuracy``, ``log_loss`` and that of ``top_k``, (N,)."""
+        return class_scores(predictions, self.decide(predictions), encoded, self.top_k)
 
-    def tables(self, predictions: NDArray[np.float64], encoded: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    def tables(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
         """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        counts = metrics.confusion_matrix(encoded, predictions.argmax(axis=1), labels=range(self.out_dim))
+        counts = metrics.confusion_matrix(encoded, self.decide(predictions), labels=range(self.out_dim))
         return {"confusion": {"classes": self.classes, "counts": counts.tolist()}}
 
     def baselines(self, encoded: NDArray[np.int64]) -> dict[str, dict[str, float]]:
         """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""
-        return {"majority": self.metrics(np.tile(self.prior(), (len(encoded), 1)), encoded)}
+        shares = np.tile(self.prior(), (len(encoded), 1))
+        return {"majority": class_metrics(shares, shares.argmax(axis=1), encoded, self.top_k)}
 
     def state(self) -> State:
-        """Return the classes and their counts in the train rows."""
-        return State({"classes": self.classes, "counts": self._counts.tolist()})
+        """Return the classes, their counts in the train rows, and the options that are not the defaults."""
+        plain = Classification()._options()
+        asked = {name: value for name, value in self._options().items() if value != plain[name]}
+        return State({"classes": self.classes, "counts": self._counts.tolist(), **asked})
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
-        self.classes = list(state.values["classes"])
-        self._counts = np.array(state.values["counts"], np.int64)
+        """Take over what an earlier ``fit`` learnt, and the options."""
+        values = Classification()._options() | state.values
+        self.classes = list(values["classes"])
+        self._counts = np.array(values["counts"], np.int64)
+        self.loss_name, self.gamma, self.label_smoothing = values["loss"], values["gamma"], values["label_smoothing"]
+        self.top_k, self.threshold = values["top_k"], values["threshold"]
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "loss": self.loss_name, "gamma": self.gamma, "label_smoothing": self.label_smoothing,
+            "top_k": self.top_k, "threshold": self.threshold,
+        }  # fmt: skip
+
+    def _tune(self, predictions: Floats, encoded: NDArray[np.int64]) -> Classification:
+        """Return the task with the threshold that is best for these rows."""
+        tuned = Classification()
+        tuned.load_state(self.state())
+        tuned.threshold = best_threshold(predictions[:, 1], encoded == 1)
+        return tuned
 
 
 def _name(target: Any) -> str | None:
@@ -199,9 +244,3 @@ def _name(target: Any) -> str | None:
 def _order(name: str) -> tuple[bool, float, str]:
     is_number = _DECIMAL.fullmatch(name) is not None
     return (not is_number, float(name) if is_number else 0.0, name)
-
-
-def _calibration_error(confidence: NDArray[np.float64], correct: NDArray[np.bool_]) -> float:
-    bins = np.ceil(confidence * ECE_BINS).clip(1, ECE_BINS).astype(np.int64) - 1
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))

@@ -115,8 +115,16 @@ class Multilabel:
         """Return the labels of each row, sorted."""
         return [[self.labels[place] for place in np.flatnonzero(row)] for row in encoded]
 
-    def class_weights(self, encoded: NDArray[np.uint8], mode: Literal["none", "balanced"]) -> Tensor | None:
-        """Return how much more having each label counts than lacking it, (K,), so that both count alike."""
+    def class_weights(
+        self, encoded: NDArray[np.uint8], mode: Literal["none", "balanced", "effective"]
+    ) -> Tensor | None:
+        """Return how much more having each label counts than lacking it, (K,), so that both count alike.
+
+        Raises:
+            UsageError: Effective ones are asked for.
+        """
+        if mode == "effective":
+            raise UsageError("--class-weights effective: multilabel has none or balanced ones")
         if mode == "none":
             return None
         have = encoded.sum(axis=0, dtype=np.float64)

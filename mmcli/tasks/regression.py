@@ -111,7 +111,7 @@ class Regression:
         """Return the numbers."""
         return [float(number) for number in encoded]
 
-    def class_weights(self, encoded: Floats, mode: Literal["none", "balanced"]) -> Tensor | None:
+    def class_weights(self, encoded: Floats, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
         """Return None.
 
         Raises:

@@ -44,6 +44,15 @@ def test_intervals_are_those_of_drawing_rows_and_measuring_with_scikit_learn(row
         assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=tolerance), name
 
 
+def test_intervals_are_of_the_classes_that_were_decided_on():
+    probabilities, encoded = sample(60, 2)
+    predicted = (probabilities[:, 1] >= 0.2).astype(np.int64)
+    found = intervals(probabilities, encoded, predicted=predicted)
+    certain, plain = intervals(np.eye(2)[predicted], encoded), intervals(probabilities, encoded)
+    assert found == {name: (plain if name == "log_loss" else certain)[name] for name in NAMES}
+    assert found["accuracy"] != plain["accuracy"]
+
+
 def test_a_seed_gives_the_same_intervals_however_many_draws_fit_in_memory(monkeypatch):
     probabilities, encoded = sample(80, 4)
     expected = intervals(probabilities, encoded, draws=300, seed=2)

@@ -49,6 +49,7 @@ def place(tmp_path_factory):
     for row in rows:
         row["price"] = f"{1000 * (LEVEL[row['label']] + random.normal(0, 0.1)):.2f}"
         row["tags"] = TAGS[row["label"]]
+        row["is_red"] = str(row["label"] == "red")
     rows[5]["tags"] = "|"
     rows[11]["tags"] = "cool|unheard"  # of val
     rows[14]["tags"] = "unheard|odd"  # of test
@@ -159,6 +160,28 @@ def test_thresholds_are_fitted_to_val_rows_and_kept(place, tmp_path):
     np.testing.assert_allclose(told.state().values["thresholds"], expected.state().values["thresholds"], atol=1e-6)
 
 
+def test_a_threshold_of_two_classes_is_fitted_to_val_rows_and_decides(place, tmp_path):
+    asked = {"target": "is_red", "class_weights": "effective", "epochs": 2}
+    train(str(place / "fused"), tmp_path / "model", task="classification:loss=focal,threshold=auto", **asked)
+    task = TrainedModel(tmp_path / "model").task
+    found = {row["id"]: row for row in answers(tmp_path / "model", place / "table.csv")}
+    rows = [row for row in Artifact(place / "fused").rows if row["split"] == "val"]
+    second = np.array([found[row["id"]]["probabilities"]["true"] for row in rows])
+    truth = np.array([row["is_red"] == "True" for row in rows])
+    best = max(metrics.balanced_accuracy_score(truth, second >= level) for level in [0, *second])
+    assert metrics.balanced_accuracy_score(truth, second >= task.threshold) == pytest.approx(best)
+    for row in found.values():
+        if row["modalities"]:
+            assert row["label"] == str(row["probabilities"]["true"] >= task.threshold).lower()
+            assert row["probability"] == row["probabilities"][row["label"]]
+    train(str(place / "fused"), tmp_path / "never", task="classification:threshold=0.9999", **asked)
+    report = evaluate(tmp_path / "never", str(place / "fused"), tmp_path / "report").metrics
+    assert report["metrics"]["balanced_accuracy"] == 0.5
+    assert report["intervals"]["balanced_accuracy"] == [0.5, 0.5]
+    confusion = json.loads((tmp_path / "report/confusion.json").read_text())
+    assert [row[1] for row in confusion["counts"]] == [0, 0]
+
+
 @pytest.mark.parametrize("method", ["late_mean", "late_weighted", "stacking", "gated"])
 @pytest.mark.parametrize("target", ["price", "tags"])
 def test_methods_of_every_kind_learn_numbers_and_labels(place, tmp_path, method, target):
@@ -206,6 +229,9 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         ({"task": "regresion:loss=mae"}, MmcliError, "unknown task 'regresion'; did you mean 'regression'"),
         ({"task": "auto:loss=mae"}, UsageError, "auto has no options"),
         ({"class_weights": "balanced"}, UsageError, "regression has no classes"),
+        ({"class_weights": "effective", "target": "tags"}, UsageError, "multilabel has none or balanced ones"),
+        ({"task": "classification:gamma=-2"}, UsageError, "expected a gamma of 0 or more, not -2.0"),
+        ({"task": "classification:threshold=auto", "target": "label"}, MmcliError, "for two classes.* have 3"),
         ({"monitor": "accuracy"}, MmcliError, "validation has no value 'accuracy': there are loss, mae"),
     ],
 )

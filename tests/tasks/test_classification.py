@@ -9,18 +9,18 @@ from mmcli.tasks.classification import Classification
 TARGETS = ["cat", "dog", "ant", "cat", "cat", "dog"]
 
 
-def fitted(targets=TARGETS):
-    task = Classification()
+def fitted(targets=TARGETS, **options):
+    task = Classification(**options)
     task.fit(targets)
     return task
 
 
-def sample(classes, rows=200, seed=0):
+def sample(classes, rows=200, seed=0, **options):
     """Return a task, probabilities that are right more often than not, and the true classes."""
     random = np.random.default_rng(seed)
     encoded = random.integers(0, classes, rows)
     outputs = random.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[encoded]
-    task = fitted([f"class {index}" for index in range(classes)])
+    task = fitted([f"class {index}" for index in range(classes)], **options)
     return task, task.predictions(torch.from_numpy(outputs)), encoded
 
 
@@ -99,6 +99,47 @@ def test_balanced_weights_make_classes_count_alike():
     by_class = [losses[encoded == index].mean() for index in range(3)]
     found = task.loss(outputs, torch.from_numpy(encoded), weights.double())
     assert float(found) == pytest.approx(np.mean(by_class))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("weights", [None, [0.5, 1.0, 3.0]])
+def test_losses_are_those_of_their_formulas(smoothing, weights):
+    random = np.random.default_rng(0)
+    outputs, encoded = random.normal(size=(40, 3)) * 3, random.integers(0, 3, 40)
+    weight = None if weights is None else torch.tensor(weights, dtype=torch.float64)
+    chances = np.exp(outputs) / np.exp(outputs).sum(axis=1, keepdims=True)
+    wanted = (1 - smoothing) * np.eye(3)[encoded] + smoothing / 3
+    weigh = np.array(weights or [1.0, 1.0, 1.0])
+    for options, gamma in (({}, 0), ({"loss": "focal", "gamma": 0.0}, 0), ({"loss": "focal"}, 2)):
+        parts = weigh * wanted * (1 - chances) ** gamma * -np.log(chances)
+        found = fitted(label_smoothing=smoothing, **options).loss(
+            torch.from_numpy(outputs), torch.from_numpy(encoded), weight
+        )
+        assert float(found) == pytest.approx(parts.sum() / weigh[encoded].sum())
+        if gamma == 0:
+            known = torch.nn.functional.cross_entropy(
+                torch.from_numpy(outputs), torch.from_numpy(encoded), weight, label_smoothing=smoothing
+            )
+            assert float(found) == pytest.approx(float(known))
+
+
+def test_the_focal_loss_of_what_is_surely_right_or_wrong_has_a_finite_slope():
+    for gamma in (0.0, 0.5, 2.0):
+        outputs = torch.tensor([[200.0, 0.0, 0.0], [200.0, 0.0, 0.0]], requires_grad=True)
+        loss = fitted(loss="focal", gamma=gamma).loss(outputs, torch.tensor([0, 1]))
+        loss.backward()
+        assert loss.item() == pytest.approx(100)
+        np.testing.assert_allclose(outputs.grad, [[0, 0, 0], [0.5, -0.5, 0]], atol=1e-6)
+
+
+def test_effective_weights_are_inverse_to_the_effective_number_of_rows():
+    task = fitted(["a", "b", "c", "d"])
+    counts = np.array([1, 100, 5000, 0])
+    found = task.class_weights(np.repeat(np.arange(4), counts), "effective").numpy()
+    # A class of n rows has 1 + 0.999 + ... + 0.999^(n - 1) effective ones; one without any counts as if it had one.
+    rows = np.array([(0.999 ** np.arange(max(count, 1))).sum() for count in counts])
+    np.testing.assert_allclose(found, 4 / rows / (1 / rows).sum(), rtol=1e-5)
+    assert 1 < found[1] / found[2] < counts[2] / counts[1]
 
 
 def test_records_name_the_likeliest_class():
@@ -213,3 +254,75 @@ def test_scores_of_rows_have_the_metrics_as_their_means(classes):
     missing = encoded != 1  # a class that no row has counts in no average
     alone = task.row_scores(probabilities[missing], encoded[missing])["balanced_accuracy"].mean()
     assert alone == pytest.approx(task.metrics(probabilities[missing], encoded[missing])["balanced_accuracy"])
+
+
+# Classes among the likeliest, a threshold.
+
+
+def test_top_k_accuracy_is_that_of_scikit_learn():
+    for k in (2, 3):
+        task, probabilities, encoded = sample(5, top_k=k)
+        probabilities[:20] = np.array([0.125, 0.25, 0.125, 0.25, 0.25])  # some are equal
+        expected = metrics.top_k_accuracy_score(encoded, probabilities, k=k)
+        plain = sample(5)[0].metrics(probabilities, encoded)
+        assert task.metrics(probabilities, encoded) == plain | {f"top_{k}_accuracy": pytest.approx(expected)}
+        assert task.row_scores(probabilities, encoded)[f"top_{k}_accuracy"].mean() == pytest.approx(expected)
+    with pytest.raises(MmcliError, match="top_k=3 needs more classes than the 3 of the train rows"):
+        fitted(top_k=3)
+
+
+def test_a_threshold_decides_and_changes_no_probability():
+    task, probabilities, encoded = sample(2, threshold="0.3")
+    plain = sample(2)[0].metrics(probabilities, encoded)
+    found = task.metrics(probabilities, encoded)
+    predicted = probabilities[:, 1] >= 0.3
+    assert (predicted != probabilities.argmax(axis=1)).any()
+    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(encoded, predicted))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(encoded, predicted, average="macro"))
+    for name in ("roc_auc", "average_precision", "log_loss", "ece"):
+        assert found[name] == plain[name]
+    scores = task.row_scores(probabilities, encoded)
+    for name, each in scores.items():
+        assert each.mean() == pytest.approx(found[name])
+    counts = task.tables(probabilities, encoded)["confusion"]["counts"]
+    assert np.array_equal(counts, metrics.confusion_matrix(encoded, predicted))
+    records = task.records(probabilities, np.ones(200, bool))
+    for record, row, second in zip(records, probabilities, predicted, strict=True):
+        assert (record["label"], record["probability"]) == (task.classes[int(second)], row[int(second)])
+
+
+def test_a_threshold_has_no_part_in_the_majority_baseline():
+    task = fitted(["a", "a", "b"], threshold="0.1")
+    assert task.baselines(np.array([0, 0, 0, 1]))["majority"]["accuracy"] == 0.75
+
+
+def test_the_automatic_threshold_has_the_best_balanced_accuracy():
+    task, probabilities, encoded = sample(2, threshold="auto")
+    skewed = np.stack([1 - probabilities[:, 1] ** 3, probabilities[:, 1] ** 3], axis=1)
+    tuned = task.tune(skewed, encoded)
+    tried = [metrics.balanced_accuracy_score(encoded, skewed[:, 1] >= level) for level in np.linspace(0, 1, 5001)]
+    found = tuned.metrics(skewed, encoded)["balanced_accuracy"]
+    assert found == pytest.approx(max(tried))
+    assert found > task.metrics(skewed, encoded)["balanced_accuracy"] + 0.05
+    assert tuned.state().values["threshold"] == tuned.threshold < 0.5
+    loaded = Classification()
+    loaded.load_state(tuned.state())
+    assert np.array_equal(loaded.decide(skewed), skewed[:, 1] >= tuned.threshold)
+    alone = task.tune(skewed[encoded == 1], encoded[encoded == 1])  # nothing to tell apart
+    assert alone.threshold == 0.5
+    apart = task.tune(np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]]), np.array([0, 1, 1]))
+    assert apart.threshold == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize("threshold", ["auto", "0.5"])
+def test_a_threshold_of_more_than_two_classes_is_refused(threshold):
+    with pytest.raises(MmcliError, match=r"threshold is for two classes, the train rows have 3$"):
+        fitted(threshold=threshold)
+
+
+def test_options_that_were_not_asked_for_leave_no_trace():
+    task = fitted()
+    assert task.state().values == {"classes": ["ant", "cat", "dog"], "counts": [1, 3, 2]}
+    assert not hasattr(task, "tune")
+    options = {"loss": "focal", "gamma": 1.0, "label_smoothing": 0.1, "top_k": 2}
+    assert fitted(**options).state().values == task.state().values | options

@@ -18,6 +18,7 @@ TARGETS = {
 VARIANTS = [
     *TASKS.names(), "regression:loss=mae", "regression:loss=huber,log=true", "regression:loss=quantile,interval=0.5",
     "regression:sentiment=true", "multilabel:loss=asymmetric", "multilabel:threshold=0.3",
+    "classification:loss=focal,gamma=0.5", "classification:label_smoothing=0.1", "classification:top_k=2",
 ]  # fmt: skip
 
 
@@ -122,7 +123,15 @@ def test_metrics_of_draws_are_those_of_the_drawn_rows(text):
         ("multilabel:threshold=1.5", "threshold between 0 and 1, not 1.5"),
         ("multilabel:loss=asymmetric,gamma_neg=0.5", "gamma_neg of 0, or at least 1"),
         ("multilabel:separator=", "separator of one character or more"),
-        ("classification:threshold=0.5", "unknown option of task 'classification'"),
+        ("classification:treshold=0.5", "unknown option of task 'classification' 'treshold'; did you mean 'threshold'"),
+        ("classification:threshold=1", "threshold of none, auto or a number between 0 and 1, not '1'"),
+        ("classification:threshold=half", "a number between 0 and 1, not 'half'"),
+        ("classification:loss=hinge", "expected one of cross_entropy, focal"),
+        ("classification:gamma=-1", "gamma of 0 or more, not -1.0"),
+        ("classification:gamma=nan", "gamma of 0 or more, not nan"),
+        ("classification:label_smoothing=1", "label_smoothing from 0 to below 1, not 1.0"),
+        ("classification:top_k=1", "top_k of 0, or at least 2, not 1"),
+        ("classification:top_k=2.5", "expected a number"),
     ],
 )
 def test_a_wrong_option_is_one_line(text, message):
@@ -138,6 +147,10 @@ def test_class_weights_are_for_tasks_with_classes():
     assert task.class_weights(task.encode([1, 2]), "none") is None
     with pytest.raises(UsageError, match="regression has no classes"):
         task.class_weights(task.encode([1, 2]), "balanced")
+    labels = TASKS.build(parse_spec("multilabel"))
+    labels.fit(["a", "b"])
+    with pytest.raises(UsageError, match="effective: multilabel has none or balanced ones"):
+        labels.class_weights(labels.encode(["a", "b"]), "effective")
 
 
 # Which task a table is for.

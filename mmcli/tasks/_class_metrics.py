@@ -1,0 +1,100 @@
+"""How well predicted classes fit those that rows have; N rows, K classes."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+from mmcli.errors import MmcliError
+
+Floats = NDArray[np.float64]
+Indexes = NDArray[np.int64]
+ECE_BINS = 15
+_HALF = 0.5
+
+
+def class_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0) -> dict[str, float]:
+    """Return the metrics of rows by name, without those they leave undefined.
+
+    Args:
+        probabilities: (N, K).
+        predicted: The index of the class decided for each row, (N,).
+        encoded: The index of the class each row has, (N,).
+        top_k: How many likeliest classes to look for it among; 0 looks not.
+
+    Raises:
+        MmcliError: There are no rows.
+    """
+    if not len(encoded):
+        raise MmcliError("there are no rows to measure")
+    classes = probabilities.shape[1]
+    found = {"accuracy": metrics.accuracy_score(encoded, predicted)}
+    with warnings.catch_warnings():
+        for said in ("y_pred contains classes not in y_true", "A single label was found"):
+            warnings.filterwarnings("ignore", message=said)
+        found["balanced_accuracy"] = metrics.balanced_accuracy_score(encoded, predicted)
+    for average in ("macro", "micro", "weighted"):
+        scores = metrics.precision_recall_fscore_support(encoded, predicted, average=average, zero_division=0)
+        for name, value in zip(("precision", "recall", "f1"), scores, strict=False):
+            found[f"{average}_{name}"] = value
+    ranked = [1] if classes == 2 else range(classes)
+    defined = [(encoded == k, probabilities[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
+    if defined:
+        found["roc_auc"] = np.mean([metrics.roc_auc_score(*pair) for pair in defined])
+        found["average_precision"] = np.mean([metrics.average_precision_score(*pair) for pair in defined])
+    found["log_loss"] = metrics.log_loss(encoded, probabilities, labels=range(classes))
+    found["ece"] = _calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
+    found |= {name: each.mean() for name, each in _top_scores(probabilities, encoded, top_k).items()}
+    return {name: float(value) for name, value in found.items()}
+
+
+def class_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0) -> dict[str, Floats]:
+    """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    right = (predicted == encoded).astype(np.float64)
+    counts = np.bincount(encoded, minlength=probabilities.shape[1])
+    likelihood = probabilities[np.arange(len(encoded)), encoded]
+    found = {
+        "accuracy": right,
+        "balanced_accuracy": right * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
+        "log_loss": -np.log(likelihood.clip(min=np.finfo(np.float64).eps)),
+    }
+    return found | _top_scores(probabilities, encoded, top_k)
+
+
+def best_threshold(probability: Floats, positive: NDArray[np.bool_]) -> float:
+    """Return the probability from which to call a row positive for the best balanced accuracy on these rows.
+
+    It is a half, or lies in the middle between the probabilities of two rows; of equals it is the nearest to a half,
+    and a half where the rows are all of one class.
+
+    Args:
+        probability: Of being positive, (N,).
+        positive: Whether each row is, (N,).
+    """
+    if positive.all() or not positive.any():
+        return _HALF
+    values = np.unique(probability)
+    levels = np.append(_HALF, (values[:-1] + values[1:]) / 2)
+    have, lack = np.sort(probability[positive]), np.sort(probability[~positive])
+    caught = len(have) - np.searchsorted(have, levels)
+    spared = np.searchsorted(lack, levels)
+    score = caught * len(lack) + spared * len(have)
+    best = levels[score == score.max()]
+    return float(best[np.abs(best - _HALF).argmin()])
+
+
+def _top_scores(probabilities: Floats, encoded: Indexes, top_k: int) -> dict[str, Floats]:
+    """Return 1 for each row whose class is among its ``top_k`` likeliest, of equals the later ones, (N,)."""
+    if not top_k:
+        return {}
+    likeliest = np.argsort(probabilities, axis=1, kind="stable")[:, -top_k:]
+    return {f"top_{top_k}_accuracy": (likeliest == encoded[:, None]).any(axis=1).astype(np.float64)}
+
+
+def _calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
+    bins = np.ceil(confidence * ECE_BINS).clip(1, ECE_BINS).astype(np.int64) - 1
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
