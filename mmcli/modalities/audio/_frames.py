@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Pool = Literal["none", "stats"]
 STATISTICS = 3
 _FULL_SCALE = 32768
+_WORTH_SHARING = 2**15
+"""Samples of a sound, on average, from which workers gain by sharing sounds: short ones are a string of small calls."""
 
 
 def check_frames(name: str, n_fft: int, hop_length: int, segments: int = 1) -> None:
@@ -98,8 +100,10 @@ def extract_frames(
             frames = frames_of(waveform[None, None]).numpy().T
         return summarise(frames, segments) if form.layout == "dense" else np.ascontiguousarray(frames)
 
+    samples = len(column.main.values) / max(1, len(column))
+    share = runtime.map if samples >= _WORTH_SHARING else map
     try:
-        return assemble(form, runtime.map(features, range(len(column))))
+        return assemble(form, list(share(features, range(len(column)))))
     finally:
         torch.set_num_threads(threads)
 
@@ -110,9 +114,21 @@ def summarise(frames: Array, segments: int) -> Array:
     Segments share a frame where there are fewer frames than segments.
     """
     length = len(frames)
+    if length >= segments:
+        return _summarise_apart(frames.astype(np.float64), np.arange(segments) * length // segments)
     parts = []
     for segment in range(segments):
         start = segment * length // segments
         part = frames[start : max(start + 1, (segment + 1) * length // segments)].astype(np.float64)
         parts += [part.mean(axis=0), part.std(axis=0), part.max(axis=0)]
     return np.concatenate(parts).astype(np.float32)
+
+
+def _summarise_apart(frames: Array, starts: Array) -> Array:
+    """Return the same where each segment has frames of its own, from its start up to the next one's."""
+    counts = np.diff(np.append(starts, len(frames)))
+    means = np.add.reduceat(frames, starts, axis=0) / counts[:, None]
+    deviations = frames - np.repeat(means, counts, axis=0)
+    spreads = np.sqrt(np.add.reduceat(deviations * deviations, starts, axis=0) / counts[:, None])
+    highest = np.maximum.reduceat(frames, starts, axis=0)
+    return np.stack([means, spreads, highest], axis=1).reshape(-1).astype(np.float32)
