@@ -43,11 +43,17 @@ def shell(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_the_main_command_ends_with_a_model_and_a_prediction(place):
+@pytest.fixture(scope="module")
+def said(place):
+    """What the main command prints; what it makes is then in the folder."""
     main = next(block for block in BLOCKS if "mmcli run" in block)
     done = shell(main.partition("&&")[2].partition("&&")[2].replace(".venv/bin/", ""), place)
     assert done.returncode == 0, done.stderr
-    prediction = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout
+
+
+def test_the_main_command_ends_with_a_model_and_a_prediction(place, said):
+    prediction = json.loads(said.splitlines()[-1])
     assert prediction["label"] == max(prediction["probabilities"], key=prediction["probabilities"].get)
     assert len(prediction["probabilities"]) == 9
     assert prediction["modalities"] == ["image", "name"]
@@ -60,6 +66,7 @@ def test_the_main_command_ends_with_a_model_and_a_prediction(place):
     assert counts["name"] == {"ok": 534, "missing": 6, "corrupt": 0, "skipped": 0}
 
 
+@pytest.mark.usefixtures("said")
 def test_the_six_commands_reuse_what_run_made_and_the_rest_works(place):
     stages = next(block for block in BLOCKS if block.startswith("mmcli preprocess") and "mmcli predict" in block)
     made = [place / "work" / name / "artifact.json" for name in ("samples", "features", "fused", "model")]
@@ -75,6 +82,7 @@ def test_the_six_commands_reuse_what_run_made_and_the_rest_works(place):
     assert (place / "work/piped/model/artifact.json").exists()
 
 
+@pytest.mark.usefixtures("said")
 def test_the_commands_of_the_pages_work_on_what_the_readme_made(place):
     text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
