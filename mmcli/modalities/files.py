@@ -14,6 +14,7 @@ from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.cells import cell_text
 
+NOT_FOUND = "file not found"
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 _NO_PERMISSION = (errno.EACCES, errno.EPERM)
 
@@ -69,7 +70,7 @@ class MediaFolder:
         except OSError as error:
             raise _unusable(error) from None
         except ValueError:  # a zero byte in the path
-            raise UnusableError("missing", "file not found") from None
+            raise UnusableError("missing", NOT_FOUND) from None
 
     def _is_inside(self, path: str) -> bool:
         return not _is_remote(self.root) and Path(path).resolve().is_relative_to(Path(_local(self.root)).resolve())
@@ -129,7 +130,7 @@ def _read_at_most(file: Any, limit: int) -> bytes:
 
 def _unusable(error: OSError) -> UnusableError:
     if error.errno in _NOT_THERE or isinstance(error, FileNotFoundError):
-        return UnusableError("missing", "file not found")
+        return UnusableError("missing", NOT_FOUND)
     if error.errno in _NO_PERMISSION or isinstance(error, PermissionError):
         return UnusableError("corrupt", "no permission to read")
     if error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):

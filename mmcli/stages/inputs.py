@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcli.errors import MmcliError
-from mmcli.modalities.files import MediaFolder
+from mmcli.modalities.files import NOT_FOUND, MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.bad_inputs import is_bad
@@ -174,7 +174,8 @@ def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter)
     for modality, reasons in sorted(bad.items()):
         reason, times = reasons.most_common(1)[0]
         count = reasons.total()
-        where = "; paths are relative to the table's folder, or to --root" if count == rows else ""
+        lost = count == rows and reason == NOT_FOUND
+        where = "; paths are relative to the table's folder, or to --root" if lost else ""
         reporter.warn(
             f"{modality}: taken for missing in {'all ' if count == rows else f'{count} of '}{rows} rows "
             f"({reason} × {times}{where})"

@@ -81,6 +81,11 @@ def test_files_that_are_not_found_are_one_warning_that_counts_them(chain, tmp_pa
     answers(chain / "model", tmp_path / "all.csv", reporter=heard)
     assert len(heard.warnings) == 1
     assert "taken for missing in all 3 rows (file not found × 3; paths are relative to" in heard.warnings[0]
+    (tmp_path / "lost.png").write_bytes(b"no picture")
+    (tmp_path / "bad.csv").write_text((tmp_path / "all.csv").read_text().replace("gone.png", "lost.png"))
+    heard = Heard()
+    answers(chain / "model", tmp_path / "bad.csv", reporter=heard)
+    assert heard.warnings == ["picture: taken for missing in all 3 rows (not an image × 3)"]
 
 
 def test_a_lacking_column_is_one_warning_and_none_at_all_an_error(chain, tmp_path):
