@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +28,20 @@ def focal_loss(outputs: Tensor, encoded: Tensor, weight: Tensor | None, gamma: f
     wanted = own.to(outputs.dtype) * (1 - smoothing) + smoothing / classes
     weight = outputs.new_ones(classes) if weight is None else weight
     return -(wanted * weight * wrong**gamma * each).sum() / weight[encoded].sum()
+
+
+def weights_of_classes(
+    encoded: NDArray[np.int64], classes: int, mode: Literal["none", "balanced", "effective"]
+) -> Tensor | None:
+    """Return the weight of each class, (K,), for rows of the classes at these indexes, (N,); None for equal ones.
+
+    Under ``balanced`` ones all classes count alike; see ``effective_weights`` for the others.
+    """
+    if mode == "none":
+        return None
+    counts = np.bincount(encoded, minlength=classes).clip(min=1)
+    weights = len(encoded) / (classes * counts) if mode == "balanced" else effective_weights(counts)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def effective_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn import metrics
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.state import State
 from mmcli.tasks import number_of
-from mmcli.tasks._class_loss import effective_weights, focal_loss
+from mmcli.tasks._class_loss import focal_loss, weights_of_classes
 from mmcli.tasks._class_metrics import best_threshold, class_metrics, class_scores
+from mmcli.tasks._class_names import class_indexes, class_name, class_names, class_order, class_records, confusion
 
 Floats = NDArray[np.float64]
-_DECIMAL = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.(\d+))?")
 
 
 class Classification:
@@ -46,6 +43,8 @@ class Classification:
     monitor = "log_loss"
     headline = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
     smaller_is_better = ("log_loss", "ece")
+    encodes_classes = True
+    of_networks = ("loss", "gamma", "label_smoothing")
 
     def __init__(
         self, *, loss: Literal["cross_entropy", "focal"] = "cross_entropy", gamma: float = 2.0,
@@ -70,7 +69,7 @@ class Classification:
 
     def fault(self, target: Any) -> str | None:
         """Return what a target should be, where it is no class."""
-        return "one class" if _name(target) is None else None
+        return "one class" if class_name(target) is None else None
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the classes and how frequent they are.
@@ -79,13 +78,7 @@ class Classification:
             MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones, or more
                 than two with a threshold, or not more than ``top_k``.
         """
-        names = [_name(target) for target in targets]
-        if None in names:
-            raise MmcliError(f"classification needs one class a row, not {targets[names.index(None)]!r}")
-        for name in names:
-            if name is not None and not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
-                raise MmcliError(f"the class {name!r} holds half a surrogate pair, which no text has")
-        self.classes = sorted({name for name in names if name is not None}, key=_order)
+        self.classes = sorted(set(class_names("classification", targets)), key=class_order)
         if len(self.classes) < 2:
             found = f"only {self.classes[0]!r}" if self.classes else "none"
             raise MmcliError(f"classification needs at least two classes in the train rows, there is {found}")
@@ -104,7 +97,7 @@ class Classification:
 
     def known(self, target: Any) -> bool:
         """Return whether a train row had this class."""
-        return _name(target) in self.classes
+        return class_name(target) in self.classes
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int64]:
         """Return the index of each target's class, (N,).
@@ -112,12 +105,7 @@ class Classification:
         Raises:
             MmcliError: A class was in no train row.
         """
-        index: dict[str | None, int] = {name: position for position, name in enumerate(self.classes)}
-        found = [index.get(_name(target), -1) for target in targets]
-        if -1 in found:
-            unseen = targets[found.index(-1)]
-            raise MmcliError(f"target {unseen!r} is none of the {self.out_dim} classes of the train rows")
-        return np.array(found, np.int64)
+        return class_indexes(self.classes, targets)
 
     def decode(self, encoded: NDArray[np.int64]) -> list[str]:
         """Return the class names at these indexes."""
@@ -131,12 +119,7 @@ class Classification:
         Under ``balanced`` ones all classes of these rows count alike; ``effective`` ones are between them and equal
         ones, as if each further row of a class said less that is new.
         """
-        if mode == "none":
-            return None
-        counts = np.bincount(encoded, minlength=self.out_dim).clip(min=1)
-        if mode == "balanced":
-            return torch.tensor(len(encoded) / (self.out_dim * counts), dtype=torch.float32)
-        return torch.tensor(effective_weights(counts), dtype=torch.float32)
+        return weights_of_classes(encoded, self.out_dim, mode)
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of outputs (B, K) with class indexes (B,), a mean in which rows count as their class does."""
@@ -163,14 +146,7 @@ class Classification:
 
         A row that had no feature has no such class.
         """
-        return [
-            {
-                "label": self.classes[place] if there else None,
-                "probability": float(row[place]) if there else None,
-                "probabilities": dict(zip(self.classes, row.tolist(), strict=True)),
-            }
-            for row, place, there in zip(predictions, self.decide(predictions), known, strict=True)
-        ]
+        return class_records(self.classes, predictions, self.decide(predictions), known)
 
     def metrics(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, float]:
         """Return the metrics of these rows by name.
@@ -191,8 +167,7 @@ class Classification:
 
     def tables(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
         """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        counts = metrics.confusion_matrix(encoded, self.decide(predictions), labels=range(self.out_dim))
-        return {"confusion": {"classes": self.classes, "counts": counts.tolist()}}
+        return {"confusion": confusion(self.classes, self.decide(predictions), encoded)}
 
     def baselines(self, encoded: NDArray[np.int64]) -> dict[str, dict[str, float]]:
         """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""
@@ -225,22 +200,3 @@ class Classification:
         tuned.load_state(self.state())
         tuned.threshold = best_threshold(predictions[:, 1], encoded == 1)
         return tuned
-
-
-def _name(target: Any) -> str | None:
-    """Return the name of a target's class; None where it is empty or not a single value."""
-    text = str(target)
-    if target is None or isinstance(target, list | tuple | dict) or not text.strip():
-        return None
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    number = _DECIMAL.fullmatch(text)
-    if number is None:
-        return text
-    fraction = (number[2] or "").rstrip("0")
-    return f"{number[1]}.{fraction}" if fraction else number[1].replace("-0", "0")
-
-
-def _order(name: str) -> tuple[bool, float, str]:
-    is_number = _DECIMAL.fullmatch(name) is not None
-    return (not is_number, float(name) if is_number else 0.0, name)

@@ -1,0 +1,89 @@
+"""How far predicted ranks are from true ones; N rows, K classes in order, D draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from mmcli.errors import MmcliError
+
+Floats = NDArray[np.float64]
+Indexes = NDArray[np.int64]
+
+
+def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, float]:
+    """Return the metrics of rows by name, without those they leave undefined.
+
+    Args:
+        probabilities: (N, K).
+        predicted: The rank of the class decided for each row, (N,).
+        encoded: The rank of the class each row has, (N,).
+
+    Raises:
+        MmcliError: There are no rows.
+
+    Source: Cohen 1968, Weighted Kappa; Baccianella et al. 2009, Evaluation Measures for Ordinal Regression, for
+    ``macro_mae``; Epstein 1969, A Scoring System for Probability Forecasts of Ranked Categories, for ``rps``.
+    """
+    if not len(encoded):
+        raise MmcliError("there are no rows to measure")
+    every = np.ones((1, len(encoded)), np.int64)
+    found = {
+        name: float(values[0]) for name, values in draws_of_ranks(probabilities, predicted, encoded, every).items()
+    }
+    if np.ptp(encoded):
+        found["spearman"] = float(spearmanr(predicted, encoded).statistic) if np.ptp(predicted) else 0.0
+    return {name: number for name, number in found.items() if np.isfinite(number)}
+
+
+def rank_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
+    """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    away = np.abs(predicted - encoded).astype(np.float64)
+    counts = np.bincount(encoded, minlength=probabilities.shape[1])
+    return {
+        "mae": away,
+        "accuracy": (away == 0).astype(np.float64),
+        "within_1": (away <= 1).astype(np.float64),
+        "macro_mae": away * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
+        "rps": ranked_probability_scores(probabilities, encoded),
+    }
+
+
+def ranked_probability_scores(probabilities: Floats, encoded: Indexes) -> Floats:
+    """Return for each row, (N,), the sum over the cuts between ranks of the squared error in being below the cut.
+
+    That is the distance in ranks where all is said to be one class.
+    """
+    cuts = np.arange(probabilities.shape[1] - 1)
+    below = probabilities.cumsum(axis=1)[:, :-1]
+    found: Floats = ((below - (encoded[:, None] <= cuts)) ** 2).sum(axis=1)
+    return found
+
+
+def draws_of_ranks(
+    probabilities: Floats, predicted: Indexes, encoded: Indexes, counts: NDArray[np.int64]
+) -> dict[str, Floats]:
+    """Return what is made of sums over rows, in draws that have each row as often as ``counts`` (D, N) say.
+
+    ``quadratic_kappa`` is one less the mean squared distance between predicted and true ranks over that of ranks
+    drawn on their own.
+    """
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    scores = rank_scores(probabilities, predicted, encoded)
+    found = {name: weights @ scores[name] for name in ("mae", "accuracy", "within_1", "rps")}
+    own = np.eye(probabilities.shape[1])[encoded]
+    of_class, away = weights @ own, weights @ (own * scores["mae"][:, None])
+    found["macro_mae"] = _ratio(away, of_class, 0.0).sum(axis=1) / (of_class > 0).sum(axis=1)
+    apart = weights @ (predicted - encoded) ** 2
+    by_chance = weights @ predicted**2 + weights @ encoded**2 - 2 * (weights @ predicted) * (weights @ encoded)
+    # Rounding leaves a little of what is 0: where all ranks are one and the same, and no better than chance.
+    by_chance[by_chance < 1e-9] = 0.0
+    kappa = 1 - _ratio(apart, by_chance, np.nan)
+    found["quadratic_kappa"] = np.where(np.abs(kappa) < 1e-9, 0.0, kappa)
+    return found
+
+
+def _ratio(parts: Floats, wholes: Floats, otherwise: float) -> Floats:
+    found: Floats = np.divide(parts, wholes, out=np.full(parts.shape, otherwise), where=wholes > 0)
+    return found
