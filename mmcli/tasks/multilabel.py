@@ -14,9 +14,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.state import State
 from mmcli.tasks._label_metrics import best_thresholds, draws_of_labels, label_metrics, label_scores
+from mmcli.tasks._separators import parted
 
 Floats = NDArray[np.float64]
-_WORDS = {"comma": ",", "space": None, "tab": "\t", "semicolon": ";", "bar": "|"}
+_ZERO_ONE = {"0": False, "false": False, "1": True, "true": True}
 _HALF = 0.5
 _LEAST = 10
 """Val rows that must have a label for a threshold of its own."""
@@ -25,7 +26,8 @@ _LEAST = 10
 class Multilabel:
     """Labels are those of the train rows, sorted; a cell parts them by ``|``, a row of JSON lines may hold a list.
 
-    A cell that holds the separator alone, or an empty list, is a row without labels.
+    Of several target columns each is a label, which a row has where its cell is 1 or true, not 0 or false. A cell that
+    holds the separator alone, or an empty list, is a row without labels.
 
     Args:
         separator: Between labels in a cell: characters, or ``comma``, ``semicolon``, ``space`` or ``tab``.
@@ -42,9 +44,11 @@ class Multilabel:
 
     version = 1
     link = "sigmoid"
+    joins_columns = True
     monitor = "loss"
     headline = ("map", "micro_f1", "macro_f1", "samples_f1", "hamming")
     smaller_is_better = ("hamming",)
+    of_networks = ("loss", "gamma_neg", "gamma_pos", "clip")
 
     def __init__(
         self, *, separator: str = "|", loss: Literal["bce", "asymmetric"] = "bce", threshold: float | None = None,
@@ -69,8 +73,10 @@ class Multilabel:
         self._thresholds: Floats = np.zeros(0)
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is neither text nor a list of labels."""
-        return None if self._split(target) is not None else "labels: a text, or a list of texts"
+        """Return what a target should be, where it is neither text, a list of labels, nor columns of 0 and 1."""
+        if self._split(target) is not None:
+            return None
+        return "0 or 1 in each column" if isinstance(target, dict) else "labels: a text, or a list of texts"
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the labels and how frequent they are.
@@ -231,9 +237,14 @@ class Multilabel:
             if any(part is None or isinstance(part, list | tuple | dict) for part in target):
                 return None
             parts = [str(part) for part in target]
-        elif target is None or isinstance(target, dict):
+        elif isinstance(target, dict):
+            cells = [_ZERO_ONE.get(str(value).strip().lower().removesuffix(".0")) for value in target.values()]
+            if None in cells:
+                return None
+            parts = [column for column, there in zip(target, cells, strict=True) if there]
+        elif target is None:
             return None
         else:
-            parts = str(target).split(_WORDS.get(self.separator, self.separator))
+            parts = parted(str(target), self.separator)
         labels = dict.fromkeys(part.strip() for part in parts if part.strip())
         return None if any("\ud800" <= letter <= "\udfff" for label in labels for letter in label) else list(labels)

@@ -1,0 +1,174 @@
+"""A transformer decoder: writes a text while it looks at the steps of every modality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, log_softmax, scaled_dot_product_attention
+
+from mmcli.models._beam_search import beam_search
+from mmcli.models._sequence import inside, positions
+
+Memory = tuple[Tensor, Tensor]
+"""What is looked at: steps (B, L, D), and which of them are a row's own, (B, L) bool, at least one each."""
+Cache = list[tuple[Tensor, Tensor]]
+"""Of each layer the keys and values of the tokens so far, (rows, heads, T, D / heads) each."""
+_TEXTS = 64
+
+
+class CaptionDecoder(nn.Module):
+    """Layers of causal self-attention, attention to the memory, and a feed-forward network, normalised before each.
+
+    The matrix of token embeddings also makes the outputs; positions are sines and cosines.
+
+    Args:
+        out_dim: The number of tokens V.
+        width: Of the memory and of each layer, D; even, and a multiple of ``heads``.
+        layers: How many.
+        heads: Of attention.
+        dropout: The share dropped in training of embeddings and of what each part of a layer adds.
+        max_length: The most tokens that ``forward`` writes.
+        beam: How many beginnings it follows.
+        length_penalty: See ``beam_search``.
+        pad: The token behind the end of a text; those before it are a text's own.
+        begin: The token that every text begins after.
+        end: The token behind its last.
+        unsaid: Tokens that are never written.
+
+    Source: Vaswani et al. 2017, Attention Is All You Need, section 3; the order of normalisation is that of Xiong
+    et al. 2020, On Layer Normalization in the Transformer Architecture, table 1; one matrix for both ends is Press and
+    Wolf 2017, Using the Output Embedding to Improve Language Models.
+    """
+
+    def __init__(
+        self, out_dim: int, *, width: int, layers: int, heads: int, dropout: float, max_length: int, beam: int,
+        length_penalty: float, pad: int, begin: int, end: int, unsaid: Sequence[int],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.max_length, self.beam, self.length_penalty = max_length, beam, length_penalty
+        self.pad, self.begin, self.end, self.unsaid = pad, begin, end, list(unsaid)
+        self.embedding = nn.Parameter(torch.randn(out_dim, width) * width**-0.5)
+        self.bias = nn.Parameter(torch.zeros(out_dim))
+        self.drop = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(_Layer(width, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def teach(self, memory: Memory, targets: Tensor) -> Tensor:
+        """Return the log probabilities of every token of every text, told the true ones before it, (S, V).
+
+        Args:
+            memory: Of B rows.
+            targets: The texts of each row with an end behind each, (B, R, T), filled up; S tokens are there.
+        """
+        texts = targets.flatten(end_dim=1)
+        lengths = (texts != self.pad).sum(dim=1)
+        told = torch.cat([torch.full_like(texts[:, :1], self.begin), texts[:, :-1]], dim=1)
+        looked = self._look(memory[0])
+        # Texts of similar length go together, so that little is computed of what is filled up.
+        order = lengths.argsort(stable=True)
+        parts = torch.split(order[lengths[order] > 0], _TEXTS)
+        made = [self._told(told[part], lengths[part], looked, memory[1], part // targets.shape[1]) for part in parts]
+        places = torch.cat([part.repeat_interleave(lengths[part]) for part in parts])
+        return self._log_probabilities(torch.cat(made)[places.argsort(stable=True)])
+
+    def _told(
+        self, told: Tensor, lengths: Tensor, looked: list[tuple[Tensor, Tensor]], own: Tensor, rows: Tensor
+    ) -> Tensor:
+        """Return what the layers make of the own tokens of some texts, (S, D), one text after the other."""
+        told = told[:, : int(lengths.max())]
+        values = self.drop(self._embed(told, torch.arange(told.shape[1], device=told.device)))
+        for layer, (keys, seen) in zip(self.layers, looked, strict=True):
+            values, _ = layer(values, (keys[rows], seen[rows]), own[rows], None)
+        found: Tensor = values[inside(lengths, told.shape[1])]
+        return found
+
+    def forward(self, memory: Memory) -> Tensor:
+        """Return the mean log probability of each row's text and its tokens, (B, 1 + max_length), filled up with -1."""
+        steps, own = memory
+        looked = self._look(steps)
+        beam = self.beam
+
+        def step(tokens: Tensor, number: int, cache: Cache | None) -> tuple[Tensor, Cache]:
+            """Return (B, beam, V) for the last tokens (B, beam), and what is kept for the next ones."""
+            place = torch.full((1,), number, device=tokens.device)
+            values, kept = self._embed(tokens.flatten().unsqueeze(1), place), []
+            for index, layer in enumerate(self.layers):
+                values, pair = layer(values, looked[index], own, None if cache is None else cache[index], beam)
+                kept.append(pair)
+            found = self._log_probabilities(values.squeeze(1))
+            found[:, self.unsaid] = -torch.inf
+            return found.view(-1, beam, found.shape[1]), kept
+
+        return beam_search(
+            step, rows=len(steps), beam=beam, begin=self.begin, end=self.end, most=self.max_length,
+            length_penalty=self.length_penalty, device=steps.device,
+        )  # fmt: skip
+
+    def _look(self, steps: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return for each layer the keys and values of the memory, (B, heads, L, D / heads) each."""
+        return [layer.look(steps) for layer in self.layers if isinstance(layer, _Layer)]
+
+    def _embed(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """Return (B, T, D) for tokens (B, T) at these places of a text, (T,)."""
+        width = self.embedding.shape[1]
+        waves = positions(self.max_length + 1, self.embedding.new_zeros(1, 1, width))
+        found: Tensor = self.embedding[tokens] * width**0.5 + waves[places]
+        return found
+
+    def _log_probabilities(self, values: Tensor) -> Tensor:
+        """Return (N, V) from (N, D)."""
+        return log_softmax(linear(self.norm(values), self.embedding, self.bias), dim=1)
+
+
+class _Layer(nn.Module):
+    def __init__(self, dim: int, heads: int, dropout: float, widening: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.own_norm, self.look_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.project = nn.Linear(dim, 3 * dim)
+        self.join = nn.Linear(dim, dim)
+        self.query = nn.Linear(dim, dim)
+        self.key_value = nn.Linear(dim, 2 * dim)
+        self.look_join = nn.Linear(dim, dim)
+        self.drop = nn.Dropout(dropout)
+        self.feed = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, widening * dim), nn.GELU(), nn.Dropout(dropout),
+            nn.Linear(widening * dim, dim),
+        )  # fmt: skip
+
+    def look(self, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the keys and values of the memory, (B, heads, L, D / heads) each: the same for every token."""
+        keys, values = self._split(self.key_value(steps), 2)
+        return keys, values
+
+    def forward(
+        self, values: Tensor, looked: tuple[Tensor, Tensor], own: Tensor, cache: tuple[Tensor, Tensor] | None,
+        beam: int = 1,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
+        """Return (P, T, D) from (P, T, D), and keys and values of all tokens so far.
+
+        Args:
+            values: Whole texts; or one token each, which sees those in ``cache``.
+            looked: What ``look`` returned, of P / beam rows.
+            own: The memory's own steps, (P / beam, L).
+            cache: Keys and values of the tokens before.
+            beam: How many texts in a row of ``values`` look at the same memory, one token each.
+        """
+        query, key, value = self._split(self.project(self.own_norm(values)), 3)
+        if cache is not None:
+            key, value = torch.cat([cache[0], key], dim=2), torch.cat([cache[1], value], dim=2)
+        found = scaled_dot_product_attention(query, key, value, is_causal=query.shape[2] > 1)
+        values = values + self.drop(self.join(found.transpose(1, 2).flatten(start_dim=2)))
+        asked = self.query(self.look_norm(values)).view(len(values) // beam, -1, values.shape[2])
+        (query,) = self._split(asked, 1)
+        found = scaled_dot_product_attention(query, *looked, attn_mask=own[:, None, None])
+        values = values + self.drop(self.look_join(found.transpose(1, 2).reshape(values.shape)))
+        fed: Tensor = values + self.drop(self.feed(values))
+        return fed, (key, value)
+
+    def _split(self, values: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """Return ``parts`` of (B, heads, T, D / heads) each."""
+        rows, steps, _ = values.shape
+        return values.view(rows, steps, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(dim=0)

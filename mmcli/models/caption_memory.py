@@ -1,0 +1,86 @@
+"""What a decoder looks at: the steps of every modality and what the fusion makes of them, as tokens of one width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.models._sequence import inside, positions
+
+Feature = Tensor | tuple[Tensor, ...]
+"""Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,)."""
+
+
+class CaptionMemory(nn.Module):
+    """Tokens (B, L, D) and which are a row's own, (B, L) bool; handed to ``Network`` as its fusion.
+
+    The first token is the vector of a fusion method, which every row has. Then come the steps of each modality, or its
+    one vector: each projected, normalised, with an embedding of its modality and, in a sequence, its position.
+
+    Args:
+        in_dims: The width of each modality.
+        width: D.
+        method: Makes the fusion method from these widths.
+        pooling: Makes what gives one vector of a modality's steps from its width, for a method that takes vectors.
+        sequences: The modalities that have steps.
+    """
+
+    sequences = True
+
+    def __init__(
+        self,
+        in_dims: Mapping[str, int],
+        *,
+        width: int,
+        method: Callable[[dict[str, int]], nn.Module],
+        pooling: Callable[[int], nn.Module],
+        sequences: Collection[str],
+    ) -> None:
+        super().__init__()
+        self.names = sorted(in_dims)
+        self.out_dim = width
+        self.method = method(dict(in_dims))
+        pools = not getattr(self.method, "sequences", False)
+        self.pooling = nn.ModuleDict({name: pooling(in_dims[name]) for name in sorted(sequences) if pools})
+        out_dim = self.method.out_dim
+        assert isinstance(out_dim, int)
+        self.whole = nn.Linear(out_dim, width)
+        self.layers = nn.ModuleList(nn.Linear(in_dims[name], width) for name in self.names)
+        self.norm = nn.LayerNorm(width)
+        self.embedding = nn.Parameter(torch.randn(1 + len(self.names), width))
+
+    def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the tokens and which are own; what is absent, NaN included, reaches neither them nor a gradient."""
+        fused = self.method(self._for_method(features), present)
+        tokens = [(self.norm(self.whole(fused)) + self.embedding[0]).unsqueeze(1)]
+        owns = [torch.ones(len(fused), 1, dtype=torch.bool, device=fused.device)]
+        for name, layer, embedding in zip(self.names, self.layers, self.embedding[1:], strict=True):
+            steps, own = _own_steps(features[name], present[name])
+            found = self.norm(layer(steps)) + embedding
+            if isinstance(features[name], tuple):
+                found = found + positions(found.shape[1], found)
+            tokens.append(found)
+            owns.append(own)
+        return torch.cat(tokens, dim=1), torch.cat(owns, dim=1)
+
+    @property
+    def modality_weights(self) -> Callable[[Mapping[str, Feature], Mapping[str, Tensor]], Tensor] | None:
+        """What returns how much the fusion method weighs each modality, (B, M); None if it does not."""
+        weigh = getattr(self.method, "modality_weights", None)
+        return None if weigh is None else lambda features, present: weigh(self._for_method(features), present)
+
+    def _for_method(self, features: Mapping[str, Feature]) -> dict[str, Feature]:
+        """Return the features with one vector for each modality whose steps the method does not take."""
+        return {name: self.pooling[name](value) if name in self.pooling else value for name, value in features.items()}
+
+
+def _own_steps(feature: Feature, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Return steps (B, T, D), zeros where they are not a row's own, and which are, (B, T) bool; T is 1 for vectors."""
+    if isinstance(feature, Tensor):
+        values, own = feature.unsqueeze(1), present.unsqueeze(1)
+    else:
+        values, lengths = feature
+        own = inside(lengths, values.shape[1]) & present.unsqueeze(1)
+    return torch.where(own.unsqueeze(2), values, 0.0), own
