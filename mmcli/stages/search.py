@@ -1,0 +1,201 @@
+"""search: the rows nearest to a query, by an exact product with the embeddings of every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.reporting import Reporter, Silent
+from mmcli.runtime import Runtime, detect
+from mmcli.stages.index import STAGE
+from mmcli.stages.inputs import Asked, open_inputs
+from mmcli.stages.model import TrainedModel
+from mmcli.stages.queries import Query, check_modality, embed_queries, parse_query
+from mmcli.stages.transforms.embed import embedding_specs, kinds_of, require_embeddings
+from mmcli.store.artifact import Artifact, is_artifact
+from mmcli.store.columns import Array, Row
+from mmcli.store.samples import OWN_COLUMNS
+
+_DIGITS = 9
+"""Of a cosine: those behind them depend on where in memory a row lies."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some rows, from number ``start`` on: by modality the embeddings, (B, D) float64, and which are there, (B,)."""
+
+    start: int
+    embeddings: Mapping[str, Array]
+    present: Mapping[str, Array]
+    rows: Sequence[Row] = ()
+
+
+class _Nearest:
+    """The nearest rows to one query, of those seen so far.
+
+    Args:
+        query: What is asked.
+        modalities: What rows are found by: the nearest of a row's own.
+        top: How many rows are kept.
+    """
+
+    def __init__(self, query: Query, modalities: Sequence[str], top: int) -> None:
+        self.query = query
+        self.modalities = modalities
+        self._top = top
+        self.scores = np.zeros(0)
+        self.numbers = np.zeros(0, np.int64)
+        self.places = np.zeros(0, np.int64)
+
+    def look_at(self, start: int, scores: Array) -> None:
+        """Take in the rows from number ``start`` on that are nearer than those kept; of equals the first ones are.
+
+        Args:
+            start: The number of the first row.
+            scores: Of each of ``modalities``, (M, B), -inf where it is absent.
+        """
+        found = scores.max(axis=0)
+        there = np.flatnonzero(found > (self.scores[-1] if len(self.scores) == self._top else -np.inf))
+        if not len(there):
+            return
+        self.scores = np.concatenate([self.scores, found[there]])
+        self.numbers = np.concatenate([self.numbers, there + start])
+        self.places = np.concatenate([self.places, scores[:, there].argmax(axis=0)])
+        kept = np.lexsort((self.numbers, -self.scores))[: self._top]
+        self.scores, self.numbers, self.places = self.scores[kept], self.numbers[kept], self.places[kept]
+
+    def answers(self, rows: Mapping[int, Row], identity: str) -> list[Row]:
+        """Return the answers, the nearest row first."""
+        found = []
+        for rank, (score, number, place) in enumerate(zip(self.scores, self.numbers, self.places, strict=True), 1):
+            row = rows[int(number)]
+            told = {"query": self.query.told, "rank": rank, "id": str(row.get(identity, number))}
+            raw = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
+            found.append({**told, "score": float(score), "modality": self.modalities[int(place)], "row": raw})
+        return found
+
+
+def _look_at(nearest: Sequence[_Nearest], embedded: Array, block: _Block) -> None:
+    """Let all queries, of embeddings (Q, D), look at a block."""
+    asked, products = _unit(embedded), {}
+    for name in {name for each in nearest for name in each.modalities}:
+        cosines = np.round(asked @ _unit(block.embeddings[name]).T, _DIGITS)
+        products[name] = np.where(block.present[name], cosines, -np.inf)
+    for number, each in enumerate(nearest):
+        each.look_at(block.start, np.stack([products[name][number] for name in each.modalities]))
+
+
+def _unit(embeddings: Array) -> Array:
+    """Return embeddings (B, D) of norm 1 in float64: stored ones have it but for their last bits."""
+    norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return np.asarray(embeddings / np.where(norms > 0, norms, 1), np.float64)
+
+
+def search(
+    model: Path,
+    source: str,
+    *,
+    query: Sequence[str] = (),
+    query_image: Sequence[str] = (),
+    top: int = 10,
+    search: str | None = None,
+    root: str | None = None,
+    encoding: str = "utf-8",
+    limit: int | None = None,
+    seed: int = 0,
+    jobs: int | None = None,
+    device: str = "auto",
+    deterministic: bool = False,
+    reporter: Reporter | None = None,
+) -> Iterator[list[Row]]:
+    """Return the nearest rows to each query, nearest first, in a group for each.
+
+    Args:
+        model: The folder of a model of the task retrieval.
+        source: An index, any artifact of the model's chain, a raw table, or ``-``.
+        query: Values of the model's only text modality, or ``MODALITY=VALUE`` each.
+        query_image: Files of its only image modality, likewise.
+        top: Rows for each query at most.
+        search: The modality that rows are found by; None is all of another kind than the query's.
+        root: See ``predict``.
+        encoding: See ``predict``.
+        limit: Rows to look at, at most.
+        seed: See ``predict``.
+        jobs: See ``predict``.
+        device: See ``predict``.
+        deterministic: See ``predict``.
+        reporter: Is told what happens.
+
+    Raises:
+        MmcliError: The model or the source is not as it must be, or a query cannot be read.
+    """
+    reporter = reporter if reporter is not None else Silent()
+    runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
+    trained = TrainedModel(model)
+    require_embeddings(trained, "--query" if query else "--query-image")
+    if top < 1:
+        raise UsageError(f"--top {top}: expected at least 1")
+    queries = [parse_query(trained, text, "text", "--query") for text in query]
+    queries += [parse_query(trained, text, "image", "--query-image") for text in query_image]
+    nearest = [_Nearest(each, _searched(trained, each, search), top) for each in queries]
+    embedded = embed_queries(trained, queries, runtime)
+    if is_artifact(Path(source), STAGE):
+        index = _open_index(trained, source)
+        for block in _blocks_of_index(index, limit):
+            _look_at(nearest, embedded, block)
+        numbers = sorted({int(number) for each in nearest for number in each.numbers})
+        rows = dict(zip(numbers, index.rows.take(numbers), strict=True))
+        identity = index.roles.id
+    else:
+        rows, identity = {}, trained.artifact.roles.id
+        inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
+        for block in _blocks_of_inputs(trained, inputs, runtime):
+            _look_at(nearest, embedded, block)
+            numbers = sorted({int(number) for each in nearest for number in each.numbers})
+            rows = {n: rows[n] if n < block.start else block.rows[n - block.start] for n in numbers}
+    for each in nearest:
+        yield each.answers(rows, identity)
+
+
+def _searched(model: TrainedModel, query: Query, asked: str | None) -> list[str]:
+    """Return the modalities that rows are found by: those of other kinds, or else the other ones."""
+    if asked is not None:
+        check_modality(model, asked)
+        return [asked]
+    kinds = kinds_of(model)
+    others = [name for name in model.sources if kinds[name] != kinds[query.modality]]
+    return others or [name for name in model.sources if name != query.modality]
+
+
+def _open_index(model: TrainedModel, source: str) -> Artifact:
+    index = Artifact(Path(source))
+    if index.modalities != embedding_specs(model):
+        raise MmcliError(f"{source}: an index of another model than {model.artifact.path}; make it again with --index")
+    return index
+
+
+def _blocks_of_index(index: Artifact, limit: int | None) -> Iterator[_Block]:
+    """Map shard after shard."""
+    count = len(index) if limit is None else min(limit, len(index))
+    for start in range(0, count, index.shard_rows):
+        rows = np.arange(start, min(start + index.shard_rows, count))
+        columns = {name: index.take(name, rows) for name in index.modalities}
+        yield _Block(
+            start, {name: np.asarray(column.main.values, np.float64) for name, column in columns.items()},
+            {name: column.present for name, column in columns.items()},
+        )  # fmt: skip
+
+
+def _blocks_of_inputs(model: TrainedModel, inputs: Iterator[Asked], runtime: Runtime) -> Iterator[_Block]:
+    start = 0
+    for asked in inputs:
+        embedded = model.outputs(model.vectors(asked.batch.columns, runtime))[0]
+        each = {name: embedded[:, place] for place, name in enumerate(model.sources)}
+        rows = [{model.artifact.roles.id: own, **row} for own, row in zip(asked.ids, asked.batch.rows, strict=True)]
+        there = {name: np.invert(np.isnan(values).any(axis=1)) for name, values in each.items()}
+        yield _Block(start, each, there, rows)
+        start += len(rows)

@@ -1,0 +1,226 @@
+"""Which rows of one modality belong to those of another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, permutations
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.store.state import State
+from mmcli.tasks._retrieval_metrics import (
+    TOPS,
+    Judged,
+    chance_metrics,
+    direction_draws,
+    direction_metrics,
+    judge,
+    mean_recalls,
+)
+
+Floats = NDArray[np.float64]
+_SCALE = 1 / 0.07
+_ROWS_AT_ONCE = 1024
+
+
+class Retrieval:
+    """Embeddings of each modality in a shared space, in which those of a row, or of a group of rows, find each other.
+
+    A prediction is the embeddings of a row's modalities, (M, D) of norm 1, NaN where one is absent. The space is that
+    of a fitted fusion method; nothing is trained by epochs. A target is the row's group, or its id.
+
+    Source: the measures as in Hodosh et al. 2013 and Karpathy and Fei-Fei 2015, see ``judge``.
+    """
+
+    version = 1
+    link = "embedding"
+    target = "group"
+    method = "cca:dim=128,regularization=1.0"
+    monitor = "mean_recall@10"
+    headline = ("mean_recall@10", "*_recall@10", "*_median_rank")
+    smaller_is_better = ("*_median_rank",)
+
+    def __init__(self) -> None:
+        self.modalities: list[str] = []
+        self._last: tuple[Floats, NDArray[Any], dict[str, Judged]] | None = None
+
+    def fault(self, target: Any) -> str | None:
+        """Return None: anything can name a group."""
+        del target
+        return None
+
+    def fit(self, targets: Sequence[Any]) -> None:
+        """Learn nothing: no group is known before."""
+        del targets
+
+    def take_modalities(self, names: Sequence[str]) -> None:
+        """Learn which modalities find each other.
+
+        Raises:
+            MmcliError: There are fewer than two.
+        """
+        if len(set(names)) < 2:
+            raise MmcliError(f"task retrieval needs two modalities that can find each other, found {', '.join(names)}")
+        self.modalities = sorted(set(names))
+
+    @property
+    def out_dim(self) -> int:
+        """The number of embeddings M; their width is the fusion's."""
+        return len(self.modalities)
+
+    def known(self, target: Any) -> bool:
+        """Return True: groups need not be known."""
+        del target
+        return True
+
+    def encode(self, targets: Sequence[Any]) -> NDArray[np.int32]:
+        """Return the characters of each group's name as numbers, (N, L), zeros behind its end."""
+        texts = np.array([str(target) for target in targets], np.str_)
+        return texts.view(np.int32).reshape(len(texts), texts.itemsize // 4)
+
+    def decode(self, encoded: NDArray[np.int32]) -> list[str]:
+        """Return the groups' names."""
+        wide = np.ascontiguousarray(encoded, np.int32)
+        return [str(name) for name in wide.view(f"U{wide.shape[1]}").ravel()]
+
+    def class_weights(self, encoded: NDArray[Any], mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
+        """Return None.
+
+        Raises:
+            UsageError: Weights are asked for.
+        """
+        if mode != "none":
+            raise UsageError(f"--class-weights {mode}: retrieval has no classes")
+        return None
+
+    def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean cross-entropy of finding a row's other modality among those of other groups (InfoNCE).
+
+        Args:
+            outputs: (B, M, D) of norm 1, NaN where absent.
+            encoded: The groups, (B, L).
+            weight: Not used.
+
+        Source: Radford et al. 2021 (CLIP), section 2.3, with a temperature of 0.07; other rows of a row's group are
+        none of its negatives.
+        """
+        groups = torch.unique(encoded, dim=0, return_inverse=True)[1].to(outputs.device)
+        there = ~outputs.isnan().any(dim=2)
+        losses, count = [outputs.nan_to_num(0.0).sum() * 0], 0
+        for first, second in permutations(range(outputs.shape[1]), 2):
+            rows = (there[:, first] & there[:, second]).nonzero().squeeze(1)
+            places = torch.arange(len(rows), device=outputs.device)
+            for here in torch.split(places, _ROWS_AT_ONCE):
+                scores = _SCALE * outputs[rows[here], first] @ outputs[rows, second].T
+                same = groups[rows[here]].unsqueeze(1) == groups[rows]
+                same[torch.arange(len(here)), here] = False
+                scores = scores.masked_fill(same, -torch.inf)
+                losses.append(torch.nn.functional.cross_entropy(scores, here, reduction="sum"))
+            count += len(rows)
+        return torch.stack(losses).sum() / max(count, 1)
+
+    def predictions(self, outputs: Tensor) -> Floats:
+        """Return the embeddings, (N, M, D)."""
+        found: Floats = outputs.detach().cpu().double().numpy()
+        return found
+
+    def prior(self) -> Floats:
+        """Return what is known of a row without any modality, for every number of an embedding: nothing."""
+        return np.full((1, 1), np.nan)
+
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the cosine between each two modalities that a row has: a low one may be of a wrong pair."""
+        del known
+        pairs = list(combinations(range(len(self.modalities)), 2))
+        names = [f"{self.modalities[first]}+{self.modalities[second]}" for first, second in pairs]
+        cosines = np.stack([(predictions[:, m] * predictions[:, n]).sum(axis=1) for m, n in pairs], axis=1)
+        return [
+            {"similarity": {name: value for name, value in zip(names, row, strict=True) if value == value}}
+            for row in cosines.tolist()
+        ]
+
+    def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
+        """Return recall at 1, 5 and 10, the median rank and the mean average precision of each direction.
+
+        ``mean_recall@10`` and its like are means over directions; nothing is left where no two modalities are.
+        """
+        found = {name: direction_metrics(judged) for name, judged in self._judge(predictions, encoded).items()}
+        return {**mean_recalls(found), **_by_direction(found)}
+
+    def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
+        """Return nothing: it is items that are measured, not rows."""
+        del predictions, encoded
+        return {}
+
+    def metrics_of_draws(
+        self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
+    ) -> dict[str, Floats]:
+        """Return the metrics of draws of queries; each looks through all candidates.
+
+        Groups are drawn with all their queries, as often as their first row is.
+        """
+        first, groups = _groups(encoded)
+        del groups
+        found = {
+            name: direction_draws(judged, counts[:, first[judged.groups]])
+            for name, judged in self._judge(predictions, encoded).items()
+        }
+        means = {
+            f"mean_recall@{top}": np.mean([each[f"recall@{top}"] for each in found.values()], axis=0)
+            for top in TOPS
+            if found
+        }
+        return {**means, **_by_direction(found)}
+
+    def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
+        """Return ``chance``: what is expected of a random order, each row taken for an item of each modality."""
+        sizes = np.unique(_groups(encoded)[1], return_counts=True)[1]
+        found = chance_metrics(np.repeat(sizes, sizes), len(encoded))
+        return _chance({name: found for name in self._directions()})
+
+    def baselines_beside(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
+        """Return ``chance``: what is expected of a random order of the same items."""
+        judged = self._judge(predictions, encoded)
+        return _chance({name: chance_metrics(each.relevant, each.candidates) for name, each in judged.items()})
+
+    def state(self) -> State:
+        """Return the names of the modalities."""
+        return State({"modalities": self.modalities}, {})
+
+    def load_state(self, state: State) -> None:
+        """Take over what ``state`` returned."""
+        self.modalities = list(state.values["modalities"])
+
+    def _directions(self) -> dict[str, tuple[int, int]]:
+        places = permutations(range(len(self.modalities)), 2)
+        return {f"{self.modalities[query]}_to_{self.modalities[found]}": (query, found) for query, found in places}
+
+    def _judge(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Judged]:
+        """Return what became of the queries of each direction; that of the very same arrays is kept."""
+        if self._last is None or self._last[0] is not predictions or self._last[1] is not encoded:
+            groups = _groups(encoded)[1]
+            found = {name: judge(predictions, groups, *places) for name, places in self._directions().items()}
+            kept = {name: judged for name, judged in found.items() if judged is not None}
+            self._last = (predictions, encoded, kept)
+        return self._last[2]
+
+
+def _groups(encoded: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first row of each group, (G,), and each row's group, (N,)."""
+    wide = np.ascontiguousarray(encoded)
+    names = wide.view(np.dtype((np.void, wide.shape[1] * wide.itemsize))).ravel()
+    _, first, groups = np.unique(names, return_index=True, return_inverse=True)
+    return first, groups
+
+
+def _by_direction(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {f"{direction}_{name}": value for direction, each in found.items() for name, value in each.items()}
+
+
+def _chance(found: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    return {"chance": {**mean_recalls(found), **_by_direction(found)}}

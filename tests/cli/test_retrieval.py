@@ -1,0 +1,95 @@
+"""predict of a retrieval model: an index, queries and labels, as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from tests.conftest import make_table, run_mmcli
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Samples, features, a model and an index of the small table."""
+    made = tmp_path_factory.mktemp("retrieval")
+    make_table(made)
+    for arguments in (
+        ("preprocess", "table.csv", "-o", "samples", "--text", "words", "--image", "picture", "--image-size", "16"),
+        ("extract-features", "samples", "-o", "features", "--use", "words=tfidf", "--use", "picture=color_histogram"),
+        ("train", "features", "-o", "model", "--task", "retrieval", "--method", "cca:dim=8,regularization=0.3"),
+        ("predict", "model", "table.csv", "--index", "index"),
+    ):
+        result = run_mmcli(*arguments, cwd=made)
+        assert result.code == 0, result.err
+    return made
+
+
+def refused(result, code, *words):
+    assert result.code == code, result.err
+    last = result.err.strip().splitlines()[-1]
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    for word in words:
+        assert word in last
+
+
+def test_queries_find_rows_in_an_index(folder):
+    result = run_mmcli("predict", "model", "index", "--query", "rose brick", "--query", "sea", "--top", "3", cwd=folder)
+    assert result.code == 0, result.err
+    assert [(row["query"], row["rank"]) for row in result.rows] == [
+        (query, rank) for query in ("rose brick", "sea") for rank in (1, 2, 3)
+    ]
+    assert [row["row"]["label"] for row in result.rows] == ["red"] * 3 + ["blue"] * 3
+    assert {row["modality"] for row in result.rows} == {"picture"}
+
+
+def test_a_picture_finds_rows_of_a_table_into_a_file(folder):
+    arguments = ("--query-image", "images/1.png", "--search", "picture", "--top", "2", "-o", "near.csv")
+    result = run_mmcli("predict", "model", "table.csv", *arguments, cwd=folder)
+    assert result.code == 0, result.err
+    with (folder / "near.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["rank"] for row in rows] == ["1", "2"]
+    assert rows[0]["id"] == "s001"
+    assert rows[0]["row_label"] == "green"
+
+
+def test_an_index_is_inspected_verified_and_passed_on(folder):
+    shown = run_mmcli("inspect", "index", cwd=folder)
+    assert "index, 60 rows" in shown.out
+    assert run_mmcli("verify", "index", cwd=folder).code == 0
+    piped = run_mmcli("predict", "model", "-", "--index", "part", stdin=_rows(folder, "features", 5), cwd=folder)
+    assert piped.code == 0, piped.err
+    assert [row["id"] for row in piped.rows] == [f"s{number:03d}" for number in range(5)]
+    refused(run_mmcli("train", "index", "-o", "m2", "--target", "label", cwd=folder), 1, "an artifact of index")
+
+
+def _rows(folder, artifact, count):
+    lines = (folder / artifact / "manifest.jsonl").read_text().splitlines()[:count]
+    return "".join(json.dumps({"artifact": str(folder / artifact), **json.loads(line)}) + "\n" for line in lines)
+
+
+def test_labels_are_told_by_their_names(folder):
+    arguments = ("--labels", "rose fire,leaf grass", "--labels", "sea sky", "--limit", "12")
+    result = run_mmcli("predict", "model", "features", *arguments, cwd=folder)
+    assert result.code == 0, result.err
+    names = {"red": "rose fire", "green": "leaf grass", "blue": "sea sky"}
+    labels = [["red", "green", "blue"][number % 3] for number in range(12)]
+    expected = [None if number in (2, 4) else names[label] for number, label in enumerate(labels)]
+    assert [row["label"] for row in result.rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--query", "sea", "--labels", "a,b"), 2, ["--query and --labels exclude each other"]),
+        (("--query", "sea", "--index", "other"), 2, ["--index and --query exclude each other"]),
+        (("--index", "other", "-o", "x.csv"), 2, ["--index and --output exclude each other"]),
+        (("--query-image", "images/4.png"), 1, ["images/4.png", "not an image"]),
+        (("--index", "features"), 1, ["holds another stage's artifact"]),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(folder, arguments, code, words):
+    refused(run_mmcli("predict", "model", "features", *arguments, cwd=folder), code, *words)
