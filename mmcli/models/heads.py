@@ -2,9 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
+
+
+class SeveralHeads(nn.Module):
+    """A head for each of several targets, their outputs side by side.
+
+    Args:
+        heads: In the order of the outputs.
+        split: From targets (N, E) to, for each head, the rows that have its own and these, as its task encodes them;
+            for heads that learn from all rows at once.
+    """
+
+    def __init__(
+        self,
+        heads: Sequence[nn.Module],
+        split: Callable[[NDArray[Any]], Mapping[str, tuple[NDArray[np.intp], NDArray[Any]]]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        self._split = split
+
+    def fit(self, fused: NDArray[Any], encoded: NDArray[Any], weight: NDArray[Any] | None = None) -> str | None:
+        """Let each head learn from its rows; see ``EstimatorHead.fit``.
+
+        Args:
+            fused: (N, D).
+            encoded: (N, E).
+            weight: Of the outputs of all heads, (K,), NaN where one has none.
+        """
+        assert self._split is not None
+        told, stop = [], 0
+        for module, (name, (rows, own)) in zip(self.heads, self._split(encoded).items(), strict=True):
+            head: Any = module
+            start, stop = stop, stop + head.out_dim
+            weights = None if weight is None or np.isnan(weight[start:stop]).any() else weight[start:stop]
+            said = head.fit(fused[rows], own, weights)
+            told += [f"{name}: {said}"] if said else []
+        return "; ".join(told) or None
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """Return (B, K), the outputs of all, from (B, D)."""
+        return torch.cat([head(fused) for head in self.heads], dim=1)
 
 
 class MlpHead(nn.Module):

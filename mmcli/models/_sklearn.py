@@ -1,0 +1,250 @@
+"""The scikit-learn estimators that ``--model sklearn:NAME`` takes: their classes, options and files.
+
+Nothing of scikit-learn is imported before an estimator is made or its options are asked for.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.registry import Spec
+
+Role = Literal["classes", "numbers", "clusters"]
+FAMILY = "sklearn"
+_HIDDEN = frozenset(
+    {
+        "random_state", "n_jobs", "verbose", "warm_start", "probability", "algorithm", "copy", "copy_X",
+        "categorical_features", "connectivity", "covariance_estimator", "interaction_cst", "memory", "metric_params",
+        "monotonic_cst", "priors",
+    }
+)  # fmt: skip
+"""Parameters that are the seed's, change nothing that is learnt, or need what a command line cannot say."""
+_SCHEMA = "schema.json"
+_TRUSTED = (
+    "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree",
+)  # fmt: skip
+"""What the estimators below are made of, beside what skops takes from anyone."""
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A name of ``--model sklearn:NAME``.
+
+    Args:
+        summary: What it is, in a line.
+        classes, numbers, clusters: The class that predicts them, below ``sklearn``; None where there is none.
+        defaults: Parameters whose default is another than scikit-learn's.
+        calibrated: Its scores become probabilities by a sigmoid that is fitted on folds.
+        threads: Several threads fit it to the same bits.
+    """
+
+    summary: str
+    classes: str | None = None
+    numbers: str | None = None
+    clusters: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    calibrated: bool = False
+    threads: bool = False
+
+    def place(self, role: Role) -> str | None:
+        """Return the class for a role."""
+        return {"classes": self.classes, "numbers": self.numbers, "clusters": self.clusters}[role]
+
+    @property
+    def roles(self) -> list[Role]:
+        """What it can predict."""
+        every: tuple[Role, ...] = ("classes", "numbers", "clusters")
+        return [role for role in every if self.place(role)]
+
+
+_BRUTE = {"algorithm": "brute"}
+ESTIMATORS: dict[str, Estimator] = {
+    "agglomerative": Estimator("Hierarchical clustering.", clusters="cluster.AgglomerativeClustering"),
+    "extra_trees": Estimator(
+        "Extremely randomised trees.", "ensemble.ExtraTreesClassifier", "ensemble.ExtraTreesRegressor", threads=True
+    ),
+    "hdbscan": Estimator("Density-based clustering, with noise.", clusters="cluster.HDBSCAN", defaults={"copy": True}),
+    "hist_gradient_boosting": Estimator(
+        "Gradient-boosted trees on binned features.", "ensemble.HistGradientBoostingClassifier",
+        "ensemble.HistGradientBoostingRegressor",
+    ),
+    "kmeans": Estimator("k-means clustering.", clusters="cluster.KMeans", defaults={"n_init": 10}),
+    "knn": Estimator(
+        "The nearest train rows.", "neighbors.KNeighborsClassifier", "neighbors.KNeighborsRegressor", defaults=_BRUTE
+    ),
+    "lda": Estimator("Linear discriminant analysis.", "discriminant_analysis.LinearDiscriminantAnalysis"),
+    "logistic_regression": Estimator(
+        "Linear, for classes.", "linear_model.LogisticRegression", defaults={"max_iter": 1000}
+    ),
+    "naive_bayes": Estimator("Gaussian naive Bayes.", "naive_bayes.GaussianNB"),
+    "random_forest": Estimator(
+        "Trees on bootstrap samples.", "ensemble.RandomForestClassifier", "ensemble.RandomForestRegressor",
+        threads=True,
+    ),
+    "ridge": Estimator("Linear, least squares.", "linear_model.RidgeClassifier", "linear_model.Ridge", calibrated=True),
+    "svm": Estimator("Support vectors with a kernel.", "svm.SVC", "svm.SVR", calibrated=True),
+}  # fmt: skip
+
+
+def check_model(spec: Spec) -> None:
+    """Refuse a ``--model`` that there is not, or options that it has not.
+
+    Raises:
+        MmcliError: There is no such family, estimator or option.
+    """
+    if spec.name not in ("network", FAMILY):
+        raise unknown_name("--model", spec.name, ["network", *(f"{FAMILY}:{name}" for name in ESTIMATORS)])
+    if spec.name == "network":
+        if spec.argument is not None or spec.options:
+            raise UsageError(f"--model {spec}: network has no options here; --hidden, --dropout and so on are its own")
+        return
+    known = options_of_estimator(_entry(spec))
+    for key in spec.options:
+        if key == "random_state":
+            raise UsageError(f"--model {spec}: random_state is --seed; leave it out")
+        if key not in known:
+            raise unknown_name(f"option of --model {FAMILY}:{spec.argument}", key, list(known))
+
+
+def options_of_estimator(entry: Estimator) -> dict[str, Any]:
+    """Return the options of an estimator with their defaults, those of all its classes."""
+    found: dict[str, Any] = {}
+    for role in entry.roles:
+        for name, parameter in inspect.signature(_load(entry, role).__init__).parameters.items():
+            if name not in _HIDDEN and parameter.default is not parameter.empty:
+                found.setdefault(name, entry.defaults.get(name, parameter.default))
+    return found
+
+
+def names_for(role: Role) -> list[str]:
+    """Return the estimators that predict classes, numbers or clusters."""
+    return [f"{FAMILY}:{name}" for name, entry in ESTIMATORS.items() if role in entry.roles]
+
+
+def build_estimator(spec: Spec, role: Role, seed: int, **given: Any) -> Any:
+    """Make an estimator that has learnt nothing.
+
+    Args:
+        spec: Its name and options.
+        role: What it is to predict.
+        seed: Of what it draws.
+        given: Parameters that no one types, in place of the defaults.
+
+    Raises:
+        UsageError: It does not predict that, or this class of it has not that option.
+    """
+    entry = _entry(spec)
+    if role not in entry.roles:
+        raise UsageError(
+            f"--model {spec}: predicts {' and '.join(entry.roles)}, this task needs {role}; "
+            f"these predict them: {', '.join(names_for(role))}"
+        )
+    kind = _load(entry, role)
+    known = inspect.signature(kind.__init__).parameters
+    foreign = [key for key in spec.options if key not in known]
+    if foreign:
+        raise UsageError(f"--model {spec}: {foreign[0]} is not an option where {role} are predicted; leave it out")
+    values = {**entry.defaults, **given, **{key: _value(text) for key, text in spec.options.items()}}
+    if "random_state" in known:
+        values["random_state"] = seed
+    return kind(**values)
+
+
+def is_calibrated(spec: Spec) -> bool:
+    """Return whether the scores of a classifier are made probabilities on folds."""
+    return _entry(spec).calibrated
+
+
+def fits_in_threads(spec: Spec) -> bool:
+    """Return whether several threads may fit it."""
+    return _entry(spec).threads
+
+
+def write_estimators(made: list[Any], path: Path) -> None:
+    """Write fitted estimators, and numbers in the place of some, as a file whose bytes depend on them alone."""
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(made))) as written:
+        schema = json.loads(written.read(_SCHEMA))
+        numbers: dict[int, int] = {}
+        _renumber(schema, numbers)
+        with zipfile.ZipFile(path, "w") as file:
+            for name in sorted(set(written.namelist()) - {_SCHEMA}, key=lambda name: _renamed(name, numbers)):
+                file.writestr(zipfile.ZipInfo(_renamed(name, numbers)), written.read(name))
+            file.writestr(zipfile.ZipInfo(_SCHEMA), json.dumps(schema))
+
+
+def read_estimators(path: Path) -> list[Any]:
+    """Read what ``write_estimators`` wrote; nothing is made but what the estimators here are made of.
+
+    Raises:
+        MmcliError: The file is damaged, or holds something else.
+    """
+    import skops.io
+
+    try:
+        with zipfile.ZipFile(path) as file:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
+                raise ValueError
+        strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED))
+        found = [] if strange else skops.io.load(path, trusted=list(_TRUSTED))
+    except Exception:  # damaged bytes become any kind of content, each with errors of its own
+        raise MmcliError(f"{path}: damaged, or not the estimator of a model; train it again") from None
+    if strange:
+        raise MmcliError(f"{path}: holds {', '.join(strange[:3])}, which no estimator here is made of: not loaded")
+    if not isinstance(found, list):
+        raise MmcliError(f"{path}: damaged, or not the estimator of a model; train it again")
+    return found
+
+
+def _entry(spec: Spec) -> Estimator:
+    if spec.argument not in ESTIMATORS:
+        raise unknown_name(f"--model {FAMILY}:", str(spec.argument or ""), list(ESTIMATORS))
+    return ESTIMATORS[spec.argument]
+
+
+def _load(entry: Estimator, role: Role) -> Any:
+    module, _, name = str(entry.place(role)).rpartition(".")
+    return getattr(import_module(f"{FAMILY}.{module}"), name)
+
+
+def _value(text: str) -> Any:
+    """Return the value that a text says: nothing, true or false, a number, or a word."""
+    known = {"none": None, "true": True, "false": False}
+    if text.lower() in known:
+        return known[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _renumber(node: Any, numbers: dict[int, int]) -> None:
+    """Number the objects of a skops schema as they come, in place of where they lay in memory."""
+    if isinstance(node, list):
+        for part in node:
+            _renumber(part, numbers)
+    elif isinstance(node, dict):
+        if isinstance(node.get("__id__"), int):
+            node["__id__"] = numbers.setdefault(node["__id__"], len(numbers))
+        for part in node.values():
+            _renumber(part, numbers)
+        if isinstance(node.get("file"), str):
+            node["file"] = _renamed(node["file"], numbers)
+
+
+def _renamed(name: str, numbers: Mapping[int, int]) -> str:
+    stem, dot, suffix = name.partition(".")
+    return f"{numbers[int(stem)]:08d}{dot}{suffix}" if stem.isdigit() and int(stem) in numbers else name

@@ -1,0 +1,110 @@
+"""How well clusters hang together, and how well they agree with labels; N rows, L labels, C clusters, D draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import silhouette_score
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+NONE = -1
+"""The number of rows that are in no cluster, and of those without a label."""
+_AT_MOST = 5000
+
+
+def silhouette(places: Floats, clusters: Numbers) -> float | None:
+    """Return the mean silhouette of the rows in clusters; None where there are fewer than two, or one a row.
+
+    Of more than 5,000 rows as many are drawn, always the same ones.
+
+    Source: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
+    """
+    there = np.flatnonzero(clusters != NONE)
+    if len(there) > _AT_MOST:
+        there = np.random.default_rng(0).choice(there, _AT_MOST, replace=False)
+    places, clusters = places[there], clusters[there]
+    if places.shape[1] == 0 or not 1 < len(np.unique(clusters)) < len(clusters):
+        return None
+    return float(silhouette_score(places, clusters))
+
+
+def contingency(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], Numbers]:
+    """Return how many rows have a label and a cluster, (D, L + 1, C), and the numbers of the clusters, (C,), ascending.
+
+    Args:
+        labels: From 0, (N,); those without one are counted last.
+        clusters: (N,); those in none have a column of their own.
+        weights: How often each row is there, (D, N).
+    """
+    found, place = np.unique(clusters, return_inverse=True)
+    count = int(labels.max(initial=NONE)) + 1
+    code = np.where(labels == NONE, count, labels) * len(found) + place
+    size = (count + 1) * len(found)
+    tables = [np.bincount(code, weights=own, minlength=size) for own in weights]
+    return np.array(tables).round().astype(np.int64).reshape(len(weights), count + 1, len(found)), found
+
+
+def cluster_draws(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) -> dict[str, Floats]:
+    """Return each draw's measures but the silhouette, (D,): those of labels where rows have any, else NaN.
+
+    Args:
+        labels: (N,), ``NONE`` for rows without one, which count in ``clusters`` and ``noise`` alone.
+        clusters: (N,), ``NONE`` for noise, which the measures of labels take for a cluster.
+        weights: How often each row is there, (D, N).
+
+    Source: Rosenberg and Hirschberg 2007, V-Measure; Hubert and Arabie 1985, Comparing Partitions, equation 5;
+    Manning et al. 2008, Introduction to Information Retrieval, section 16.3, purity and normalised mutual information.
+    """
+    tables, numbers = contingency(labels, clusters, weights)
+    rows, noise = tables.sum(axis=(1, 2)), numbers == NONE
+    sizes = tables.sum(axis=1)
+    found: dict[str, Floats] = {
+        "clusters": (sizes[:, ~noise] > 0).sum(axis=1).astype(np.float64),
+        "noise": sizes[:, noise].sum(axis=1) / rows,
+    }
+    if (labels != NONE).any():
+        found |= _agreement(tables[:, :-1].astype(np.float64))
+    return found
+
+
+def _agreement(tables: Floats) -> dict[str, Floats]:
+    """Return the measures of labels of tables (D, L, C)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = tables.sum(axis=(1, 2))
+        share = tables / total[:, None, None]
+        by_label, by_cluster = share.sum(axis=2), share.sum(axis=1)
+        of_labels, of_clusters = _entropy(by_label), _entropy(by_cluster)
+        mutual = (of_labels + of_clusters - _entropy(share.reshape(len(share), -1))).clip(min=0)
+        homogeneity = np.where(of_labels > 0, mutual / of_labels, 1.0)
+        completeness = np.where(of_clusters > 0, mutual / of_clusters, 1.0)
+        mean = np.where(homogeneity + completeness > 0, homogeneity + completeness, 1.0)
+        v_measure = 2 * homogeneity * completeness / mean
+        found = {
+            "nmi": np.where(of_labels + of_clusters > 0, 2 * mutual / (of_labels + of_clusters), 1.0),
+            "ari": _adjusted_rand(tables),
+            "purity": share.max(axis=1).sum(axis=1),
+            "homogeneity": homogeneity,
+            "completeness": completeness,
+            "v_measure": v_measure,
+        }
+    return {name: np.where(total > 0, values, np.nan) for name, values in found.items()}
+
+
+def _entropy(shares: Floats) -> Floats:
+    """Return the entropy of each row of shares, (D,); of one share of 1 it is exactly 0."""
+    logs = np.log(np.where(shares > 0, shares, 1.0))
+    return np.asarray(-(shares * logs).sum(axis=1) + 0.0, np.float64)
+
+
+def _adjusted_rand(tables: Floats) -> Floats:
+    together = _pairs(tables).sum(axis=(1, 2))
+    same_label, same_cluster = _pairs(tables.sum(axis=2)).sum(axis=1), _pairs(tables.sum(axis=1)).sum(axis=1)
+    every = _pairs(tables.sum(axis=(1, 2)))
+    expected = same_label * same_cluster / every
+    most = (same_label + same_cluster) / 2
+    return np.where(most == together, 1.0, (together - expected) / (most - expected))
+
+
+def _pairs(counts: Floats) -> Floats:
+    return counts * (counts - 1) / 2

@@ -1,0 +1,171 @@
+"""Groups of rows that are alike; no target is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.store.state import State
+from mmcli.tasks._class_names import class_name, class_names, class_order
+from mmcli.tasks._cluster_metrics import NONE, Numbers, cluster_draws, contingency, silhouette
+
+Floats = NDArray[np.float64]
+
+
+class Clustering:
+    """Clusters of rows by their fused features; labels, where there are any, only measure them.
+
+    A prediction is the number of a row's cluster, -1 for none, and then its fused features. Labels are one value a
+    row, as in classification; those that no train row has do not count.
+    """
+
+    version = 1
+    link = "cluster"
+    target = "optional"
+    model = "sklearn:kmeans"
+    monitor = "nmi"
+    headline = ("nmi", "ari", "purity", "silhouette")
+    smaller_is_better = ("noise",)
+
+    def __init__(self) -> None:
+        self.classes: list[str] = []
+
+    def fault(self, target: Any) -> str | None:
+        """Return what a label should be, where it is none; no label is as good as one."""
+        return "one label, or none" if target is not None and class_name(target) is None else None
+
+    def fit(self, targets: Sequence[Any]) -> None:
+        """Learn the labels, if there are any.
+
+        Raises:
+            MmcliError: A label is a list or no Unicode text.
+        """
+        there = [target for target in targets if target is not None]
+        self.classes = sorted(set(class_names("clustering", there)), key=class_order)
+
+    @property
+    def out_dim(self) -> int:
+        """The number of the cluster; a row's fused features stand beside it."""
+        return 1
+
+    def known(self, target: Any) -> bool:
+        """Return whether a label, or that there is none, can be encoded."""
+        return self.fault(target) is None
+
+    def unseen(self, targets: Sequence[Any]) -> list[str]:
+        """Return the labels that no train row has, as often as they are there."""
+        names = [str(class_name(target)) for target in targets if target is not None]
+        return [name for name in names if name not in self.classes]
+
+    def encode(self, targets: Sequence[Any]) -> Numbers:
+        """Return the index of each label, (N,), -1 where there is none or no train row has it.
+
+        Raises:
+            MmcliError: A label is a list or the like.
+        """
+        for target in targets:
+            if self.fault(target) is not None:
+                raise MmcliError(f"target {target!r}: expected {self.fault(target)}")
+        index: dict[str | None, int] = {name: place for place, name in enumerate(self.classes)}
+        return np.array([index.get(class_name(target), NONE) for target in targets], np.int64)
+
+    def decode(self, encoded: Numbers) -> list[str | None]:
+        """Return the labels at these indexes, None where there is none."""
+        return [None if index == NONE else self.classes[index] for index in encoded]
+
+    def class_weights(self, encoded: Numbers, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
+        """Return None.
+
+        Raises:
+            UsageError: Weights are asked for.
+        """
+        if mode != "none":
+            raise UsageError(f"--class-weights {mode}: clustering learns from no labels")
+        return None
+
+    def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Refuse: no network learns clusters.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(f"--task clustering: no network learns it; leave --model out, or take {self.model}")
+
+    def predictions(self, outputs: Tensor) -> Floats:
+        """Return the number of each row's cluster and its fused features, (N, 1 + D)."""
+        found: Floats = outputs.detach().cpu().double().numpy()
+        return found
+
+    def prior(self) -> Floats:
+        """Return what puts a row without any feature into no cluster, (1,)."""
+        return np.array([NONE], np.float64)
+
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return the number of each row's cluster; null for noise, and for rows that had no feature."""
+        del known  # such rows are in no cluster
+        return [{"cluster": None if number == NONE else number} for number in _clusters(predictions).tolist()]
+
+    def metrics(self, predictions: Floats, encoded: Numbers) -> dict[str, float]:
+        """Return the metrics of these rows by name.
+
+        ``silhouette`` is of rows in clusters, where there are two clusters or more. Where rows have labels, these
+        count in ``nmi``, ``ari``, ``purity``, ``homogeneity``, ``completeness`` and ``v_measure``, in which noise is a
+        cluster. ``noise`` is the share of rows in none.
+
+        Raises:
+            MmcliError: There are no rows.
+        """
+        if not len(encoded):
+            raise MmcliError("there are no rows to measure")
+        clusters = _clusters(predictions)
+        found = {
+            name: float(values[0])
+            for name, values in cluster_draws(encoded, clusters, np.ones((1, len(encoded)), np.int64)).items()
+        }
+        spread = silhouette(predictions[:, 1:], clusters)
+        return found if spread is None else {**found, "silhouette": spread}
+
+    def row_scores(self, predictions: Floats, encoded: Numbers) -> dict[str, Floats]:
+        """Return what the mean of is ``noise``, (N,)."""
+        del encoded
+        return {"noise": (_clusters(predictions) == NONE).astype(np.float64)}
+
+    def metrics_of_draws(self, predictions: Floats, encoded: Numbers, counts: NDArray[np.int64]) -> dict[str, Floats]:
+        """Return all metrics but ``silhouette`` of each draw, (D,)."""
+        return cluster_draws(encoded, _clusters(predictions), counts)
+
+    def tables(self, predictions: Floats, encoded: Numbers) -> dict[str, Any]:
+        """Return ``clusters``: how many rows of each label are in each; null is no label, and noise."""
+        tables, numbers = contingency(encoded, _clusters(predictions), np.ones((1, len(encoded)), np.int64))
+        shown = [None if number == NONE else number for number in numbers.tolist()]
+        labels: list[str | None] = [*self.classes[: len(tables[0]) - 1], None]
+        counts = tables[0].tolist()
+        if not any(counts[-1]):
+            labels, counts = labels[:-1], counts[:-1]
+        return {"clusters": {"labels": labels, "clusters": shown, "counts": counts}}
+
+    def baselines(self, encoded: Numbers) -> dict[str, dict[str, float]]:
+        """Return ``one_cluster``, all rows in one, and ``random``: drawn for each, as many clusters as labels.
+
+        The silhouette of one cluster is 0, that of rows which are as near to another one as to their own.
+        """
+        drawn = np.random.default_rng(0).integers(0, max(2, len(self.classes)), (len(encoded), 1))
+        one = self.metrics(np.zeros((len(encoded), 1)), encoded)
+        return {"one_cluster": {**one, "silhouette": 0.0}, "random": self.metrics(drawn.astype(np.float64), encoded)}
+
+    def state(self) -> State:
+        """Return the labels."""
+        return State({"classes": self.classes})
+
+    def load_state(self, state: State) -> None:
+        """Take over the labels."""
+        self.classes = list(state.values["classes"])
+
+
+def _clusters(predictions: Floats) -> Numbers:
+    return predictions[:, 0].round().astype(np.int64)
