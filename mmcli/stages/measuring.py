@@ -1,0 +1,199 @@
+"""What a model says of rows whose targets are known, and how well it does: with all modalities, and with fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError
+from mmcli.evaluation.subsets import subset_name, subsets
+from mmcli.runtime import Runtime
+from mmcli.stages.example_pictures import Pictures, choose_examples
+from mmcli.stages.inputs import Asked
+from mmcli.stages.model import TrainedModel
+from mmcli.stages.predict import prediction
+from mmcli.stages.targets import TargetSource
+from mmcli.store.columns import Array, Row
+
+if TYPE_CHECKING:
+    from mmcli.evaluation.examples import Example
+    from mmcli.tasks import Task
+
+
+@dataclass
+class _Collected:
+    """Predictions for every row measured, with the modalities asked for and with each subset."""
+
+    targets: list[Any] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    known: list[Array] = field(default_factory=list)
+    whole: list[Array] = field(default_factory=list)
+    parts: dict[str, list[Array]] = field(default_factory=dict)
+    unknown_targets: int = 0
+    unseen: int = 0
+
+
+class Measuring:
+    """Collects what a model says of rows, and measures it.
+
+    Args:
+        model: Its task knows the metrics.
+        keep: The source modalities to look at; () is all.
+        name: Of the rows' source, for messages.
+    """
+
+    def __init__(self, model: TrainedModel, keep: Collection[str], name: str) -> None:
+        self.model = model
+        self.keep = keep
+        self.predictions: list[Row] = []
+        self._target = TargetSource(model.task_target, model.artifact.roles, name)
+        self._subsets = subsets(model.sources, whole=bool(keep))
+        self._found = _Collected(parts={subset_name(part): [] for part in self._subsets})
+
+    @property
+    def unknown_targets(self) -> int:
+        """How many rows have a target that the model was not trained on: they are not measured."""
+        return self._found.unknown_targets
+
+    @property
+    def unseen(self) -> int:
+        """How many parts of targets the model was not trained on."""
+        return self._found.unseen
+
+    def __len__(self) -> int:
+        return len(self._found.targets)
+
+    def add(self, asked: Asked, runtime: Runtime) -> None:
+        """Predict rows.
+
+        Raises:
+            MmcliError: A target is not there, or none that the task could take.
+        """
+        found, model = self._found, self.model
+        targets = [self._require(identity, row) for identity, row in zip(asked.ids, asked.batch.rows, strict=True)]
+        known_rows = [number for number, value in enumerate(targets) if model.task.known(value)]
+        found.unknown_targets += len(targets) - len(known_rows)
+        if len(known_rows) < len(targets):
+            asked, targets = asked.take(known_rows), [targets[number] for number in known_rows]
+        if not targets:
+            return
+        vectors = model.vectors(asked.batch.columns, runtime)
+        whole, known = model.outputs(vectors, self.keep or None)
+        found.targets += targets
+        group = model.artifact.roles.group
+        found.groups += [None if group is None else row.get(group) for row in asked.batch.rows]
+        unseen = getattr(model.task, "unseen", None)
+        found.unseen += 0 if unseen is None else len(unseen(targets))
+        if hasattr(model.task, "example"):
+            found.rows += asked.batch.rows
+        found.whole.append(whole)
+        found.known.append(known)
+        for part in self._subsets:
+            found.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
+        records = model.task.records(whole, known)
+        for number, problems in enumerate(asked.problems(model.sources)):
+            predicted = prediction(asked.ids[number], records[number], problems, model.sources, self.keep)
+            self.predictions.append({**predicted, "target": targets[number]})
+
+    @property
+    def comparable(self) -> bool:
+        """Whether predictions of several models of this task mean the same, and can be measured together."""
+        return self._target.kind == "column" and not hasattr(self.model.task, "tune")
+
+    def extend(self, other: Measuring) -> None:
+        """Take over what another model of the same task said of other rows."""
+        mine, theirs = self._found, other._found
+        mine.targets += theirs.targets
+        mine.groups += theirs.groups
+        mine.rows += theirs.rows
+        mine.known += theirs.known
+        mine.whole += theirs.whole
+        for name, parts in theirs.parts.items():
+            mine.parts[name] += parts
+        mine.unknown_targets += theirs.unknown_targets
+        mine.unseen += theirs.unseen
+        self.predictions += other.predictions
+
+    def _require(self, identity: str, row: Row) -> Any:
+        columns = ", ".join(map(repr, self._target.roles.targets))
+        value = self._target.of(row) if self._target.is_in(row) else None
+        if value is None and self._target.kind == "column":
+            raise MmcliError(f"sample {identity!r}: no target (column {columns}) to compare the prediction with")
+        fault = self.model.task.fault(value)
+        if fault is not None:
+            raise MmcliError(f"sample {identity!r}: its target (column {columns}) is {value!r}, expected {fault}")
+        return value
+
+    def _samples(self) -> tuple[Array, list[Any]]:
+        """Return the rows that stand for a sample each, and their targets."""
+        found, task = self._found, self.model.task
+        if not hasattr(task, "merged"):
+            return np.arange(len(found.targets)), found.targets
+        rows, targets = task.merged(np.concatenate(found.whole), found.targets, found.groups)
+        return rows, targets
+
+    def examples(self, pictures: Pictures) -> list[Example]:
+        """Return a few samples to look at, if the task has answers to look at."""
+        tell = getattr(self.model.task, "example", None)
+        if tell is None:
+            return []
+        rows, targets = self._samples()
+        targets_of = dict(zip(rows.tolist(), targets, strict=True))
+        return choose_examples(tell, self.predictions, targets_of, self._found.rows, pictures)
+
+    def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what ``metrics.json`` is to hold, and tables by name."""
+        found, task = self._found, self.model.task
+        rows, targets = self._samples()
+        wanted = wanted_of(task, targets)
+        whole = np.concatenate(found.whole)[rows]
+        tables = getattr(task, "tables", None)
+        beside = getattr(task, "baselines_beside", None)
+        metrics = {
+            "task": self.model.artifact.header["task"],
+            "split": split,
+            "n": len(targets),
+            "unknown_targets": found.unknown_targets,
+            **({"unknown_labels": found.unseen} if hasattr(task, "unseen") else {}),
+            **({"modalities": sorted(self.keep)} if self.keep else {}),
+            "without_modalities": int((~np.concatenate(found.known)).sum()),
+            "metrics": task.metrics(whole, wanted),
+            "intervals": intervals_of(task, whole, wanted, seed),
+            "baselines": task.baselines(wanted) if beside is None else beside(whole, wanted),
+            "subsets": {
+                name: measured
+                for name, parts in found.parts.items()
+                if (measured := task.metrics(np.concatenate(parts)[rows], wanted))
+            },
+        }
+        return metrics, {} if tables is None else tables(whole, wanted)
+
+
+def wanted_of(task: Task, targets: Sequence[Any]) -> Array:
+    """Return what a task's metrics compare predictions with."""
+    references = getattr(task, "references", None)
+    found: Array = task.encode(targets) if references is None else references(targets)
+    return found
+
+
+def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> dict[str, list[float]]:
+    """Return 95 % intervals of a task's metrics by name, of those that it says how to draw."""
+    from mmcli.evaluation.intervals import intervals, row_intervals
+
+    by_target = getattr(task, "by_target", None)
+    if by_target is not None:
+        return {
+            f"{name}.{metric}": interval
+            for name, (part, own, known) in by_target(predictions, wanted).items()
+            for metric, interval in intervals_of(part, own, known, seed).items()
+        }
+    drawn = getattr(task, "metrics_of_draws", None)
+    if drawn is not None:
+        return row_intervals(partial(drawn, predictions, wanted), len(wanted), seed=seed)
+    decide = getattr(task, "decide", None)
+    return intervals(predictions, wanted, predicted=None if decide is None else decide(predictions), seed=seed)

@@ -1,0 +1,222 @@
+"""What is to be learnt: where a row's target stands, and the task for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.registry import TASKS, Spec, parse_spec
+from mmcli.reporting import Reporter
+from mmcli.store.artifact import Roles
+
+if TYPE_CHECKING:
+    from mmcli.tasks import Task
+
+AUTO = "auto"
+SEVERAL = "several"
+
+
+def target_columns(asked: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns that were named as targets, each once."""
+    return tuple(dict.fromkeys([asked] if isinstance(asked, str) else asked or ()))
+
+
+def target_role(columns: Sequence[str]) -> str | list[str] | None:
+    """Return target columns in the form that headers have: one, a list of several, or None."""
+    return (columns[0] if len(columns) == 1 else list(columns)) if columns else None
+
+
+def told_targets(columns: Sequence[str]) -> str:
+    """Return the beginning of a sentence on what a row's target is."""
+    names = ", ".join(map(repr, columns))
+    return f"its target (column {names}) is" if len(columns) == 1 else f"its targets (columns {names}) are all"
+
+
+@dataclass(frozen=True)
+class TargetSource:
+    """Finds the target of each row.
+
+    Args:
+        kind: What the task says: from a ``column``, or several; from the row's ``group``; or ``optional``.
+        roles: The columns.
+        name: Of the source, for messages.
+    """
+
+    kind: Literal["column", "group", "optional"]
+    roles: Roles
+    name: str
+
+    def is_in(self, row: Mapping[str, Any]) -> bool:
+        """Return whether the row has its columns."""
+        return all(column in row for column in self.roles.targets)
+
+    def of(self, row: Mapping[str, Any]) -> Any:
+        """Return a cell, the cells of several columns by name, the group or else the id; None where it is empty.
+
+        Raises:
+            MmcliError: There is no such column.
+        """
+        if self.kind == "group":
+            group = None if self.roles.group is None else _cell(row, self.roles.group)
+            return f"id {row.get(self.roles.id)}" if group is None else f"group {group}"
+        for column in self.roles.targets:
+            if column not in row and self.kind == "column":
+                raise MmcliError(
+                    f"{self.name}: no column {column!r} for the target (there are: {', '.join(map(str, row))})"
+                )
+        cells = {column: _cell(row, column) for column in self.roles.targets}
+        if all(cell is None for cell in cells.values()):
+            return None
+        return cells if len(cells) > 1 else next(iter(cells.values()))
+
+    def require(self, row: Mapping[str, Any]) -> Any:
+        """Return the same.
+
+        Raises:
+            MmcliError: It is empty, and the task needs one.
+        """
+        found = self.of(row)
+        if found is None and self.kind == "column":
+            raise MmcliError(f"sample {row[self.roles.id]!r}: {told_targets(self.roles.targets)} empty")
+        return found
+
+
+def _cell(row: Mapping[str, Any], column: str) -> Any:
+    value = row.get(column)
+    return None if value is None or value != value or str(value).strip() == "" else value
+
+
+@dataclass(frozen=True)
+class AskedTask:
+    """What a person says of the task: one for all targets, or ``TARGET=TASK`` for some of them.
+
+    Args:
+        task: Its name and options, or ``auto``.
+        of_target: By column, where one has its own.
+    """
+
+    task: Spec
+    of_target: Mapping[str, Spec]
+
+    @property
+    def kind(self) -> Literal["column", "group", "optional"]:
+        """Where targets come from."""
+        found: Literal["column", "group", "optional"] = "column"
+        return found if self.task.name == AUTO else TASKS.constant(self.task.name, "target", found)
+
+    @property
+    def method(self) -> str | None:
+        """The fusion that the task takes where none is named, if it has one of its own."""
+        return None if self.task.name == AUTO else TASKS.constant(self.task.name, "method")
+
+    @property
+    def model(self) -> str | None:
+        """The model that the task takes where none is named, if that is not a network."""
+        return None if self.task.name == AUTO else TASKS.constant(self.task.name, "model")
+
+    @property
+    def attends(self) -> bool:
+        """Whether the head looks at the steps of every modality, since it writes text."""
+        named = [spec.name for spec in (self.task, *self.of_target.values()) if spec.name != AUTO]
+        return any(TASKS.constant(name, "link") == "tokens" for name in named)
+
+    def to_json(self) -> str | list[str]:
+        """Return it as it was written."""
+        own = [f"{column}={spec}" for column, spec in self.of_target.items()]
+        return str(self.task) if not own else [*([] if self.task.name == AUTO else [str(self.task)]), *own]
+
+    def check_names(self) -> None:
+        """Refuse tasks that there are not, and options that they have not.
+
+        Raises:
+            MmcliError: There is one.
+        """
+        for spec in (self.task, *self.of_target.values()):
+            _check_task(spec)
+
+    def check(self, targets: Sequence[str]) -> None:
+        """Refuse tasks of columns that are no targets.
+
+        Raises:
+            MmcliError: There is one, or a target is needed and none was named.
+        """
+        if not targets and self.kind == "column":
+            without = [name for name in TASKS.names() if TASKS.constant(name, "target", "column") != "column"]
+            raise UsageError(
+                f"no target: name the column to learn with --target, or a task without one: {', '.join(without)}"
+            )
+        for column in self.of_target:
+            if column not in targets:
+                raise unknown_name("target", column, targets)
+
+    def build(self, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> Task:
+        """Make the task for these columns; what is ``auto`` is told by the train rows' targets.
+
+        Raises:
+            MmcliError: An option does not fit, or the form of the targets says too little.
+        """
+        joined = TASKS.constant(self.task.name, "joins_columns", False) if self.task.name != AUTO else False
+        if self.kind != "column" or (joined and not self.of_target):
+            return _build(self.task)
+        if len(columns) == 1:
+            return self._of(columns[0], targets, reporter)
+        parts = {
+            column: self._of(column, [target[column] for target in targets if target[column] is not None], reporter)
+            for column in columns
+        }
+        for column, part in parts.items():
+            if part.link not in ("softmax", "sigmoid", "identity"):
+                told = self.of_target.get(column, self.task)
+                raise UsageError(f"--target {column}: {told} is learnt alone, not beside other targets; name one")
+        several: Task = TASKS.load(SEVERAL)(parts)
+        return several
+
+    def _of(self, column: str, targets: Sequence[Any], reporter: Reporter) -> Task:
+        from mmcli.tasks import infer_task
+
+        spec = self.of_target.get(column, self.task)
+        if spec.name != AUTO:
+            return _build(spec)
+        name = infer_task(targets)
+        reporter.note(f"task: {name} of {column!r} (--task chooses)")
+        return _build(parse_spec(name))
+
+
+def parse_tasks(asked: str | Sequence[str]) -> AskedTask:
+    """Read ``--task``: a task for all targets, or ``TARGET=TASK``.
+
+    Raises:
+        UsageError: There are two tasks for all, or two for one target.
+    """
+    task = parse_spec(AUTO)
+    of_target: dict[str, Spec] = {}
+    texts = [asked] if isinstance(asked, str) else list(asked)
+    for text in texts:
+        column, equals, spec = text.partition("=")
+        if equals and ":" not in column:
+            if column in of_target:
+                raise UsageError(f"--task {text}: {column!r} has a task already, {of_target[column]}")
+            of_target[column] = parse_spec(spec)
+        elif str(task) != AUTO:
+            raise UsageError(f"--task {text}: there is {task} already; the task of one target is TARGET=TASK")
+        else:
+            task = parse_spec(text)
+    return AskedTask(task, of_target)
+
+
+def _build(spec: Spec) -> Task:
+    task: Task = TASKS.build(spec)
+    return task
+
+
+def _check_task(spec: Spec) -> None:
+    if spec.name == AUTO and str(spec) != AUTO:
+        raise UsageError(f"--task {spec}: auto has no options; they are written after the name of a task")
+    if spec.name == SEVERAL:
+        raise UsageError(f"--task {SEVERAL}: it is made by several --target; their own tasks are TARGET=TASK")
+    if spec.name != AUTO and spec.name not in TASKS.names():
+        raise unknown_name("task", spec.name, [AUTO, *(name for name in TASKS.names() if name != SEVERAL)])
+    if spec.options or spec.argument:
+        _build(spec)

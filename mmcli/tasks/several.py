@@ -1,0 +1,268 @@
+"""Several targets at once: a task and a head for each. Made by naming several targets, not by this name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.errors import UsageError
+from mmcli.registry import TASKS
+from mmcli.store.state import State
+from mmcli.tasks import Task
+
+Floats = NDArray[np.float64]
+
+
+class Several:
+    """The tasks of several targets, learnt together: the loss is the mean of theirs.
+
+    A target is the cells of a row by column; one that is empty, or whose value no train row has, is not learnt and
+    not measured. Numbers of all are side by side: targets (N, E), outputs (B, K), predictions (N, P), NaN where a row
+    has no such target.
+
+    Args:
+        tasks: By column.
+    """
+
+    version = 1
+    link = "several"
+    monitor = "loss"
+    headline = ("*.accuracy", "*.macro_f1", "*.r2", "*.mae", "*.map", "*.samples_f1")
+
+    def __init__(self, tasks: Mapping[str, Task] | None = None) -> None:
+        self.parts: dict[str, Task] = dict(tasks or {})
+        self._targets: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
+        if any(hasattr(part, "tune") for part in self.parts.values()):
+            self.tune = self._tune
+
+    @property
+    def smaller_is_better(self) -> tuple[str, ...]:
+        """The metrics of all parts of which that is so."""
+        return tuple(f"{name}.{metric}" for name, part in self.parts.items() for metric in part.smaller_is_better)
+
+    def fault(self, target: Any) -> str | None:
+        """Return what the first of its parts should be that is none a task could take."""
+        for name, part in self.parts.items():
+            fault = None if target[name] is None else part.fault(target[name])
+            if fault is not None:
+                return f"{name!r} to be {fault}"
+        return None
+
+    def fit(self, targets: Sequence[Any]) -> None:
+        """Let each task learn from the targets that are there.
+
+        Raises:
+            MmcliError: One of them cannot.
+        """
+        for name, part in self.parts.items():
+            own = [target[name] for target in targets if target[name] is not None]
+            part.fit(own)
+            encoded = part.encode(own[:1])
+            self._targets[name] = (encoded.shape[1:], encoded.dtype)
+
+    @property
+    def out_dim(self) -> int:
+        """The outputs of all heads."""
+        return sum(self._out_dims)
+
+    def known(self, target: Any) -> bool:
+        """Return whether one of the parts can be measured."""
+        return any(self._has(name, target) for name in self.parts)
+
+    def unseen(self, targets: Sequence[Any]) -> list[str]:
+        """Return what is there in these targets and was in no train row, as often as it is there."""
+        found = []
+        for name, part in self.parts.items():
+            own = [target[name] for target in targets if target[name] is not None]
+            find: Callable[[Sequence[Any]], list[str]] | None = getattr(part, "unseen", None)
+            lost = [str(value) for value in own if not part.known(value)]
+            lost += [] if find is None else find([value for value in own if part.known(value)])
+            found += [f"{name} {value}" for value in lost]
+        return found
+
+    def encode(self, targets: Sequence[Any]) -> Floats:
+        """Return the numbers of all parts side by side, (N, E); NaN where there is none."""
+        columns = []
+        for name, part in self.parts.items():
+            width = self._width(name)
+            there = np.array([self._has(name, target) for target in targets], bool)
+            block = np.full((len(targets), width), np.nan)
+            if there.any():
+                own = [target[name] for target, known in zip(targets, there, strict=True) if known]
+                block[there] = part.encode(own).reshape(-1, width)
+            columns.append(block)
+        return np.concatenate(columns, axis=1)
+
+    def decode(self, encoded: Floats) -> list[dict[str, Any]]:
+        """Return the targets by column, None where a row has none."""
+        found: list[dict[str, Any]] = [{} for _ in encoded]
+        for name, (rows, own) in self.own_targets(encoded).items():
+            values = dict(zip(rows.tolist(), self.parts[name].decode(own) if len(rows) else [], strict=True))
+            for row, target in enumerate(found):
+                target[name] = values.get(row)
+        return found
+
+    def class_weights(self, encoded: Floats, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
+        """Return the weights of those outputs whose task has some, (K,), NaN for the others.
+
+        Raises:
+            UsageError: None of the tasks has such weights.
+        """
+        if mode == "none":
+            return None
+        blocks, refused = [], None
+        for name, (_, own) in self.own_targets(encoded).items():
+            weights = None
+            try:
+                weights = self.parts[name].class_weights(own, mode)
+            except UsageError as error:
+                refused = error
+            blocks.append(torch.full((self.parts[name].out_dim,), torch.nan) if weights is None else weights)
+        found = torch.cat(blocks)
+        if refused is not None and found.isnan().all():
+            raise refused
+        return found
+
+    def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Return the mean of the tasks' losses, each over the rows (B, …) that have its target."""
+        losses = []
+        blocks = torch.split(outputs, self._out_dims, dim=1)
+        widths = [self._width(name) for name in self.parts]
+        weights: Sequence[Tensor | None] = [None] * len(blocks)
+        if weight is not None:
+            weights = torch.split(weight, self._out_dims)
+        for (name, part), block, target, own in zip(
+            self.parts.items(), blocks, torch.split(encoded, widths, dim=1), weights, strict=True
+        ):
+            there = ~target.isnan().any(dim=1)
+            if there.any():
+                wanted = self._typed(name, target[there])
+                has_weights = own is not None and not own.isnan().any()
+                losses.append(part.loss(block[there], wanted, own if has_weights else None))
+        return torch.stack(losses).mean() if losses else outputs.sum() * 0
+
+    def predictions(self, outputs: Tensor) -> Floats:
+        """Return the predictions of all tasks side by side, (N, P)."""
+        blocks = torch.split(outputs, self._out_dims, dim=1)
+        return np.concatenate(
+            [part.predictions(block) for part, block in zip(self.parts.values(), blocks, strict=True)], axis=1
+        )
+
+    def prior(self) -> Floats:
+        """Return what all tasks know of a row without any feature, (P,)."""
+        return np.concatenate([part.prior() for part in self.parts.values()])
+
+    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
+        """Return each row's answers by column, below ``targets``."""
+        parts = {
+            name: self.parts[name].records(block, known) for name, block in self._own_predictions(predictions).items()
+        }
+        return [{"targets": {name: records[row] for name, records in parts.items()}} for row in range(len(predictions))]
+
+    def by_target(self, predictions: Floats, encoded: Floats) -> dict[str, tuple[Task, Floats, NDArray[Any]]]:
+        """Return by column its task, and the predictions and targets of the rows that have it, if there are any."""
+        blocks = self._own_predictions(predictions)
+        return {
+            name: (self.parts[name], blocks[name][rows], own)
+            for name, (rows, own) in self.own_targets(encoded).items()
+            if len(rows)
+        }
+
+    def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
+        """Return the metrics of all tasks, as ``colour.accuracy``."""
+        return {
+            f"{name}.{metric}": value
+            for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
+            for metric, value in part.metrics(own, wanted).items()
+        }
+
+    def row_scores(self, predictions: Floats, encoded: Floats) -> dict[str, Floats]:
+        """Return those of the tasks whose target every row has."""
+        return {
+            f"{name}.{metric}": values
+            for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
+            if len(own) == len(predictions)
+            for metric, values in part.row_scores(own, wanted).items()
+        }
+
+    def tables(self, predictions: Floats, encoded: Floats) -> dict[str, Any]:
+        """Return the tables of all tasks, as ``confusion_colour``."""
+        return {
+            f"{table}_{name}": value
+            for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
+            if hasattr(part, "tables")
+            for table, value in part.tables(own, wanted).items()
+        }
+
+    def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
+        """Return those of all tasks, by baseline."""
+        found: dict[str, dict[str, float]] = {}
+        for name, (rows, own) in self.own_targets(encoded).items():
+            for baseline, metrics in (self.parts[name].baselines(own) if len(rows) else {}).items():
+                found.setdefault(baseline, {}).update({f"{name}.{metric}": value for metric, value in metrics.items()})
+        return found
+
+    def state(self) -> State:
+        """Return the tasks, with what each learnt."""
+        told = [
+            {
+                "target": name, "task": type(part).__module__.rpartition(".")[2], "shape": list(shape),
+                "dtype": dtype.name, "state": part.state().values,
+            }
+            for (name, part), (shape, dtype) in zip(self.parts.items(), self._targets.values(), strict=True)
+        ]  # fmt: skip
+        return State({"targets": told})
+
+    def load_state(self, state: State) -> None:
+        """Take over what ``state`` returned."""
+        self.parts, self._targets = {}, {}
+        for told in state.values["targets"]:
+            part: Task = TASKS.load(told["task"])()
+            part.load_state(State(told["state"]))
+            self.parts[told["target"]] = part
+            self._targets[told["target"]] = (tuple(told["shape"]), np.dtype(told["dtype"]))
+
+    def _tune(self, predictions: Floats, encoded: Floats) -> Several:
+        found = self.by_target(predictions, encoded)
+        tuned = {
+            name: part.tune(*found[name][1:]) if hasattr(part, "tune") and name in found else part
+            for name, part in self.parts.items()
+        }
+        several = Several(tuned)
+        several._targets = self._targets
+        return several
+
+    @property
+    def _out_dims(self) -> list[int]:
+        return [part.out_dim for part in self.parts.values()]
+
+    def _width(self, name: str) -> int:
+        return math.prod(self._targets[name][0])
+
+    def _has(self, name: str, target: Any) -> bool:
+        return target[name] is not None and self.parts[name].known(target[name])
+
+    def _own_predictions(self, predictions: Floats) -> dict[str, Floats]:
+        widths = [len(part.prior()) for part in self.parts.values()]
+        blocks = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
+        return dict(zip(self.parts, blocks, strict=True))
+
+    def own_targets(self, encoded: Floats) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Return by column the rows that have the target, and it as its task encodes it."""
+        blocks = np.split(encoded, np.cumsum([self._width(name) for name in self.parts])[:-1], axis=1)
+        found = {}
+        for name, block in zip(self.parts, blocks, strict=True):
+            rows = np.flatnonzero(~np.isnan(block).any(axis=1))
+            found[name] = (rows, self._typed(name, torch.from_numpy(block[rows])).numpy())
+        return found
+
+    def _typed(self, name: str, block: Tensor) -> Tensor:
+        """Return a block of targets (B, width) in the form and type that its task encodes it in."""
+        shape, dtype = self._targets[name]
+        return block.reshape(len(block), *shape).to(torch.from_numpy(np.zeros(0, dtype)).dtype)
