@@ -260,6 +260,12 @@ def coerce(where: str, text: str, hint: Any) -> Any:
 
 _PARTS = frozenset({"read"})
 EXTRACTORS = {kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", _PARTS) for kind in KINDS}
-ENCODERS = Registry("encoder", "mmcli.models", frozenset({"network", "heads", "weights", "pooling", "late_heads"}))
+_NO_ENCODERS = frozenset(
+    {
+        "network", "estimator_head", "heads", "weights", "pooling", "late_heads", "shared_space", "caption_decoder",
+        "caption_memory",
+    }
+)  # fmt: skip
+ENCODERS = Registry("encoder", "mmcli.models", _NO_ENCODERS)
 FUSIONS = Registry("fusion method", "mmcli.fusion")
 TASKS = Registry("task", "mmcli.tasks")

@@ -46,3 +46,31 @@ class Silent:
         """Show nothing."""
         del label, total
         yield _NoProgress()
+
+
+class Within:
+    """Reports one run inside the display of all: how far it is stands beside their count."""
+
+    def __init__(self, name: str, reporter: Reporter, progress: Progress) -> None:
+        self._name = name
+        self._reporter = reporter
+        self._progress = progress
+
+    def note(self, text: str) -> None:
+        """Show a line beside the count."""
+        self._progress.advance(0, f"{self._name}: {text}")
+
+    def warn(self, text: str) -> None:
+        """Say a warning, and of which run it is."""
+        self._reporter.warn(f"{self._name}: {text}")
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Progress]:
+        """Show steps beside the count."""
+        del label, total
+        yield self
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Show where the run is."""
+        del steps
+        self.note(note)

@@ -53,7 +53,7 @@ def _signature() -> inspect.Signature:
     taken = [
         parameter.replace(annotation=hints[parameter.name])
         for parameter in inspect.signature(train.command).parameters.values()
-        if parameter.name != "method"
+        if parameter.name not in ("method", "folds", "keep")
     ]
     own = [
         inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)

@@ -20,6 +20,15 @@ def command(
         typer.Option("--output", "-o", help="Folder for metrics.json and predictions.jsonl.", show_default=False),
     ] = None,
     split: options.Split = "test",
+    modalities: options.Modalities = [],
+    labels_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a retrieval model: measure how often the nearest name in this column is the row's own.",
+            show_default=False,
+        ),
+    ] = None,
+    template: options.Template = "{}",
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
     limit: options.Limit = None,
@@ -40,7 +49,8 @@ def command(
     from mmcli.stages.evaluate import evaluate
 
     report = evaluate(
-        model, source, output, split=split, root=root, encoding=encoding, limit=limit, jobs=jobs, seed=seed,
-        device=device, deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
+        model, source, output, split=split, modalities=modalities, root=root, encoding=encoding, limit=limit,
+        jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
+        labels_from=labels_from, template=template, reporter=Console(quiet),
     )  # fmt: skip
     show_report(report, json)

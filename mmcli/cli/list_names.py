@@ -13,7 +13,7 @@ NAME = "list"
 
 def command(
     what: Annotated[
-        Literal["extractors", "fusion", "encoders", "tasks", "all"], typer.Argument(help="Which names.")
+        Literal["extractors", "fusion", "encoders", "models", "tasks", "all"], typer.Argument(help="Which names.")
     ] = "all",
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Their options; of encoders also features, parameters, weights, licence.")
@@ -21,7 +21,7 @@ def command(
     json: options.AsJson = False,
     debug: options.Debug = False,
 ) -> None:
-    """List the names that options take: extractors by kind, fusion methods, encoders, tasks."""
+    """List the names that options take: extractors by kind, fusion methods, encoders, models, tasks."""
     del debug
     if verbose and what == "encoders":
         from mmcli.console.records import show_cards

@@ -68,6 +68,13 @@ Root = Annotated[
 Encoding = Annotated[
     str, typer.Option(help="Of text in tables and folders: utf-8, latin-1, cp1252 … A byte order mark goes before it.")
 ]
+Modalities = Annotated[
+    list[str],
+    typer.Option(
+        help="Look at these alone, the others being taken for absent: NAME,NAME. Repeatable.", show_default=False
+    ),
+]
+Template = Annotated[str, typer.Option(help="What is said of each label, its name in place of {}.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all.")]
 Source = Annotated[
     str, typer.Argument(help="An artifact's folder, or - for rows on standard input.", show_default=False)

@@ -42,7 +42,7 @@ def command(
         Columns,
         _column("Column of .npy, .npz, .safetensors or .pt files, or NAME=array.npy with a row a sample."),
     ] = [],
-    target: Annotated[str | None, _column("What is to be predicted.")] = None,
+    target: Annotated[Columns, _column("What is to be predicted; several are predicted together. Repeatable.")] = [],
     id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",

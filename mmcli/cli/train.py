@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -22,16 +23,32 @@ def command(
     ],
     output: options.Output,
     task: Annotated[
-        str, typer.Option(help="auto, or one of mmcli list tasks with options, as regression:log=true.")
-    ] = "auto",
+        list[str],
+        typer.Option(
+            help="auto, or one of mmcli list tasks with options, as regression:log=true; of one of several targets "
+            "TARGET=TASK. Repeatable.",
+        ),
+    ] = ["auto"],
     target: Annotated[
-        str | None,
-        typer.Option(help="Column to predict; by default the one preprocess was given.", show_default=False),
-    ] = None,
+        list[str],
+        typer.Option(
+            help="Column to predict; by default what preprocess was given. Several are learnt together. Repeatable.",
+            show_default=False,
+        ),
+    ] = [],
+    modalities: options.Modalities = [],
     method: Annotated[
         str | None,
         typer.Option(
             help="Fusion, where no fuse stage came before; by default concat.",
+            show_default=False,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="network, or sklearn:NAME:key=value,… on features after a static fusion; see mmcli list models. "
+            "By default network, or what the task needs.",
             show_default=False,
         ),
     ] = None,
@@ -66,7 +83,7 @@ def command(
             min=0,
             max=1,
             show_default=False,
-            help="Share dropped in training; by default 0.5, and 0.2 where a modality is encoded.",
+            help="Share dropped in training; by default 0.5, 0.3 for captioning, 0.2 where a modality is encoded.",
         ),
     ] = None,
     modality_dropout: Annotated[
@@ -76,6 +93,13 @@ def command(
     class_weights: Annotated[
         Literal["none", "balanced", "effective"],
         typer.Option(help="balanced: every class counts alike; effective: rare ones count more, though less so."),
+    ] = "none",
+    sampling: Annotated[
+        Literal["none", "over", "under", "smote"],
+        typer.Option(
+            help="Learn from train rows among which all classes are equally frequent: over repeats rows of rare ones, "
+            "under leaves rows of frequent ones out, smote makes new rows between those of rare ones."
+        ),
     ] = "none",
     augment: Annotated[
         list[str],
@@ -109,6 +133,15 @@ def command(
         int | None,
         typer.Option(help="Rows in a batch; by default 64, or as many of them as fit in memory."),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            help="Cross-validate first: as many models, each without one fold of the train rows, are measured on it.",
+            show_default=False,
+        ),
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Folder for the models of --folds.", show_default=False)] = None,
     limit: options.Limit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -131,11 +164,12 @@ def command(
     from mmcli.stages.train import train
 
     summary = train(
-        source, output, task=task, target=target, method=method, encoder=encoder, projection=projection,
-        pooling=pooling, hidden=hidden, dropout=dropout, modality_dropout=modality_dropout,
-        class_weights=class_weights, augment=augment, augment_strength=augment_strength, epochs=epochs, lr=lr,
-        weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm, patience=patience, monitor=monitor,
-        batch_size=batch_size, limit=limit, seed=seed, device=device, precision=precision, compile=compile,
-        deterministic=deterministic, fresh=fresh, reporter=Console(quiet),
+        source, output, task=task, target=target, modalities=modalities, method=method, model=model, encoder=encoder,
+        projection=projection, pooling=pooling, hidden=hidden, dropout=dropout, modality_dropout=modality_dropout,
+        class_weights=class_weights, sampling=sampling, augment=augment, augment_strength=augment_strength,
+        epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm,
+        patience=patience, monitor=monitor, batch_size=batch_size, folds=folds, keep=keep, limit=limit, seed=seed,
+        device=device, precision=precision, compile=compile, deterministic=deterministic, fresh=fresh,
+        reporter=Console(quiet),
     )  # fmt: skip
     show_model(summary, json)

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
 
+from mmcli.evaluation.headline import headline as headline_of
 from mmcli.registry import TASKS
 from mmcli.reporting import Progress
 
@@ -97,7 +98,12 @@ def coloured(status: str, shown: int | str) -> str:
 
 def headline(task: str, values: Mapping[str, float]) -> dict[str, float]:
     """Return the metrics of a task that are shown where there is no room for all, of those that there are."""
-    return {name: values[name] for name in TASKS.constant(task, "headline") if name in values}
+    return headline_of(TASKS.constant(task, "headline"), values)
+
+
+def told_task(task: str, target: str | list[str] | None) -> str:
+    """Return a task and what it is of, where that is a column or several."""
+    return task if target is None else f"{task} of {escape(target if isinstance(target, str) else ', '.join(target))}"
 
 
 def make_table(title: str, *columns: str) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from mmcli.console import make_table, standard_output
+from mmcli.console import make_table, standard_output, told_task
 
 if TYPE_CHECKING:
     from mmcli.stages.comparison import Comparison
@@ -24,7 +24,7 @@ def show_comparison(comparison: Comparison, as_json: bool) -> None:
     out = standard_output()
     metric, reference, seeds = told["metric"], told["reference"], len(told["seeds"])
     of_seeds = f"{seeds} seed{'s' if seeds > 1 else ''}"
-    title = f"{told['task']} of {escape(str(told['target']))}, {told['n']} val rows, {of_seeds}"
+    title = f"{told_task(told['task'], told['target'])}, {told['n']} val rows, {of_seeds}"
     columns = ("method", "kind", metric, "± std", "parameters", "s/run", "difference", "p")
     table = make_table(title, *columns)
     for method in told["methods"]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, headline, make_table, print_lines, standard_output
+from mmcli.console import STATUS_STYLE, coloured, headline, make_table, print_lines, standard_output, told_task
+from mmcli.console.results import what_was_made
 
 if TYPE_CHECKING:
     from mmcli.stages.cards import Card
@@ -90,10 +91,11 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
 def _told_model(found: Mapping[str, Any]) -> str:
     """Return a model's task, method and best epoch, and how it did on val then, in two lines."""
     shown = [f"{name} {value:.4f}" for name, value in headline(found["task"], found["best_values"]).items()]
-    target = escape(str(found["columns"]["target"]))
+    what = told_task(found["task"], found["columns"]["target"])
+    made = what_was_made(found["network"].get("model"), found["parameter_count"], found["best_epoch"])
     return (
-        f"{found['task']} of {target} by {found['network']['method']}, {found['parameter_count']:,} parameters, "
-        f"best epoch {found['best_epoch']}{', stopped before the end' if found['stopped'] else ''}\n"
+        f"{what} by {found['network']['method']}, {made}"
+        f"{', stopped before the end' if found['stopped'] else ''}\n"
         f"val {'  '.join(shown)}"
     )
 

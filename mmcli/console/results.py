@@ -42,10 +42,36 @@ def show_model(summary: Summary, as_json: bool) -> None:
     out = standard_output()
     out.print(
         f"[bold]{escape(summary.output)}[/bold]: {details['task']} by {details['method']}, "
-        f"{details['parameters']:,} parameters, best epoch {details['best_epoch']}, {summary.seconds:.1f} s"
+        f"{what_was_made(details['model'], details['parameters'], details['best_epoch'])}, {summary.seconds:.1f} s"
     )
     val = headline(details["task"], details["val"])
     out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in val.items()))
+    if "cross_validation" in details:
+        _print_folds(out, details["task"], details["cross_validation"])
+
+
+def _print_folds(out: RichConsole, task: str, found: Mapping[str, Any]) -> None:
+    """Print how the models of a cross-validation did, each on the fold that it had not seen."""
+    means = {name: spread["mean"] for name, spread in found["metrics"].items()}
+    numbers = [str(number) for number in range(1, found["folds"] + 1)]
+    title = f"{found['folds']} folds of {found['rows']} train rows, each by a model of the others"
+    pooled = found.get("pooled", {"metrics": {}, "intervals": {}})
+    table = make_table(title, "metric", "mean", "± std", *numbers, "all rows", "95 % interval")
+    for name in headline(task, means):
+        spread = found["metrics"][name]
+        values = [f"{value:.4f}" for value in spread["values"]]
+        whole = [f"{pooled['metrics'][name]:.4f}"] if name in pooled["metrics"] else [""]
+        low, high = pooled["intervals"].get(name, (None, None))
+        whole.append("" if low is None else f"{low:.4f} … {high:.4f}")
+        table.add_row(escape(name), f"{spread['mean']:.4f}", f"{spread['std']:.4f}", *values, *whole)
+    out.print(table)
+
+
+def what_was_made(model: str | None, parameters: int, best_epoch: int | None) -> str:
+    """Return what stands behind the fusion: an estimator, or a network's size and its best epoch."""
+    if model is not None:
+        return escape(model)
+    return f"{parameters:,} parameters" + ("" if best_epoch is None else f", best epoch {best_epoch}")
 
 
 def show_report(report: Report, as_json: bool) -> None:
@@ -67,13 +93,15 @@ def show_report(report: Report, as_json: bool) -> None:
     if found["subsets"]:
         shown_metrics = list(headline(found["task"], found["metrics"]))
         table = make_table("with these modalities alone, the others masked", "modalities", *shown_metrics)
-        for name, values in {**found["subsets"], "all": found["metrics"]}.items():
+        chosen = "+".join(found.get("modalities", ["all"]))
+        for name, values in {**found["subsets"], chosen: found["metrics"]}.items():
             table.add_row(
                 escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in shown_metrics)
             )
         out.print(table)
-    if "confusion" in report.tables:
-        _print_confusion(out, report.tables["confusion"])
+    for name, confusion in report.tables.items():
+        if name.startswith("confusion"):
+            _print_confusion(out, name.replace("_", " of ", 1), confusion)
     if report.output:
         out.print(f"report in [bold]{escape(report.output)}[/bold]")
 
@@ -105,12 +133,12 @@ def _print_summary(summary: Summary) -> None:
     out.print(table)
 
 
-def _print_confusion(out: RichConsole, confusion: Mapping[str, Any]) -> None:
+def _print_confusion(out: RichConsole, name: str, confusion: Mapping[str, Any]) -> None:
     """Print the matrix where it fits, and the commonest confusions where it does not."""
     classes, counts = confusion["classes"], confusion["counts"]
     if len(classes) <= _MATRIX:
         columns = [str(number) for number in range(1, len(classes) + 1)]
-        table = make_table("confusion: true classes in rows, predicted in columns", "", *columns)
+        table = make_table(f"{escape(name)}: true classes in rows, predicted in columns", "", *columns)
         for number, (name, row) in enumerate(zip(classes, counts, strict=True), 1):
             table.add_row(f"{number} {escape(name)}", *(str(count) if count else "[dim]·[/]" for count in row))
         out.print(table)
@@ -121,7 +149,7 @@ def _print_confusion(out: RichConsole, confusion: Mapping[str, Any]) -> None:
         for predicted, count in enumerate(row)
         if count and true != predicted
     ]
-    table = make_table("commonest confusions", "true", "predicted", "rows")
+    table = make_table(f"commonest in {escape(name)}", "true", "predicted", "rows")
     for count, true, predicted in sorted(wrong, reverse=True)[:10]:
         table.add_row(escape(true), escape(predicted), str(count))
     out.print(table)

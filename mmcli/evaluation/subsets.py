@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 ALL_SUBSETS_UP_TO = 4
 
 
-def subsets(sources: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the subsets to measure, small ones first, each sorted; the whole set is not among them.
+def subsets(sources: Sequence[str], *, whole: bool = False) -> list[tuple[str, ...]]:
+    """Return the subsets to measure, small ones first, each sorted; the ``whole`` set only if that is asked.
 
     Of up to four modalities these are all subsets but the empty one, of more each alone and all but one.
     """
     names = sorted(set(sources))
     every = len(names) <= ALL_SUBSETS_UP_TO
-    sizes = range(1, len(names)) if every else (1, len(names) - 1)
+    sizes = [*range(1, len(names))] if every else [1, len(names) - 1]
+    sizes += [len(names)] if whole else []
     return [subset for size in sizes for subset in combinations(names, size)]
 
 

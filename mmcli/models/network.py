@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +85,14 @@ class Network(nn.Module):
                     module.training = False
         return self
 
-    def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+    @property
+    def taught(self) -> bool:
+        """Whether the head learns from the targets that it is told, and writes something of its own without them."""
+        return hasattr(self.head, "teach")
+
+    def forward(
+        self, features: Mapping[str, Feature], present: Mapping[str, Tensor], targets: Tensor | None = None
+    ) -> Tensor:
         """Return (B, K).
 
         Args:
@@ -92,11 +100,12 @@ class Network(nn.Module):
                 lengths (B,); for one with an encoder what that takes. Maps and sequences are pooled to one vector,
                 or go to a fusion that takes sequences step by step.
             present: (B,) bool for each modality; absent rows of ``features`` may hold anything.
+            targets: (B, …), for a head that is taught; what is returned is then its ``teach``.
         """
         if self.training and self.modality_dropout:
             present = drop_modalities(present, self.modality_dropout)
         vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
-        return self.from_vectors(vectors, present)
+        return self.from_vectors(vectors, present, targets)
 
     def vector(self, name: str, feature: Feature, present: Tensor | None = None) -> Feature:
         """Return what fusion gets of a modality, encoded where it has an encoder, but for the projection.
@@ -125,10 +134,19 @@ class Network(nn.Module):
         assert present is not None
         return _spread(reduced, chosen, len(present))
 
-    def from_vectors(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+    def from_vectors(
+        self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor], targets: Tensor | None = None
+    ) -> Tensor:
         """Return (B, K) from what ``vector`` returned of every modality."""
-        outputs: Tensor = self.head(self.fusion(self._project(vectors, present), present))
+        fused = self.fusion(self._project(vectors, present), present)
+        head: Any = self.head
+        outputs: Tensor = head(fused) if targets is None else head.teach(fused, targets)
         return outputs
+
+    def fused(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, D), what the head gets."""
+        found: Tensor = self.fusion(self.fusion_inputs(features, present), present)
+        return found
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
         """Return the fusion's weights (B, M), columns in sorted order of names; None where it has none."""

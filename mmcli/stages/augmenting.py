@@ -107,10 +107,12 @@ def plan_augmentation(
     encoders: Mapping[str, EncoderChoice],
     reporter: Reporter,
     mixable: bool = True,
+    texts: bool = False,
 ) -> Augmentation:
     """Read ``--augment``: ``auto`` for all that is encoded, or ``MODALITY=NAME,NAME``; the latter wins.
 
     Ready sequences can be mixed, as vectors, only where the network does not get their steps: ``mixable`` says so.
+    Where targets are ``texts``, no rows can be.
 
     Raises:
         UsageError: A text is neither, or a modality or augmentation is not there.
@@ -137,6 +139,8 @@ def plan_augmentation(
         for name, spec in modalities.items()
         if (kinds[name] not in ("image", "table") if name in encoders else spec.main.axes == "TD" and not mixable)
     )
+    if texts and any(MIXUP in own for own in names.values()):
+        raise MmcliError(f"--augment …={MIXUP}: targets that are texts cannot be mixed")
     if sequences and any(MIXUP in own for own in names.values()):
         raise MmcliError(f"--augment …={MIXUP}: rows of {', '.join(sequences)} differ in length and cannot be mixed")
     if AUTO in asked:

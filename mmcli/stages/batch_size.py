@@ -105,7 +105,8 @@ def _kept(network: Network, batch: Inputs) -> int:
             kept[storage.data_ptr()] = storage  # held, so that no later one lies at the same address
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
-        network(batch.features, {name: torch.ones_like(value) for name, value in batch.present.items()})
+        present = {name: torch.ones_like(value) for name, value in batch.present.items()}
+        network(batch.features, present, *([batch.targets] if getattr(network, "taught", False) else []))
     inputs = [part for value in batch.features.values() for part in (value if isinstance(value, tuple) else (value,))]
     return sum(storage.nbytes() for storage in kept.values()) + MADE_AT_ONCE * sum(part.nbytes for part in inputs)
 

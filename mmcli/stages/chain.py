@@ -8,12 +8,12 @@ from typing import Protocol
 from mmcli.errors import MmcliError
 from mmcli.modalities import Media
 from mmcli.runtime import Runtime
-from mmcli.stages.transforms import NothingEarlier, Transform
+from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.extract_features import ExtractTransform
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.stages.transforms.preprocess import PreprocessTransform
 from mmcli.store.artifact import TransformRecord
-from mmcli.store.columns import Batch, ModalitySpec
+from mmcli.store.columns import Batch, Column, ModalitySpec
 from mmcli.store.state import State
 
 
@@ -46,7 +46,7 @@ class Chain:
 
     def __init__(self, holder: ChainHolder, media: Media, id_column: str) -> None:
         self.records = list(holder.chain)
-        self.transforms: list[Transform] = []
+        self.transforms: list[PreprocessTransform | ExtractTransform | FuseTransform] = []
         known: dict[str, ModalitySpec] = {}
         for record in self.records:
             states = holder.states(record)
@@ -69,6 +69,23 @@ class Chain:
             if record.fingerprint not in done:
                 batch = transform.apply(batch, runtime, NothingEarlier())
         return batch
+
+    def decode(self, batch: Batch, runtime: Runtime) -> Batch:
+        """Return raw rows as preprocess stores them."""
+        return self.apply(batch, runtime, frozenset(record.fingerprint for record in self.records) - self.decoding())
+
+    def decoding(self) -> frozenset[str]:
+        """Return the fingerprints of the transforms that make stored values of raw rows."""
+        both = zip(self.records, self.transforms, strict=True)
+        return frozenset(record.fingerprint for record, made in both if isinstance(made, PreprocessTransform))
+
+    def expected(self, columns: Mapping[str, Column], done: frozenset[str]) -> dict[str, Column]:
+        """Return the presence and keys of what ``apply`` would make of stored columns, computing no values."""
+        found = dict(columns)
+        for record, transform in zip(self.records, self.transforms, strict=True):
+            if record.fingerprint not in done and not isinstance(transform, PreprocessTransform):
+                found |= transform.expected(found)
+        return found
 
     def raw_columns(self) -> dict[str, tuple[str, ...]]:
         """Return the columns of raw rows that each modality is made from."""
@@ -102,8 +119,8 @@ def _load(
     known: Mapping[str, ModalitySpec],
     media: Media,
     id_column: str,
-) -> Transform:
-    transform: Transform
+) -> PreprocessTransform | ExtractTransform | FuseTransform:
+    transform: PreprocessTransform | ExtractTransform | FuseTransform
     if record.stage == PreprocessTransform.stage:
         transform = PreprocessTransform.load(record.config, states, media, id_column)
     elif record.stage == ExtractTransform.stage:

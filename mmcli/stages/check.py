@@ -70,7 +70,7 @@ class CheckReport:
         rows: How many it has.
         looked_at: How many were decoded.
         splits: Rows of each split, of all.
-        labels: Rows of each label, most first, of the rows looked at; empty where there is no target.
+        labels: Rows of each label, most first, of the rows looked at; empty where there is no target, or several.
         columns: Each column.
         modalities: Each modality.
         bad: The inputs looked at that are not ok, but for empty cells.
@@ -161,15 +161,16 @@ def _choose(count: int, sample: int | None, seed: int) -> Sequence[int]:
 
 
 def _labels(prepared: Preparation, rows: Sequence[Row]) -> dict[str, int]:
-    target = prepared.intake.roles.target
-    cells = [] if target is None else [_text(row.get(target)) for row in rows]
+    targets = prepared.intake.roles.targets
+    cells = [_text(row.get(targets[0])) for row in rows] if len(targets) == 1 else []
     return dict(Counter(cell for cell in cells if cell).most_common())
 
 
 def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:
     roles, transform = prepared.intake.roles, prepared.transform
     uses: dict[str, list[str]] = {}
-    for role, column in (("id", roles.id), ("split", roles.split), ("target", roles.target), ("group", roles.group)):
+    targets = [("target", column) for column in roles.targets]
+    for role, column in (("id", roles.id), ("split", roles.split), *targets, ("group", roles.group)):
         if column is not None:
             uses.setdefault(column, []).append(role)
     for name, part in transform.preprocessors.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import os
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
+from mmcli.evaluation.headline import headline
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import check_seed, detect
@@ -23,7 +23,8 @@ from mmcli.stages.fusion_choice import check_method
 from mmcli.stages.model import STAGE as MODEL
 from mmcli.stages.model_writing import registered_name
 from mmcli.stages.run_records import RunRecords, each_run, read_seconds
-from mmcli.stages.train import SOURCES, train
+from mmcli.stages.targets import target_role
+from mmcli.stages.train import SOURCES, train_defaults
 from mmcli.stages.training_request import TrainingRequest, TrainOptions, open_sources, request_training
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.rows import dump_row
@@ -88,18 +89,19 @@ def compare(
         check_seed(number)
     asked = _train_options(options, seed)
     asked.check_names()
+    asked.check_against(train_defaults())
     runtime = detect(
         None, device, asked.precision, asked.batch_size, seed, default_batch_size=64, deterministic=deterministic
     )
     sources = [source] if isinstance(source, str) else list(source)
     samples = open_sources(sources, SOURCES[1:], limit, reporter)
-    methods = _choose_methods(method, samples)
+    methods = _choose_methods(method, samples, asked)
     single = f"{SINGLE}:{min(_sources(samples))}"
     first = request_training(samples, dataclasses.replace(asked, method=single), runtime, reporter)
     trials = [Trial(name, numbers, first, runtime) for name in methods]
     request = {
         "source": samples.digest, "seed": seed,
-        "parameters": {"methods": methods, "seeds": numbers, "metric": metric, "target": first.target},
+        "parameters": {"methods": methods, "seeds": numbers, "metric": metric, "target": target_role(first.targets)},
         "runs": {trial.method: list(trial.keys().values()) for trial in trials},
     }  # fmt: skip
     if keep is not None:
@@ -156,20 +158,18 @@ def parse_seeds(text: str, first: int) -> list[int]:
 
 def _train_options(options: Mapping[str, Any], seed: int) -> TrainOptions:
     """Return train's options, those that were not given with train's defaults."""
-    names = {field.name for field in dataclasses.fields(TrainOptions)}
-    signature = inspect.signature(train).parameters
-    defaults = {name: parameter.default for name, parameter in signature.items() if name in names}
-    return TrainOptions(**{**defaults, **options, "seed": seed})
+    return TrainOptions(**{**train_defaults(), **options, "seed": seed})
 
 
-def _choose_methods(asked: Sequence[str], samples: Samples) -> list[str]:
+def _choose_methods(asked: Sequence[str], samples: Samples, options: TrainOptions) -> list[str]:
     """Return the methods as they are written in full, each once.
 
     Raises:
         MmcliError: There is no such method.
     """
     singles = [f"{SINGLE}:{source}" for source in sorted(_sources(samples))]
-    specs = [parse_spec(text) for text in asked or [*singles, *(name for name in FUSIONS.names() if name != SINGLE)]]
+    others = [name for name in FUSIONS.names() if name != SINGLE and options.can_take(name)]
+    specs = [parse_spec(text) for text in asked or [*singles, *others]]
     for spec in specs:
         check_method(spec, samples.modalities)
     return list(dict.fromkeys(map(str, specs)))
@@ -232,7 +232,7 @@ def _do(
 
     reporter = runs.reporter
     data = runs.load(first)
-    targets = data.val.targets.numpy()
+    targets = data.val.encoded
     baselines = data.task.baselines(targets)
     metric = _choose_metric(metric, list(next(iter(baselines.values()))), data.task)
     with reporter.progress("compare", sum(len(trial.requests) for trial in trials)) as progress:
@@ -242,7 +242,7 @@ def _do(
         raise MmcliError(f"no method could be trained; {failed[0].method}: {failed[0].error}")
     methods, reference = summarise(tried, metric, data.task, targets, request["seed"])
     found = {
-        "task": registered_name(data.task), "target": first.target, "split": "val", "n": len(targets),
+        "task": registered_name(data.task), "target": target_role(first.targets), "split": "val", "n": len(targets),
         "metric": metric, "seeds": request["parameters"]["seeds"], "reference": reference, "baselines": baselines,
         "methods": methods,
     }  # fmt: skip
@@ -267,4 +267,4 @@ def _do(
 def _choose_metric(asked: str | None, known: Sequence[str], task: Task) -> str:
     if asked is not None and asked not in known:
         raise unknown_name("metric", asked, known)
-    return asked or task.headline[0]
+    return asked or next(iter(headline(task.headline, dict.fromkeys(known, 0.0))))

@@ -6,15 +6,14 @@ import dataclasses
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError
 from mmcli.registry import FUSIONS, parse_spec
-from mmcli.reporting import Progress, Reporter, Silent
+from mmcli.reporting import Progress, Reporter, Silent, Within
 from mmcli.runtime import Runtime
 from mmcli.stages.collate import has_steps
 from mmcli.stages.comparison import Tried, best_seed
@@ -160,12 +159,10 @@ class ComparisonRuns:
         modalities = request.plan.fit(self._scaled)
         data = self._load(request, modalities)
         told = request.fingerprint()
-        run = TrainingRun(
-            self.writer, told, data.task, _Within(f"{trial.method}, seed {seed}", self.reporter, progress)
-        )
+        run = TrainingRun(self.writer, told, data.task, Within(f"{trial.method}, seed {seed}", self.reporter, progress))
         resumed = checkpoint_before(self.writer, None, told)
-        outcome, network = request.fit(run, modalities, data, resumed, self.runtime)
-        if outcome is None:
+        done, network = request.fit(run, modalities, data, resumed, self.runtime)
+        if not done:
             run.save()
             raise KeyboardInterrupt
         for folder in (self.writer.folder, self.writer.resumed):
@@ -181,7 +178,7 @@ class ComparisonRuns:
             made = fitted or self._fit(trial, seed, progress)
             publish_model(
                 writer, request.to_json(), request.samples, request.chain(), made.modalities, made.network, made.run,
-                False, made.began, self.runtime,
+                False, made.began, self.runtime, {},
             )  # fmt: skip
 
 
@@ -198,38 +195,10 @@ def _measure(fitted: _Fitted, key: str, runtime: Runtime) -> Run:
     network.cpu()
     predictions = data.task.predictions(outputs.cpu())
     record = RunRecord(
-        metrics=data.task.metrics(predictions, data.val.targets.numpy()),
+        metrics=data.task.metrics(predictions, data.val.encoded),
         epochs=len(run.history),
-        best_epoch=run.best.number,
+        best_epoch=None if run.best is None else run.best.number,
         parameters=sum(value.numel() for value in network.parameters()),
         batch_size=run.batch_size or 1,
     )
     return Run(key, record, predictions, round(time.time() - fitted.began, 3))
-
-
-class _Within:
-    """Reports one run inside the display of all: how far it is stands beside their count."""
-
-    def __init__(self, name: str, reporter: Reporter, progress: Progress) -> None:
-        self._name = name
-        self._reporter = reporter
-        self._progress = progress
-
-    def note(self, text: str) -> None:
-        """Show a line beside the count."""
-        self._progress.advance(0, f"{self._name}: {text}")
-
-    def warn(self, text: str) -> None:
-        """Say a warning, and of which run it is."""
-        self._reporter.warn(f"{self._name}: {text}")
-
-    @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Show steps beside the count."""
-        del label, total
-        yield self
-
-    def advance(self, steps: int = 1, note: str = "") -> None:
-        """Show where the run is."""
-        del steps
-        self.note(note)

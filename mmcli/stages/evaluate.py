@@ -6,23 +6,24 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmcli.errors import MmcliError
-from mmcli.evaluation.subsets import subset_name, subsets
+from mmcli.evaluation.examples import Example, write_examples
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import Runtime, detect
 from mmcli.stages.driver import run_record
+from mmcli.stages.example_pictures import picture_reader
 from mmcli.stages.inputs import Asked, open_inputs
+from mmcli.stages.measuring import Measuring
+from mmcli.stages.modality_choice import check_modalities, parse_modalities, warn_of_unlearnt
 from mmcli.stages.model import TrainedModel
-from mmcli.stages.predict import prediction
 from mmcli.stages.splitting import known_split
-from mmcli.store.columns import Array, Row
+from mmcli.stages.zero_shot import PLACE, LabelModel, label_names
+from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
 from mmcli.store.writer import ArtifactWriter, check_output
 
@@ -44,25 +45,13 @@ class Report:
     output: str | None
 
 
-@dataclass
-class _Collected:
-    """Predictions for every row measured, with all modalities and with each subset."""
-
-    targets: list[Any]
-    known: list[Array]
-    whole: list[Array]
-    parts: dict[str, list[Array]]
-    predictions: list[Row]
-    unknown_targets: int = 0
-    unseen: int = 0
-
-
 def evaluate(
     model: Path,
     source: str,
     output: Path | None = None,
     *,
     split: str = "test",
+    modalities: Sequence[str] = (),
     root: str | None = None,
     encoding: str = "utf-8",
     limit: int | None = None,
@@ -71,9 +60,14 @@ def evaluate(
     device: str = "auto",
     deterministic: bool = False,
     fresh: bool = False,
+    labels_from: str | None = None,
+    template: str = PLACE,
     reporter: Reporter | None = None,
 ) -> Report:
     """Measure a model on the rows of a split and write a report where ``output`` says.
+
+    With ``labels_from`` a model of the task retrieval is measured as one of classification: by the names that this
+    column holds, each said by ``template``.
 
     Raises:
         MmcliError: The model, the source or a target is not as it must be, or no row is in the split.
@@ -83,27 +77,35 @@ def evaluate(
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
-    trained = TrainedModel(model)
+    if labels_from is None:
+        trained = TrainedModel(model)
+    else:
+        labels = label_names(source, labels_from, limit, encoding)
+        trained = LabelModel(model, labels, template, labels_from, runtime)
+    keep = parse_modalities(modalities)
+    check_modalities(keep, trained.sources)
+    warn_of_unlearnt(trained, keep, reporter)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
-    collected = _Collected([], [], [], {subset_name(part): [] for part in subsets(trained.sources)}, [])
+    measuring = Measuring(trained, keep, source)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)
         if chosen is not None:
-            _collect(collected, chosen, trained, runtime)
-    if not collected.targets:
+            measuring.add(chosen, runtime)
+    if not len(measuring):
         raise MmcliError(f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)")
-    if collected.unknown_targets:
+    if measuring.unknown_targets:
         reporter.warn(
-            f"{collected.unknown_targets} rows have a target that the model was not trained on: they are not measured"
+            f"{measuring.unknown_targets} rows have a target that the model was not trained on: they are not measured"
         )
-    if collected.unseen:
+    if measuring.unseen:
         reporter.warn(
-            f"the targets have {collected.unseen} labels that the model was not trained on: they are left out of them"
+            f"the targets have {measuring.unseen} labels that the model was not trained on: they are left out of them"
         )
-    metrics, tables = _measure(collected, trained, split, seed)
+    metrics, tables = measuring.measure(split, seed)
     if output is not None:
-        _write(output, fresh, trained, metrics, tables, collected.predictions, seed, began, runtime)
+        examples = measuring.examples(picture_reader(trained, source, root))
+        _write(output, fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
     return Report(metrics, tables, None if output is None else str(output))
 
 
@@ -120,72 +122,13 @@ def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | N
     return asked.take(rows) if rows else None
 
 
-def _collect(collected: _Collected, asked: Asked, model: TrainedModel, runtime: Runtime) -> None:
-    column = model.artifact.roles.target
-    targets = []
-    for identity, row in zip(asked.ids, asked.batch.rows, strict=True):
-        value = row.get(str(column))
-        if value is None or str(value).strip() == "":
-            raise MmcliError(f"sample {identity!r}: no target (column {column!r}) to compare the prediction with")
-        fault = model.task.fault(value)
-        if fault is not None:
-            raise MmcliError(f"sample {identity!r}: its target (column {column!r}) is {value!r}, expected {fault}")
-        targets.append(value)
-    known_rows = [number for number, value in enumerate(targets) if model.task.known(value)]
-    collected.unknown_targets += len(targets) - len(known_rows)
-    if len(known_rows) < len(targets):
-        asked, targets = asked.take(known_rows), [targets[number] for number in known_rows]
-    if not targets:
-        return
-    vectors = model.vectors(asked.batch.columns, runtime)
-    whole, known = model.outputs(vectors)
-    collected.targets += targets
-    unseen = getattr(model.task, "unseen", None)
-    collected.unseen += 0 if unseen is None else len(unseen(targets))
-    collected.whole.append(whole)
-    collected.known.append(known)
-    for part in subsets(model.sources):
-        collected.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
-    records = model.task.records(whole, known)
-    for number, problems in enumerate(asked.problems(model.sources)):
-        predicted = prediction(asked.ids[number], records[number], problems, model.sources)
-        collected.predictions.append({**predicted, "target": targets[number]})
-
-
-def _measure(
-    collected: _Collected, model: TrainedModel, split: str, seed: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    from mmcli.evaluation.intervals import intervals, row_intervals
-
-    encoded = model.task.encode(collected.targets)
-    whole = np.concatenate(collected.whole)
-    drawn = getattr(model.task, "metrics_of_draws", None)
-    decide = getattr(model.task, "decide", None)
-    tables = getattr(model.task, "tables", None)
-    metrics = {
-        "task": model.artifact.header["task"],
-        "split": split,
-        "n": len(encoded),
-        "unknown_targets": collected.unknown_targets,
-        **({"unknown_labels": collected.unseen} if hasattr(model.task, "unseen") else {}),
-        "without_modalities": int((~np.concatenate(collected.known)).sum()),
-        "metrics": model.task.metrics(whole, encoded),
-        "intervals": intervals(whole, encoded, predicted=None if decide is None else decide(whole), seed=seed)
-        if drawn is None
-        else row_intervals(partial(drawn, whole, encoded), len(encoded), seed=seed),
-        "baselines": model.task.baselines(encoded),
-        "subsets": {
-            name: model.task.metrics(np.concatenate(parts), encoded) for name, parts in collected.parts.items()
-        },
-    }
-    return metrics, {} if tables is None else tables(whole, encoded)
-
-
 def _write(
     output: Path, fresh: bool, model: TrainedModel, metrics: dict[str, Any], tables: dict[str, Any],
-    predictions: list[Row], seed: int, began: float, runtime: Runtime,
+    predictions: list[Row], seed: int, began: float, runtime: Runtime, examples: Sequence[Example],
 ) -> None:  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
+        if examples:
+            write_examples(writer.folder, f"{metrics['task']}: examples of {metrics['split']}", examples)
         for name, value in {"metrics": metrics, **tables}.items():
             (writer.folder / f"{name}.json").write_text(
                 json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"

@@ -49,6 +49,21 @@ def check_method(method: Spec, modalities: Mapping[str, ModalitySpec]) -> None:
         raise unknown_name("modality", named, sorted(sources))
 
 
+def require_shared_space(method: Spec) -> None:
+    """Refuse a method that brings modalities to no space that they share.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if not _embeds(method.name):
+        embedding = ", ".join(filter(_embeds, FUSIONS.names()))
+        raise UsageError(f"--method {method}: brings modalities to no space that they share; these do: {embedding}")
+
+
+def _embeds(name: str) -> bool:
+    return bool(FUSIONS.constant(name, "fitted", False)) and hasattr(FUSIONS.load(name), "embed")
+
+
 def load_fitted(fusion: nn.Module, learnt: State) -> None:
     """Give a fitted method what it learnt.
 

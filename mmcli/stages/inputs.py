@@ -21,7 +21,7 @@ from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.preprocess import PreprocessTransform
 from mmcli.store.artifact import is_artifact
-from mmcli.store.columns import Batch, LedgerEntry, Row
+from mmcli.store.columns import Batch, Column, LedgerEntry, Row
 from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Samples
@@ -88,24 +88,34 @@ def open_inputs(
     if source == "-":
         return _from_pipe(model, runtime, reporter, root, encoding, limit)
     if is_artifact(Path(source)):
-        return _from_samples(model, open_samples(source, STAGES, limit), runtime)
+        return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
     table = open_table(source, encoding=encoding)
     rows = itertools.islice((row for _, row in table.rows), limit)
     return _from_rows(model, table.name, _chunks(rows), table.root if root is None else root, runtime, reporter)
 
 
-def _from_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
+def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
+    """Return samples of the model's chain with their aligned features, in order.
+
+    Raises:
+        MmcliError: They were made differently.
+    """
     done = check_same_chain(samples.name, samples.chain, model.artifact.chain)
     identity = samples.roles.id
     chain = Chain(model.artifact, MediaFolder(samples.first.media_root), identity)
     for start, stop in samples.ranges(_ROWS):
         batch = chain.apply(samples.batch_with_reasons(start, stop), runtime, done)
-        _check_whole(batch, model, samples.name)
+        check_whole(batch.columns, model, samples.name)
         yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples))
 
 
-def _check_whole(batch: Batch, model: TrainedModel, name: str) -> None:
-    lacking = [known for known in model.names if known not in batch.columns]
+def check_whole(columns: Mapping[str, Column], model: TrainedModel, name: str) -> None:
+    """Refuse rows that lack a column of the network's inputs.
+
+    Raises:
+        MmcliError: They do.
+    """
+    lacking = [known for known in model.names if known not in columns]
     if lacking:
         raise MmcliError(
             f"{name}: no {', '.join(lacking)}, which the model encodes itself; give it raw rows, or the artifact that "
@@ -134,7 +144,7 @@ def _from_rows(
     if first is None:
         raise MmcliError(f"{name}: no rows to predict")
     columns = {column for row in first for column in row}
-    _leave_out_lacking(chain, columns, name, reporter)
+    leave_out_lacking(chain, columns, name, reporter)
     number = 0
     bad: dict[str, Counter[str]] = {}
     for rows in itertools.chain([first], chunks):
@@ -149,8 +159,12 @@ def _from_rows(
     _warn_of_bad(bad, number, reporter)
 
 
-def _leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:
-    """Take a modality for missing where the rows have no column of it; warn once."""
+def leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:
+    """Take a modality for missing where the rows have no column of it; warn once.
+
+    Raises:
+        MmcliError: They have no column of any.
+    """
     known = chain.raw_columns()
     lacking = {modality for modality, needed in known.items() if not columns & set(needed)}
     if lacking == set(known):
@@ -215,7 +229,7 @@ def _from_pipe(
         yield from _from_rows(model, name, _chunks(rows), root or ".", runtime, reporter)
     elif {ARTIFACT, ROW} <= parse_row(first, f"{name}, line 1").keys():
         lines = (line for group in whole for line in group)
-        yield from _from_samples(model, samples_of_rows(lines, limit), runtime)
+        yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)
     else:
         yield from _from_rows(model, name, _parsed(whole, name, limit), root or ".", runtime, reporter)
 

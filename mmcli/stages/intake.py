@@ -15,6 +15,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
 from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
+from mmcli.stages.targets import target_columns, target_role, told_targets
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile, SpooledRows
@@ -30,7 +31,7 @@ class IntakeOptions:
 
     id: str | None = None
     split: str | None = None
-    target: str | None = None
+    target: str | Sequence[str] | None = None
     split_ratio: str | None = None
     stratify: str | None = None
     group_by: str | None = None
@@ -113,17 +114,18 @@ def _without_own_columns(row: Row, where: str) -> Row:
 
 
 def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, reporter: Reporter) -> Roles:
-    for column in (options.id, options.split, options.target, options.stratify, options.group_by):
+    targets = target_columns(options.target)
+    for column in (options.id, options.split, *targets, options.stratify, options.group_by):
         if column is not None:
             require_column(column, columns, name)
     if options.split is not None and options.split_ratio is not None:
         raise UsageError("--split and --split-ratio exclude each other")
     identity = options.id or infer_column(columns, ["id"])
     split = options.split if options.split_ratio else options.split or infer_column(columns, ["split"])
-    target = options.target
-    if target is None:
+    if not targets:
         target = infer_column([column for column in columns if column not in (identity, split)], TARGET_NAMES)
         if target is not None:
+            targets = (target,)
             reporter.note(f"target: column {target!r} (--target names another)")
     if identity is None:
         reporter.note("no id column: samples are numbered from 0 (--id names a column)")
@@ -133,7 +135,7 @@ def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, repor
     return Roles(
         id=identity or _free_name("id", columns),
         split=split or _free_name("split", columns),
-        target=target,
+        target=target_role(targets),
         group=options.group_by,
     )
 
@@ -174,9 +176,9 @@ def _write_rows(
             split = splitter.assign(identity, group, stratum)
         else:
             split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")
-        if roles.target is not None and split != "test" and not _cell(row, roles.target):
+        if roles.targets and split != "test" and not any(_cell(row, target) for target in roles.targets):
             raise MmcliError(
-                f"{where}: sample {identity!r} is in {split} and its target (column {roles.target!r}) is empty; "
+                f"{where}: sample {identity!r} is in {split} and {told_targets(roles.targets)} empty; "
                 "fill it, or move the sample to test"
             )
         hashes.append(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))

@@ -11,12 +11,12 @@ import numpy as np
 
 from mmcli.errors import MmcliError
 from mmcli.reporting import Progress, Reporter, Silent
+from mmcli.stages.folds import draw_folds, units
 from mmcli.stages.kept_folds import KeptFolds
 from mmcli.stages.learner import Learner, outputs_of_each
-from mmcli.stages.splitting import fraction
-from mmcli.stages.training_batches import TrainingData
+from mmcli.stages.sampling import draw_rows
+from mmcli.stages.training_batches import Examples, TrainingData
 from mmcli.store.columns import Array
-from mmcli.store.samples import Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mmcli.stages.learner import Loss
     from mmcli.training import Checkpoint, Epoch
 
-FOLDS = 5
 DRAWS = 4
 """How often each row counts with other modalities dropped, where modalities are to be dropped."""
 _STEPS = 500
@@ -44,7 +43,8 @@ def learn_combination(
     """Teach a late network how to combine its heads, which it then keeps; nothing is done where there is none to learn.
 
     The train rows are dealt out to folds, those of a group to one. For each fold heads learn from the others and
-    predict it; what combines them is fitted to these predictions.
+    predict it; what combines them is fitted to these predictions. Where classes are made equally frequent, they are so
+    within what is learnt from, by the heads of a fold and by what combines: no copy of a row is on both sides.
 
     Args:
         network: Its combination is changed, and frozen.
@@ -60,6 +60,8 @@ def learn_combination(
 
     Source: van der Laan, Polley and Hubbard 2007, Super Learner; Wolpert 1992, Stacked Generalization.
     """
+    import torch
+
     combination: Any = network.fusion.combination
     combination.requires_grad_(False)
     if done or not list(combination.parameters()):
@@ -72,30 +74,13 @@ def learn_combination(
                          "out: it needs two of them at least; --method late_mean needs none")  # fmt: skip
     reporter.note(f"{plan.method}: {count} trainings on parts of the train rows come first, then the one on all")
     outputs = out_of_fold(learner, data, folds, size, reporter, kept)
+    # None of these rows is a made one: nothing predicts those for heads that have not seen the rows they lie between.
+    rows = torch.from_numpy(draw_rows(data, learner.sampling, learner.options.seed))
+    drawn = Examples({}, data.train.present, data.train.targets, data.train.rows).take(rows)
     fit_combination(
-        combination, outputs, data.train.present, data.train.targets, learner.loss(data),
+        combination, outputs[rows], drawn.present, drawn.numbers, learner.loss(replace(data, train=drawn)),
         dropped=max(plan.modality_dropout, combination.least_dropped), seed=learner.options.seed,
     )  # fmt: skip
-
-
-def units(samples: Samples, rows: Array) -> list[str]:
-    """Return for each of these rows what may not be torn apart: its group where it has one, else itself, by its id."""
-    group = samples.roles.group
-    found = []
-    for row in samples.rows:
-        value = None if group is None else row.get(group)
-        found.append(f"id {samples.id_of(row)}" if value in (None, "") else f"group {value}")
-    return [found[row] for row in rows.tolist()]
-
-
-def draw_folds(of_row: list[str], seed: int) -> Array:
-    """Return the fold of each row, (N,), from 0: units in the order of their hashes are dealt out one after the other.
-
-    There are ``FOLDS``, or as many as units.
-    """
-    order = sorted(set(of_row), key=lambda unit: (fraction(f"fold {unit}", seed), unit))
-    fold = {unit: place % FOLDS for place, unit in enumerate(order)}
-    return np.array([fold[unit] for unit in of_row], np.int64)
 
 
 def out_of_fold(
@@ -114,8 +99,9 @@ def out_of_fold(
             rest = torch.from_numpy(np.flatnonzero(folds != fold))
             network = learner.build(Silent(), "late_mean")
             part = learner.prepare(replace(data, train=data.train.take(rest)), network)
+            learnt = learner.sampled(part, Silent())
             with reporter.progress(f"train, fold {fold + 1} of {count}", learner.options.epochs) as progress:
-                learner.fit(network, part, size, partial(_show, progress))
+                learner.fit(network, learnt, size, partial(_show, progress))
             held = data.train.take(torch.from_numpy(places[-1]))
             with torch.no_grad():
                 outputs = part.outputs(partial(outputs_of_each, network), held, size).cpu().double().numpy()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmcli.reporting import Reporter
 from mmcli.stages.augmenting import Augmentation
 from mmcli.stages.compiling import compile_network
+from mmcli.stages.sampling import Sampling, resample
 from mmcli.stages.training_batches import Inputs, TrainingData
 from mmcli.stages.training_plan import TrainingPlan
 from mmcli.store.columns import ModalitySpec
@@ -37,6 +38,7 @@ class Learner:
         class_weights: How the classes count in the loss.
         device: Where to train.
         compiled: Compile encoders first.
+        sampling: How classes are made equally frequent in the rows learnt from.
     """
 
     plan: TrainingPlan
@@ -47,6 +49,7 @@ class Learner:
     class_weights: Literal["none", "balanced", "effective"]
     device: str
     compiled: bool = False
+    sampling: Sampling = "none"
 
     def planned(self) -> Network:
         """Return the network without its weights, on the device ``meta``."""
@@ -71,6 +74,10 @@ class Learner:
         encoders: Any = dict(network.encoders.items())
         return data.to(self.device, encoders)
 
+    def sampled(self, data: TrainingData, reporter: Reporter) -> TrainingData:
+        """Return prepared data with the train rows that a network is to learn from; see ``resample``."""
+        return resample(data, self.sampling, self.options.seed, reporter)
+
     def fit(
         self,
         network: Network,
@@ -89,9 +96,11 @@ class Learner:
         scales = {f"encoders.{name}.": choice.lr_scale for name, choice in self.plan.encoders.items()}
         loss = self.loss(data)
 
-        late = self.plan.network.late
+        late, taught = self.plan.network.late, network.taught
 
         def batch_loss(model: nn.Module, batch: Inputs) -> Tensor:
+            if taught:
+                return augment.loss(partial(model, targets=batch.targets), batch, loss)
             if not late:
                 return augment.loss(model, batch, loss)
             return augment.loss(partial(outputs_of_each, model), batch, partial(_loss_of_each, loss, batch.present))
@@ -107,9 +116,30 @@ class Learner:
             checkpoint=checkpoint,
         )
 
+    def fit_at_once(self, network: Network, data: TrainingData, size: int, reporter: Reporter) -> dict[str, float]:
+        """Finish a network that has nothing to train by epochs; return the task's metrics on the val rows.
+
+        A head that has ``fit(fused, encoded, weight)`` learns from the fused train rows, (N, D), and the weight of
+        each output in the loss, (K,), or None; what it returns is told.
+        """
+        import torch
+
+        network.eval()
+        head: Any = network.head
+        if hasattr(head, "fit"):
+            learnt = self.sampled(data, reporter)
+            with torch.no_grad():
+                fused = learnt.outputs(network.fused, learnt.train, size).cpu()
+            fused, encoded = fused if learnt.drawn is None else fused[learnt.drawn], learnt.encoded
+            weight = self.task.class_weights(encoded, self.class_weights)
+            told = head.fit(fused.numpy(), encoded, None if weight is None else weight.numpy())
+            if told:
+                reporter.note(told)
+        return self.task.metrics(*data.predictions(network, self.task, size))
+
     def loss(self, data: TrainingData) -> Loss:
         """Return the task's loss, in which the classes count as is asked for these train rows."""
-        weight = self.task.class_weights(data.train.targets.numpy(), self.class_weights)
+        weight = self.task.class_weights(data.encoded, self.class_weights)
         weight = None if weight is None else weight.to(self.device)
         return lambda outputs, targets: self.task.loss(outputs, targets, None if weight is None else weight.to(outputs))
 

@@ -79,7 +79,8 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
 def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
     roles = intake.roles
     old_splits = infer_column(intake.columns, ["split"])
-    taken = {column for column in (roles.id, roles.split, roles.target, roles.group, old_splits) if column is not None}
+    own = (roles.id, roles.split, *roles.targets, roles.group, old_splits)
+    taken = {column for column in own if column is not None}
     found = infer_kinds(intake.head, taken)
     unused = found.pop("", [])
     told = [f"{column} {kind}" for kind, names in found.items() for column in names]

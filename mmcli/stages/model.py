@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class TrainedModel:
         """Return the network with its weights; it takes no memory before they are known to fit."""
         import torch
 
+        from mmcli.models.estimator_head import estimators_of
         from mmcli.models.weights import fitting_weights, read_weights
 
         with torch.device("meta"):
@@ -75,12 +76,21 @@ class TrainedModel:
         found = fitting_weights(planned, read_weights(weights), weights)
         network = self.plan.build(self.modalities, self.task, pretrained=False)
         network.load_state_dict(found)
+        if self.plan.model is not None:
+            for name, estimator in estimators_of(network.head).items():
+                estimator.load(self.artifact.sound_file(name))
         return network.eval()
 
     @property
     def source_of(self) -> dict[str, str]:
         """The source modality of each feature."""
         return {name: self.modalities[name].source for name in self.names}
+
+    @property
+    def task_target(self) -> Literal["column", "group", "optional"]:
+        """Where the task takes the targets of rows from."""
+        found: Literal["column", "group", "optional"] = getattr(self.task, "target", "column")
+        return found
 
     @property
     def sources(self) -> list[str]:
@@ -117,29 +127,34 @@ class TrainedModel:
         Returns:
             (B, …) float64, the prior where a row has no modality; (B,) bool.
         """
-        present = dict(vectors.present)
-        if keep is not None:
-            present = mask(present, self.source_of, keep)
+        present = self._present(vectors, keep)
         outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
         known = np.logical_or.reduce([present[name] for name in self.names])
         predictions = self.task.predictions(outputs)
         predictions[~known] = self.task.prior()
         return np.asarray(predictions, np.float64), known
 
+    def _present(self, vectors: Vectors, keep: Collection[str] | None) -> dict[str, Array]:
+        present = dict(vectors.present)
+        return present if keep is None else mask(present, self.source_of, keep)
+
     @property
     def weighs(self) -> bool:
         """Whether the fusion says how much each modality counts."""
         return getattr(self.network.fusion, "modality_weights", None) is not None
 
-    def weights(self, vectors: Vectors) -> Array:
-        """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it."""
+    def weights(self, vectors: Vectors, keep: Collection[str] | None = None) -> Array:
+        """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it.
+
+        Only the source modalities to ``keep`` are looked at; None is all of them.
+        """
 
         def weigh(values: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
             found = self.network.weights_from_vectors(values, present)
             assert found is not None
             return found
 
-        return np.asarray(self._in_batches(weigh, vectors.values, vectors.present), np.float64)
+        return np.asarray(self._in_batches(weigh, vectors.values, self._present(vectors, keep)), np.float64)
 
     def _in_batches(
         self, compute: Callable[..., Tensor], values: Mapping[str, Rows], present: Mapping[str, Array]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def publish_model(
     writer: ArtifactWriter, request: Mapping[str, Any], samples: Samples,
     chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec],
-    network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime,
+    network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime, told: Mapping[str, Any],
 ) -> Artifact:  # fmt: skip
     """Write what a run has learnt, its best epoch, and publish it; return the model.
 
@@ -43,15 +43,21 @@ def publish_model(
         stopped: Whether Ctrl-C ended it.
         began: When the command began, in seconds since 1970.
         runtime: Where it ran.
+        told: What the header is to say besides.
     """
     from safetensors.torch import save
+
+    from mmcli.models.estimator_head import estimators_of
 
     shutil.rmtree(writer.folder / "checkpoint", ignore_errors=True)
     if stopped:
         run.save()
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     (writer.folder / WEIGHTS).write_bytes(save(weights))
-    history = {"best": run.best.number, "epochs": [dataclasses.asdict(epoch) for epoch in run.history]}
+    for name, estimator in estimators_of(network.head).items():
+        estimator.save(writer.folder / name)
+    best = None if run.best is None else run.best.number
+    history = {"best": best, "epochs": [dataclasses.asdict(epoch) for epoch in run.history]}
     (writer.folder / "history.json").write_text(json.dumps(history, indent=1) + "\n")
     for record, states in chain:
         writer.write_state(record.folder, states)
@@ -67,9 +73,10 @@ def publish_model(
         "task": registered_name(run.task),
         "parameter_count": sum(value.numel() for value in network.parameters()),
         "batch_size": run.batch_size,
-        "best_epoch": run.best.number,
-        "best_values": run.best.values,
+        "best_epoch": best,
+        "best_values": run.values,
         "stopped": stopped,
+        **told,
         "chain": [record.to_json() for record, _ in chain],
         "modalities": {name: spec.to_json() for name, spec in modalities.items()},
         "counts": {},
@@ -104,6 +111,8 @@ def summary_of_model(model: Artifact, began: float) -> Summary:
         stage=STAGE, output=str(model.path), rows=0, seconds=round(time.time() - began, 2), computed=0, reused=0,
         details={
             "task": header["task"], "method": header["network"]["method"], "parameters": header["parameter_count"],
-            "best_epoch": header["best_epoch"], "val": header["best_values"], "stopped": header["stopped"],
+            "model": header["network"].get("model"), "best_epoch": header["best_epoch"],
+            "val": header["best_values"], "stopped": header["stopped"],
+            **{name: header[name] for name in ("cross_validation",) if name in header},
         },
     )  # fmt: skip

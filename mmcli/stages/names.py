@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmcli.errors import MmcliError
+from mmcli.models._sklearn import ESTIMATORS, FAMILY, Estimator, options_of_estimator
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, options_of, parse_spec
 from mmcli.stages.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 
@@ -25,7 +26,10 @@ _GIVEN = ("seed", "link", "inner")
 
 
 def registered_names(what: str, verbose: bool = False) -> list[Name]:
-    """Return the names of ``extractors``, ``fusion``, ``encoders``, ``tasks``, or ``all``; verbose: their options."""
+    """Return the names of ``extractors``, ``fusion``, ``encoders``, ``models``, ``tasks``, or ``all``.
+
+    With ``verbose`` they have their options.
+    """
     found: list[Name] = []
     if what in ("extractors", "all"):
         for kind in KINDS:
@@ -45,9 +49,20 @@ def registered_names(what: str, verbose: bool = False) -> list[Name]:
             Name("encoders", ", ".join(ENCODERS.constant(name, "kinds", ())), name, ENCODERS.summary(name), None)
             for name in ENCODERS.names()
         ]
+    if what in ("models", "all"):
+        found += [
+            Name("models", ", ".join(entry.roles), f"{FAMILY}:{name}", entry.summary, _told_estimator(entry, verbose))
+            for name, entry in ESTIMATORS.items()
+        ]
     if what in ("tasks", "all"):
         found += [Name("tasks", "", name, TASKS.summary(name), _told(TASKS, name, verbose)) for name in TASKS.names()]
     return found
+
+
+def _told_estimator(entry: Estimator, verbose: bool) -> str | None:
+    if not verbose:
+        return None
+    return ", ".join(f"{key}={_typed(value)}" for key, value in options_of_estimator(entry).items())
 
 
 def _told(registry: Registry, name: str, verbose: bool) -> str | None:

@@ -11,7 +11,8 @@ from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.stages.collate import form_width, has_steps
 from mmcli.stages.encoder_choice import build_encoder, parse_choice
-from mmcli.stages.transforms.fuse import FUSED, build_fusion
+from mmcli.stages.network_parts import choose_parts
+from mmcli.stages.transforms.fuse import FUSED
 from mmcli.store.columns import ModalitySpec
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class NetworkPlan:
         encoders: The encoder of each modality that has one, as ``--encoder`` takes it.
         mixed_precision: Whether encoders compute in bfloat16.
         pooling: What makes one vector of a modality's sequence or feature map, where the method takes vectors.
+        attends: Whether the head looks at the steps of every modality, beside what the method makes of them.
+        model: The estimator in the place of the head, as ``--model`` takes it; None is layers that are trained.
     """
 
     method: str
@@ -45,10 +48,12 @@ class NetworkPlan:
     encoders: Mapping[str, str] = field(default_factory=dict)
     mixed_precision: bool = False
     pooling: str = DEFAULT_POOLING
+    attends: bool = False
+    model: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values; what says nothing is left out."""
-        unsaid = {"encoders": {}, "mixed_precision": False, "pooling": DEFAULT_POOLING}
+        unsaid = {"encoders": {}, "mixed_precision": False, "pooling": DEFAULT_POOLING, "attends": False, "model": None}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -73,7 +78,7 @@ class NetworkPlan:
     def ready_pooling(self) -> str | None:
         """What pools ready features when they are read; None where the network gets their steps."""
         fuses_steps = FUSIONS.constant(parse_spec(self.method).name, "sequences", False)
-        return None if fuses_steps or self.pooling == "attention" else self.pooling
+        return None if self.attends or fuses_steps or self.pooling == "attention" else self.pooling
 
     @property
     def late(self) -> bool:
@@ -88,23 +93,8 @@ class NetworkPlan:
             task: Fitted; it says what the outputs are.
             pretrained: Read the weights that encoders start from; not needed where all weights are loaded next.
         """
-        from torch import nn
-
-        from mmcli.models.heads import MlpHead
-        from mmcli.models.late_heads import LateHeads
         from mmcli.models.network import Network
         from mmcli.models.pooling import build_pooling
-
-        method = parse_spec(self.method)
-
-        def head(in_dim: int) -> nn.Module:
-            return MlpHead(in_dim, task.out_dim, hidden=self.hidden, dropout=self.dropout)
-
-        def late(in_dims: Mapping[str, int]) -> nn.Module:
-            return LateHeads(
-                in_dims, task.out_dim, head=head,
-                combination=lambda outputs: build_fusion(method, outputs, self.seed, task.link),
-            )  # fmt: skip
 
         encoders = {
             name: build_encoder(parse_choice(text), modalities[name], self.seed, pretrained)
@@ -114,13 +104,15 @@ class NetworkPlan:
             name: encoders[name].output() if name in encoders else modalities[name].main
             for name in feature_names(modalities)
         }
+        with_steps = [name for name, form in forms.items() if has_steps(form)]
+        parts = choose_parts(self, modalities, task, with_steps)
         return Network(
             {name: form_width(form) for name, form in forms.items()},
-            fusion=late if self.late else lambda in_dims: build_fusion(method, in_dims, self.seed),
-            head=(lambda in_dim: nn.Identity()) if self.late else head,
+            fusion=parts.fusion,
+            head=parts.head,
             encoders=encoders,
             pooling={
-                name: build_pooling(self.pooling, form_width(form)) for name, form in forms.items() if has_steps(form)
+                name: build_pooling(self.pooling, form_width(forms[name])) for name in with_steps if not self.attends
             },
             mixed_precision=self.mixed_precision,
             projection_dim=self.projection,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -169,7 +170,8 @@ def _beside(path: Path, source: str) -> str:
 
 def _typed(where: str, value: Any, hint: Any) -> Any:
     """Take a YAML value for an option as the command takes its text."""
-    if typing.get_origin(hint) is not None and "Sequence" in str(typing.get_origin(hint)):
+    choices = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if any(typing.get_origin(choice) is Sequence for choice in choices) and not isinstance(value, dict | None):
         return [str(item) for item in (value if isinstance(value, list) else [value])]
     if isinstance(value, dict) or value is None:
         raise UsageError(f"{where}: expected a value, found {value!r}")

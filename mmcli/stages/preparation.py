@@ -57,7 +57,7 @@ class PreparationOptions(TypedDict, total=False):
     numeric: Sequence[str]
     categorical: Sequence[str]
     tensor: Sequence[str]
-    target: str | None
+    target: str | Sequence[str] | None
     id: str | None
     split: str | None
     split_ratio: str | None

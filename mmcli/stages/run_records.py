@@ -25,14 +25,14 @@ class RunRecord:
     Args:
         metrics: On the val rows, by name.
         epochs: Done.
-        best_epoch: Whose weights were measured.
+        best_epoch: Whose weights were measured; None where there are none.
         parameters: Numbers in the network.
         batch_size: Rows in a batch.
     """
 
     metrics: dict[str, float]
     epochs: int
-    best_epoch: int
+    best_epoch: int | None
     parameters: int
     batch_size: int
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from mmcli.errors import StoppedError
+from mmcli.errors import UsageError
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
+from mmcli.stages.cross_validation import cross_validate
 from mmcli.stages.driver import Summary
 from mmcli.stages.model import STAGE
-from mmcli.stages.model_writing import model_before, publish_model, summary_of_model
+from mmcli.stages.model_writing import summary_of_model
+from mmcli.stages.one_training import finished_before, fit_and_publish, load
+from mmcli.stages.sampling import Sampling
 from mmcli.stages.training_request import TrainOptions, open_sources, request_training
-from mmcli.stages.training_run import TrainingRun, checkpoint_before
-from mmcli.store.keys import fingerprint
 from mmcli.store.writer import ArtifactWriter, check_output
 
 SOURCES = ("fuse", "preprocess", "extract-features")
@@ -26,8 +29,8 @@ def train(
     source: str | Sequence[str],
     output: Path,
     *,
-    task: str = "auto",
-    target: str | None = None,
+    task: str | Sequence[str] = "auto",
+    target: str | Sequence[str] | None = None,
     method: str | None = None,
     encoder: Sequence[str] = (),
     projection: int = 128,
@@ -36,6 +39,7 @@ def train(
     dropout: float | None = None,
     modality_dropout: float = 0.0,
     class_weights: Literal["none", "balanced", "effective"] = "none",
+    sampling: Sampling = "none",
     augment: Sequence[str] = (),
     augment_strength: float = 0.5,
     epochs: int = 40,
@@ -52,6 +56,10 @@ def train(
     device: str = "auto",
     precision: str = "auto",
     compile: bool = False,
+    modalities: Sequence[str] = (),
+    model: str | None = None,
+    folds: int | None = None,
+    keep: Path | None = None,
     deterministic: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
@@ -65,35 +73,49 @@ def train(
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(None, device, precision, batch_size, seed, default_batch_size=64, deterministic=deterministic)
-    check_output(Path(os.path.abspath(output)), STAGE)
+    place = Path(os.path.abspath(output))
+    check_output(place, STAGE)
+    _check_folds(folds, keep, place)
     asked = TrainOptions(
         task=task, target=target, method=method, encoder=encoder, projection=projection, hidden=hidden,
         dropout=dropout, modality_dropout=modality_dropout, class_weights=class_weights, augment=augment,
         augment_strength=augment_strength, epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule,
         clip_norm=clip_norm, patience=patience, monitor=monitor, batch_size=batch_size, seed=seed, precision=precision,
-        pooling=pooling, compile=compile,
+        pooling=pooling, compile=compile, modalities=modalities, sampling=sampling, model=model,
     )  # fmt: skip
     asked.check_names()
+    asked.check_against(train_defaults())
     sources = [source] if isinstance(source, str) else list(source)
     samples = open_sources(sources, SOURCES if len(sources) == 1 else SOURCES[1:], limit, reporter)
     training = request_training(samples, asked, runtime, reporter)
     request = training.to_json()
+    if folds is not None:
+        request["folds"] = folds
     with ArtifactWriter(output, STAGE, fresh) as writer:
-        before = model_before(writer, request)
-        if before is not None and not before.header["stopped"]:
+        before = finished_before(writer, request)
+        if before is not None:
             return summary_of_model(before, began)
-        modalities = training.plan.fit()
-        data = training.load(modalities, reporter)
-        resumed = checkpoint_before(writer, before, fingerprint(request))
-        run = TrainingRun(writer, fingerprint(request), data.task, reporter)
-        outcome, network = training.fit(run, modalities, data, resumed, runtime)
-        stopped = outcome is None
-        model = publish_model(
-            writer, request, samples, training.chain(), modalities, network, run, stopped, began, runtime
-        )
-    if stopped:
-        raise StoppedError(
-            f"stopped after epoch {len(run.history)} of {epochs}: the best so far (epoch {run.best.number}) is in "
-            f"{output}, marked stopped; the same command goes on from here"
-        )
-    return summary_of_model(model, began)
+        loaded = load(training, reporter)
+        told: dict[str, Any] = {}
+        if folds is not None:
+            validated = cross_validate(training, loaded, folds, writer.output, keep, fresh, runtime, reporter)
+            validated.write(writer.folder)
+            told = validated.header()
+        made = fit_and_publish(writer, training, request, loaded, runtime, reporter, began, told)
+    return summary_of_model(made, began)
+
+
+def _check_folds(folds: int | None, keep: Path | None, output: Path) -> None:
+    if keep is not None and folds is None:
+        raise UsageError(f"--keep {keep}: it is for the models of folds; say how many with --folds")
+    if folds is not None and folds < 2:
+        raise UsageError(f"--folds {folds}: expected 2 or more")
+    if keep is not None and Path(os.path.abspath(keep)).is_relative_to(output):
+        raise UsageError(f"--keep {keep}: lies in the model, which is replaced as a whole; name a folder beside it")
+
+
+def train_defaults() -> dict[str, Any]:
+    """Return what those options are that decide what comes of a training, where no one says anything."""
+    names = {field.name for field in dataclasses.fields(TrainOptions)}
+    signature = inspect.signature(train).parameters
+    return {name: parameter.default for name, parameter in signature.items() if name in names}

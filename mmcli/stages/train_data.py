@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmcli.errors import MmcliError, UsageError
+from mmcli.errors import MmcliError
 from mmcli.models import DEFAULT_POOLING
-from mmcli.registry import TASKS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.collate import to_features
 from mmcli.stages.network_plan import feature_names
+from mmcli.stages.targets import AskedTask, TargetSource, target_role
 from mmcli.stages.training_batches import Examples, TrainingData
 from mmcli.stages.training_rows import warn_of_target
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
 from mmcli.store.samples import Samples
-from mmcli.tasks import infer_task
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
@@ -36,11 +36,13 @@ def load_training_data(
     fusing: FuseTransform | None,
     modalities: Mapping[str, ModalitySpec],
     encoded: Collection[str],
-    target: str | None,
-    task: str,
+    columns: Sequence[str],
+    asked: AskedTask,
     reporter: Reporter,
     *,
     pooling: str | None = DEFAULT_POOLING,
+    keep: Collection[str] = (),
+    fitted: Task | None = None,
 ) -> TrainingData:
     """Read the train and val rows that have any modality; the test rows are not looked at.
 
@@ -49,19 +51,22 @@ def load_training_data(
         fusing: Scales the ready features; None where a fuse stage has done it.
         modalities: What the network will be given.
         encoded: Those among them that have an encoder: their values stay where they are.
-        target: The column to learn.
-        task: Its name and options, or ``auto``.
+        columns: Those to learn.
+        asked: The task.
         reporter: Is told what was inferred and left out.
         pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
+        keep: The source modalities to learn from, the others being taken for absent; () is all.
+        fitted: The task, where it has learnt what targets there are; it is then taken as it is.
 
     Raises:
         MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
     """
-    if target is None:
-        raise UsageError("no target: name the column to learn with --target")
-    warn_of_target(target, {spec.source for spec in modalities.values()}, samples, reporter)
+    asked.check(columns)
+    sources = {name: modalities[name].source for name in feature_names(modalities)}
+    warn_of_target(columns, set(keep) or set(sources.values()), samples, reporter)
+    target = TargetSource(asked.kind, replace(samples.roles, target=target_role(columns)), samples.name)
 
-    ready = [name for name in feature_names(modalities) if name not in encoded]
+    ready = [name for name in sources if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}
     found: dict[str, list[object]] = {"train": [], "val": []}
     empty = 0
@@ -71,6 +76,8 @@ def load_training_data(
             batch = fusing.apply(batch, Runtime(), NothingEarlier())
         features, present = _features({name: batch.columns[name] for name in ready}, pooling)
         present |= {name: torch.from_numpy(samples.present(name, slice(start, stop))) for name in encoded}
+        if keep:
+            present = {name: there & (sources[name] in keep) for name, there in present.items()}
         known = torch.stack(list(present.values())).any(dim=0).numpy()
         splits = np.array([row.get(samples.roles.split) for row in batch.rows])
         for split in parts:
@@ -79,26 +86,27 @@ def load_training_data(
             rows = torch.from_numpy(here)
             numbers = np.arange(start, stop)
             parts[split].append(Examples(features, present, torch.zeros(len(known)), numbers).take(rows))
-            found[split] += [_target(batch.rows[row], target, samples) for row in here]
+            found[split] += [target.require(batch.rows[row]) for row in here]
     if empty:
         reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
     for split, targets in found.items():
         if not targets:
             raise MmcliError(f"{samples.name}: no {split} rows with features; train needs some of both train and val")
-    name = infer_task(found["train"]) if task == "auto" else task
-    if task == "auto":
-        reporter.note(f"task: {name} of {target!r} (--task chooses)")
-    made: Task = TASKS.build(parse_spec(name))
+    made = fitted or asked.build(columns, found["train"], reporter)
+    if hasattr(made, "take_modalities"):
+        made.take_modalities(sorted(set(sources.values())))
+    shown = ", ".join(columns)
     for split, targets in found.items():
-        _check_targets(made, targets, [part.rows for part in parts[split]], target, samples)
-    made.fit(found["train"])
-    _leave_out_unknown(made, parts["val"], found["val"], target, reporter)
-    _warn_of_unseen(made, found["val"], target, reporter)
-    if len({str(value) for value in found["val"]}) == 1:
-        reporter.warn(f"every val row has the same {target!r}: what is measured on them says little")
-    train, val = (_join(parts[split], torch.from_numpy(made.encode(found[split]))) for split in ("train", "val"))
+        _check_targets(made, targets, [part.rows for part in parts[split]], shown, samples)
+    if fitted is None:
+        made.fit(found["train"])
+    _leave_out_unknown(made, parts["val"], found["val"], shown, reporter)
+    _warn_of_unseen(made, found["val"], shown, reporter)
+    if asked.kind == "column" and len({str(value) for value in found["val"]}) == 1:
+        reporter.warn(f"every val row has the same {shown!r}: what is measured on them says little")
+    train, val = (_join(parts[split], _as_tensor(made.encode(found[split]))) for split in ("train", "val"))
     absent = sorted(name for name, there in train.present.items() if not there.any())
-    if absent:
+    if absent and not keep:
         reporter.warn(f"{', '.join(absent)}: in no train row, so nothing is learnt of it")
     size = sum(
         value.values.nbytes if isinstance(value, Ragged) else value.nbytes
@@ -165,16 +173,12 @@ def _warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Re
         reporter.warn(f"the {target!r} of val rows has {len(unseen)} labels that no train row has ({shown}): left out")
 
 
-def _target(row: Mapping[str, object], target: str, samples: Samples) -> object:
-    if target not in row:
-        raise MmcliError(f"{samples.name}: no column {target!r} for the target (there are: {', '.join(row)})")
-    value = row[target]
-    if value is None or str(value).strip() == "":
-        raise MmcliError(f"sample {row[samples.roles.id]!r}: its target (column {target!r}) is empty")
-    return value
+def _as_tensor(encoded: Array) -> Tensor | Array:
+    """Return numbers as a tensor; what is no numbers stays as it is."""
+    return torch.from_numpy(encoded) if encoded.dtype.kind in "biuf" else encoded
 
 
-def _join(parts: list[Examples], targets: Tensor) -> Examples:
+def _join(parts: list[Examples], targets: Tensor | Array) -> Examples:
     first = parts[0]
     return Examples(
         {name: _join_features([part.features[name] for part in parts]) for name in first.features},

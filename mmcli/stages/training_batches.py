@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,14 +32,25 @@ class Examples:
     Args:
         features: Ready features by modality: vectors (B, D), or the steps of feature maps (B, C, H, W) and sequences.
         present: Where each modality is present, (B,) bool.
-        targets: As the task encodes them, (B,) or (B, …).
+        targets: As the task encodes them, (B,) or (B, …); what is no numbers, of a task without a loss, stays an array.
         rows: Which samples these are, (B,): stored values are read by it.
     """
 
     features: dict[str, Tensor | Ragged]
     present: dict[str, Tensor]
-    targets: Tensor
+    targets: Tensor | Array
     rows: Array
+
+    @property
+    def encoded(self) -> Array:
+        """The targets as the task encoded them."""
+        return self.targets if isinstance(self.targets, np.ndarray) else self.targets.numpy()
+
+    @property
+    def numbers(self) -> Tensor:
+        """The targets, of a task that is learnt by a loss."""
+        assert not isinstance(self.targets, np.ndarray)
+        return self.targets
 
     def take(self, rows: Tensor) -> Examples:
         """Return some of the rows."""
@@ -76,6 +87,7 @@ class TrainingData:
         device: Where batches go.
         lengths: Of the train rows, for ready sequences and encoders of what differs in length; see ``read_lengths``.
         ranks: Of the train rows by length; None where all are equally long.
+        drawn: Which train rows are learnt from, each as often as it is there; None is each once.
     """
 
     task: Task
@@ -86,6 +98,12 @@ class TrainingData:
     device: str = "cpu"
     lengths: Mapping[str, Array] = field(default_factory=dict)
     ranks: Tensor | None = None
+    drawn: Tensor | None = None
+
+    @property
+    def encoded(self) -> Array:
+        """The targets that are learnt from, as the task encoded them."""
+        return self.train.encoded if self.drawn is None else self.train.encoded[self.drawn.numpy()]
 
     def to(self, device: str, encoders: Mapping[str, Encoder]) -> TrainingData:
         """Return it for a network with these encoders on a device."""
@@ -100,10 +118,12 @@ class TrainingData:
         return replace(self, device=device, encoders=encoders, lengths=lengths, ranks=rank_by_length(lengths))
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Inputs]:
-        """Return the train rows in an order drawn from the generator, those of similar length together."""
+        """Return the rows to learn from in an order drawn from the generator, those of similar length together."""
         import torch
 
-        order = torch.randperm(len(self.train.targets), generator=generator)
+        drawn = self.drawn
+        order = torch.randperm(len(self.train.targets) if drawn is None else len(drawn), generator=generator)
+        order = order if drawn is None else drawn[order]
         rows = cut(order, size) if self.ranks is None else cut_by_length(order, self.ranks, size, generator)
         return self._inputs(self.train, rows)
 
@@ -115,17 +135,30 @@ class TrainingData:
         return torch.tensor((rows or [0]) * (1 if len(rows) > 1 else 2))
 
     def validate(self, model: nn.Module, task: Task, size: int) -> dict[str, float]:
-        """Return the loss and the task's metrics on the val rows."""
+        """Return the loss and the task's metrics on the val rows; of a head that is taught, what the task has."""
         import torch
 
+        if getattr(model, "taught", False):
+            return self._taught(model, task, size)
         outputs = self.outputs(model, self.val, size)
         loss = float(task.loss(outputs, self._moved(self.val.targets)))
         if not torch.isfinite(outputs).all():
             return {"loss": float("nan")}  # of which training says what to do
         return {
             "loss": loss,
-            **task.metrics(task.predictions(outputs.cpu()), self.val.targets.numpy()),
+            **task.metrics(task.predictions(outputs.cpu()), self.val.encoded),
         }
+
+    def _taught(self, model: nn.Module, task: Any, size: int) -> dict[str, float]:
+        """Return what the task makes of the sums over batches, of which none is kept: outputs are large."""
+        import torch
+
+        sums = [
+            task.taught_sums(model(batch.features, batch.present, batch.targets), batch.targets)
+            for batch in self._inputs(self.val, cut(torch.arange(len(self.val.targets)), size))
+        ]
+        values: dict[str, float] = task.taught_values(torch.stack(sums).sum(dim=0))
+        return values
 
     def predictions(self, model: nn.Module, task: Task, size: int) -> tuple[Array, Array]:
         """Return what a trained model predicts for the val rows, and their targets."""
@@ -133,7 +166,7 @@ class TrainingData:
 
         with torch.no_grad():
             outputs = self.outputs(model, self.val, size)
-        return task.predictions(outputs.cpu()), self.val.targets.numpy()
+        return task.predictions(outputs.cpu()), self.val.encoded
 
     def outputs(self, model: Callable[..., Tensor], examples: Examples, size: int) -> Tensor:
         """Return what a model makes of the features and presence of these rows, in their order."""
@@ -163,7 +196,11 @@ class TrainingData:
         present = {name: value.to(self.device) for name, value in batch.present.items()}
         return Inputs(features, present, self._moved(batch.targets))
 
-    def _moved(self, targets: Tensor) -> Tensor:
-        """Return targets on the device; Metal has no float64."""
+    def _moved(self, targets: Tensor | Array) -> Tensor:
+        """Return targets on the device; Metal has no float64. What is no numbers has no place there."""
+        import torch
+
+        if isinstance(targets, np.ndarray):
+            return torch.zeros(len(targets))
         narrowed = targets.float() if self.device == "mps" and targets.is_floating_point() else targets
         return narrowed.to(self.device)

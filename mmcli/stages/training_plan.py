@@ -13,6 +13,7 @@ from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
 from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
+from mmcli.stages.estimator_choice import check_suits_estimator
 from mmcli.stages.fusion_choice import check_pooling, load_fitted
 from mmcli.stages.network_plan import NetworkPlan
 from mmcli.stages.training_rows import aligned_train_columns, train_columns
@@ -23,7 +24,7 @@ from mmcli.store.samples import Samples
 
 DEFAULT_METHOD = "concat"
 STATIC_HIDDEN = (256,)
-READY_DROPOUT, ENCODED_DROPOUT = 0.5, 0.2
+READY_DROPOUT, ENCODED_DROPOUT, ATTENDING_DROPOUT = 0.5, 0.2, 0.3
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,15 @@ class NetworkOptions:
         encoders: ``MODALITY=NAME`` each.
         projection: The width for methods that need equal ones.
         hidden: ``auto``, ``none``, or widths such as ``512,128``.
-        dropout: From 0 to 1; None is ``READY_DROPOUT``, or ``ENCODED_DROPOUT`` where a modality is encoded.
+        dropout: From 0 to 1; None is ``READY_DROPOUT``, ``ATTENDING_DROPOUT`` for a head that attends, or
+            ``ENCODED_DROPOUT`` where a modality is encoded.
         modality_dropout: From 0 to 1.
         precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
         seed: For all that draws at random.
         pooling: Of sequences and feature maps; None is that of the fuse stage, or the mean.
+        default_method: The fusion where neither a person nor a fuse stage names one.
+        attends: Whether the task's head looks at the steps of every modality.
+        model: The estimator after the fusion; None is a network.
     """
 
     method: str | None
@@ -51,6 +56,9 @@ class NetworkOptions:
     precision: str
     seed: int
     pooling: str | None = None
+    default_method: str = DEFAULT_METHOD
+    attends: bool = False
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +103,7 @@ class TrainingPlan:
         if not FUSIONS.constant(parse_spec(self.network.method).name, "fitted", False):
             return
         learnt = self.samples.states(self.samples.chain[-1]) if self.fusing is None else self.fusing.states()
-        load_fitted(fusion, learnt[FUSED])
+        load_fitted(getattr(fusion, "method", fusion), learnt[FUSED])
 
     def _vocabulary(self, name: str) -> list[str]:
         record = next(record for record in self.samples.chain if record.stage == "preprocess")
@@ -129,6 +137,12 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
         if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
             reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
     fusing, method, pooling = _choose_method(samples, options, encoders, reporter)
+    if options.model is not None and options.attends:
+        raise UsageError(f"--model {options.model}: it writes no texts, as --task asks; leave --model out")
+    if options.model is not None:
+        check_suits_estimator(options.model, encoders, method, pooling)
+        network = NetworkPlan(method, None, (), 0.0, 0.0, options.seed, pooling=pooling, model=options.model)
+        return TrainingPlan(samples, encoders, fusing, network)
     half = bool(encoders) and (
         options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))
     )
@@ -138,12 +152,26 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
     widths = (() if learnt else STATIC_HIDDEN) if options.hidden == "auto" else _parse_hidden(options.hidden)
     dropout = options.dropout
     if dropout is None:
-        dropout = ENCODED_DROPOUT if encoders else READY_DROPOUT
+        ready = ATTENDING_DROPOUT if options.attends else READY_DROPOUT
+        dropout = ENCODED_DROPOUT if encoders else ready
     network = NetworkPlan(
         method, width, widths, dropout, options.modality_dropout, options.seed,
-        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling,
+        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling, attends=options.attends,
     )  # fmt: skip
+    if network.attends:
+        _check_attending(network, options.hidden)
     return TrainingPlan(samples, encoders, fusing, network)
+
+
+def _check_attending(network: NetworkPlan, hidden: str) -> None:
+    """Refuse what a head that looks at the steps of every modality has no use for."""
+    if network.late:
+        raise UsageError(
+            f"--method {network.method}: it combines what a head says of each modality, and this task has one that "
+            "looks at all of them; take a method that fuses features, such as concat"
+        )
+    if hidden != "auto":
+        raise UsageError(f"--hidden {hidden}: this task's head has no such layers; its sizes are options of --task")
 
 
 def _parse_hidden(text: str) -> tuple[int, ...]:
@@ -172,8 +200,8 @@ def _choose_method(
             )
         return None, chosen, pooled
     if method is None:
-        reporter.note(f"fusion: {DEFAULT_METHOD} (--method chooses)")
-    spec, pooling = parse_spec(method or DEFAULT_METHOD), pooling or DEFAULT_POOLING
+        reporter.note(f"fusion: {options.default_method} (--method chooses)")
+    spec, pooling = parse_spec(method or options.default_method), pooling or DEFAULT_POOLING
     check_pooling(spec.name, pooling)
     if encoders and FUSIONS.constant(spec.name, "fitted", False):
         raise UsageError(

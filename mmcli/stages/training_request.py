@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mmcli.errors import UsageError, unknown_name
-from mmcli.registry import FUSIONS, TASKS, parse_spec
-from mmcli.reporting import Reporter
+from mmcli.errors import UsageError
+from mmcli.registry import FUSIONS, parse_spec
+from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import Runtime
 from mmcli.stages.augmenting import Augmentation, plan_augmentation
 from mmcli.stages.compiling import require_compiler
-from mmcli.stages.training_plan import NetworkOptions, TrainingPlan, plan_training
+from mmcli.stages.estimator_choice import choose_model, refuse_losses_of_networks, refuse_options_of_networks
+from mmcli.stages.modality_choice import check_modalities, parse_modalities
+from mmcli.stages.sampling import Sampling, check_sampling
+from mmcli.stages.targets import parse_tasks, target_columns, target_role
+from mmcli.stages.training_plan import DEFAULT_METHOD, NetworkOptions, TrainingPlan, plan_training
 from mmcli.stages.training_rows import warn_of_lacking
 from mmcli.stages.transforms import record_of
 from mmcli.store.artifact import TransformRecord
@@ -29,15 +33,15 @@ if TYPE_CHECKING:
     from mmcli.stages.training_batches import TrainingData
     from mmcli.stages.training_run import Resumed, TrainingRun
     from mmcli.tasks import Task
-    from mmcli.training import Outcome, TrainingOptions
+    from mmcli.training import TrainingOptions
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """The options of train that decide what comes of it; see ``mmcli train --help``."""
 
-    task: str
-    target: str | None
+    task: str | Sequence[str]
+    target: str | Sequence[str] | None
     method: str | None
     encoder: Sequence[str]
     projection: int
@@ -60,6 +64,9 @@ class TrainOptions:
     precision: str
     pooling: str | None = None
     compile: bool = False
+    sampling: Sampling = "none"
+    modalities: Sequence[str] = ()
+    model: str | None = None
 
     def check_names(self) -> None:
         """Refuse what needs no samples to be known wrong.
@@ -72,15 +79,27 @@ class TrainOptions:
         for name, value in asdict(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number")
-        task = parse_spec(self.task)
-        if task.name != "auto" and task.name not in TASKS.names():
-            raise unknown_name("task", task.name, ["auto", *TASKS.names()])
-        if task.name == "auto" and str(task) != "auto":
-            raise UsageError(f"--task {self.task}: auto has no options; they are written after the name of a task")
-        if task.options or task.argument:
-            TASKS.build(task)
+        parse_tasks(self.task).check_names()
         if self.precision == "float16":
             raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
+
+    def check_against(self, defaults: Mapping[str, Any]) -> None:
+        """Refuse options that say how a network is trained, where none is.
+
+        Raises:
+            UsageError: One of them is not as in ``defaults``.
+        """
+        model = self._estimator
+        refuse_options_of_networks(model, vars(self), defaults)
+        refuse_losses_of_networks(model, parse_tasks(self.task).task)
+
+    def can_take(self, method: str) -> bool:
+        """Return whether a fusion method can stand before the model."""
+        return self._estimator is None or FUSIONS.constant(method, "kind") == "static"
+
+    @property
+    def _estimator(self) -> str | None:
+        return choose_model(self.model, parse_tasks(self.task).model, Silent())
 
 
 @dataclass(frozen=True)
@@ -102,9 +121,14 @@ class TrainingRequest:
     assets: Mapping[str, Mapping[str, str]]
 
     @property
-    def target(self) -> str | None:
-        """The column to learn."""
-        return self.options.target or self.samples.roles.target
+    def targets(self) -> tuple[str, ...]:
+        """The columns to learn."""
+        return target_columns(self.options.target) or self.samples.roles.targets
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The source modalities to learn from, sorted; () is all."""
+        return parse_modalities(self.options.modalities)
 
     @property
     def compiled(self) -> bool:
@@ -115,13 +139,18 @@ class TrainingRequest:
         """Return everything that the result depends on: by it the same request is known again."""
         asked = self.options
         parameters: dict[str, Any] = {
-            "task": asked.task, "target": self.target, "class_weights": asked.class_weights, "epochs": asked.epochs,
+            "task": parse_tasks(asked.task).to_json(), "target": target_role(self.targets),
+            "class_weights": asked.class_weights, "epochs": asked.epochs,
             "lr": asked.lr, "weight_decay": asked.weight_decay, "l1": asked.l1, "schedule": asked.schedule,
             "clip_norm": asked.clip_norm, "patience": asked.patience, "monitor": asked.monitor,
             "batch_size": asked.batch_size or "auto", "augmentation": self.augmentation.to_json(),
         }  # fmt: skip
         if self.compiled:
             parameters["compiled"] = True
+        if asked.sampling != "none":
+            parameters["sampling"] = asked.sampling
+        if self.keep:
+            parameters["modalities"] = list(self.keep)
         return {
             "source": self.samples.digest, "seed": asked.seed, "parameters": parameters,
             "network": self.plan.network.to_json(), "encoder_assets": self.assets,
@@ -131,24 +160,30 @@ class TrainingRequest:
         """Return a hash of all that."""
         return fingerprint(self.to_json())
 
-    def load(self, modalities: Mapping[str, ModalitySpec], reporter: Reporter) -> TrainingData:
-        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned.
+    def load(
+        self, modalities: Mapping[str, ModalitySpec], reporter: Reporter, task: Task | None = None
+    ) -> TrainingData:
+        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned, a ``task`` has been fitted.
 
         Raises:
-            MmcliError: See ``load_training_data``.
+            MmcliError: See ``load_training_data`` and ``check_sampling``.
         """
         from mmcli.stages.train_data import load_training_data
 
-        return load_training_data(
+        data = load_training_data(
             self.samples,
             self.plan.fusing,
             modalities,
             set(self.plan.encoders),
-            self.target,
-            self.options.task,
+            self.targets,
+            parse_tasks(self.options.task),
             reporter,
             pooling=self.plan.network.ready_pooling,
+            keep=self.keep,
+            fitted=task,
         )
+        check_sampling(self.options.sampling, data, self.plan.encoders)
+        return data
 
     def fit(
         self,
@@ -157,12 +192,12 @@ class TrainingRequest:
         data: TrainingData,
         resumed: Resumed | None,
         runtime: Runtime,
-    ) -> tuple[Outcome | None, Any]:
+    ) -> tuple[bool, Any]:
         """Train; see ``TrainingRun.fit``."""
         asked = self.options
         return run.fit(
             self.plan, modalities, data, self._training_options(data.task), self.augmentation, resumed, runtime,
-            asked.class_weights, asked.batch_size, self.compiled,
+            asked.class_weights, asked.batch_size, self.compiled, asked.sampling,
         )  # fmt: skip
 
     def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
@@ -208,12 +243,16 @@ def request_training(
     Raises:
         MmcliError: An option names what is not there, or does not fit.
     """
+    model = choose_model(options.model, parse_tasks(options.task).model, reporter)
     network = NetworkOptions(
         options.method, options.encoder, options.projection, options.hidden, options.dropout,
         options.modality_dropout, options.precision, options.seed, options.pooling,
+        parse_tasks(options.task).method or DEFAULT_METHOD, model=model,
+        attends=parse_tasks(options.task).attends,
     )  # fmt: skip
     if options.compile:
         require_compiler(runtime.torch_device())
+    check_modalities(parse_modalities(options.modalities), {spec.source for spec in samples.modalities.values()})
     plan = plan_training(samples, network, runtime.torch_device(), reporter)
     augmentation = plan_augmentation(
         options.augment,
@@ -222,5 +261,6 @@ def request_training(
         plan.encoders,
         reporter,
         mixable=plan.network.ready_pooling is not None,
+        texts=plan.network.attends,
     )
     return TrainingRequest(samples, options, plan, augmentation, plan.assets() if assets is None else assets)

@@ -20,15 +20,16 @@ def warn_of_lacking(samples: Samples, reporter: Reporter) -> None:
         reporter.warn(f"{count} of {len(samples)} samples are not in {folder}: its modalities are missing there")
 
 
-def warn_of_target(target: str, sources: Collection[str], samples: Samples, reporter: Reporter) -> None:
-    """Warn where the target's column is also what one of these source modalities was made from."""
+def warn_of_target(targets: Collection[str], sources: Collection[str], samples: Samples, reporter: Reporter) -> None:
+    """Warn where a target's column is also what one of these source modalities was made from."""
     for record in samples.chain:
         for name, part in record.config.get("modalities", {}).items() if record.stage == "preprocess" else ():
-            if name in sources and target in part["config"].get("columns", ()):
-                reporter.warn(
-                    f"the target {target!r} is also an input ({name}): what is measured says nothing of rows without "
-                    "it; preprocess without that column"
-                )
+            for target in targets if name in sources else ():
+                if target in part["config"].get("columns", ()):
+                    reporter.warn(
+                        f"the target {target!r} is also an input ({name}): what is measured says nothing of rows "
+                        "without it; preprocess without that column"
+                    )
 
 
 def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:

@@ -1,4 +1,7 @@
-"""One training run: its epochs shown, its checkpoints kept, so that it can be interrupted at any moment."""
+"""One training run: its epochs shown, its checkpoints kept, so that it can be interrupted at any moment.
+
+A network with nothing to train by epochs, such as an estimator after a static fusion, is finished at once.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError
+from mmcli.evaluation.headline import headline
 from mmcli.reporting import Progress, Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.augmenting import Augmentation
@@ -16,6 +20,7 @@ from mmcli.stages.batch_size import choose_batch_size, does_not_fit, require_roo
 from mmcli.stages.kept_folds import KeptFolds
 from mmcli.stages.late_training import learn_combination
 from mmcli.stages.learner import Learner
+from mmcli.stages.sampling import Sampling
 from mmcli.stages.training_batches import TrainingData
 from mmcli.stages.training_plan import TrainingPlan
 from mmcli.store.artifact import Artifact
@@ -24,8 +29,9 @@ from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
 
 if TYPE_CHECKING:
+    from mmcli.models.network import Network
     from mmcli.tasks import Task
-    from mmcli.training import Checkpoint, Epoch, Outcome, TrainingOptions
+    from mmcli.training import Checkpoint, Epoch, TrainingOptions
 
 _CHECKPOINT_SECONDS = 5.0
 
@@ -55,6 +61,7 @@ class TrainingRun:
         self.reporter = reporter
         self.last: Checkpoint | None = None
         self.batch_size: int | None = None
+        self._at_once: dict[str, float] = {}
         self._saved = time.monotonic()
 
     @property
@@ -63,9 +70,14 @@ class TrainingRun:
         return self.last.history if self.last is not None else ()
 
     @property
-    def best(self) -> Epoch:
-        """The best of them."""
-        return [epoch for epoch in self.history if epoch.improved][-1]
+    def best(self) -> Epoch | None:
+        """The best of them; None of a network that is finished without any."""
+        return next((epoch for epoch in reversed(self.history) if epoch.improved), None)
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What validation gave: after the best epoch, or once where there are none."""
+        return self._at_once if self.best is None else self.best.values
 
     def fit(
         self,
@@ -79,8 +91,9 @@ class TrainingRun:
         class_weights: Literal["none", "balanced", "effective"],
         batch_size: int | None = None,
         compiled: bool = False,
-    ) -> tuple[Outcome | None, Any]:
-        """Train; return how it went (None: stopped by Ctrl-C) and the network with its best weights.
+        sampling: Sampling = "none",
+    ) -> tuple[bool, Any]:
+        """Train; return whether that came to its end (not so: Ctrl-C) and the network with its best weights.
 
         Batches have ``batch_size`` rows. Without it they have those of the run that was ``resumed``, or at most
         ``runtime.batch_size``, as many as fit in memory; where a device has too little of it in the first epoch
@@ -96,7 +109,7 @@ class TrainingRun:
         self.batch_size = batch_size or (resumed.batch_size if resumed is not None else None)
         settled = self.batch_size is not None
         device = runtime.torch_device()
-        learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, device, compiled)
+        learner = Learner(plan, modalities, self.task, options, augmentation, class_weights, device, compiled, sampling)
         require_room(learner.planned(), device)
         while True:
             try:
@@ -110,41 +123,57 @@ class TrainingRun:
             self.batch_size = size // 2
             self.reporter.note(f"batches of {self.batch_size} rows: {size} do not fit in memory (--batch-size chooses)")
 
-    def _attempt(self, learner: Learner, data: TrainingData, most: int) -> tuple[Outcome | None, Any]:
+    def _attempt(self, learner: Learner, data: TrainingData, most: int) -> tuple[bool, Any]:
         network = learner.build(self.reporter)
         data = learner.prepare(data, network)
+        if any(parameter.requires_grad for parameter in network.parameters()):
+            done = self._train(learner, network, data, most)
+        else:
+            done = True
+            self.batch_size = self.batch_size or most
+            with self.reporter.progress("train", 1) as progress:
+                self._at_once = learner.fit_at_once(network, data, self.batch_size, self.reporter)
+                progress.advance(1, self._shown(self._at_once, []))
+        if hasattr(self.task, "tune"):
+            self.task = self.task.tune(*data.predictions(network.eval(), self.task, self.batch_size or most))
+        return done, network.cpu()
+
+    def _train(self, learner: Learner, network: Network, data: TrainingData, most: int) -> bool:
         if self.batch_size is None:
             self.batch_size = choose_batch_size(network, data, most, self.reporter)
         kept = KeptFolds(self.writer, self.request, self.batch_size)
         if learner.plan.network.late:
             learn_combination(network, learner, data, self.batch_size, self.reporter, kept, done=self.last is not None)
+        learnt = learner.sampled(data, self.reporter)
         options = learner.options
-        outcome: Outcome | None
+        done = True
         with self.reporter.progress("train", options.epochs) as progress:
             progress.advance(len(self.history))
             try:
-                outcome = learner.fit(
-                    network, data, self.batch_size,
+                learner.fit(
+                    network, learnt, self.batch_size,
                     lambda epoch, now: self._after_epoch(epoch, now, options, progress), self.last,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 if self.last is None:
                     raise
-                outcome = None
+                done = False
                 network.load_state_dict(self.last.best)
         kept.forget()
-        if hasattr(self.task, "tune"):
-            self.task = self.task.tune(*data.predictions(network.eval(), self.task, self.batch_size))
-        return outcome, network.cpu()
+        return done
 
     def _after_epoch(self, epoch: Epoch, now: Checkpoint, options: TrainingOptions, progress: Progress) -> None:
         self.last = now
-        main = self.task.headline[0]
-        shown = {name: epoch.values[name] for name in dict.fromkeys([options.monitor, main]) if name in epoch.values}
-        values = "  ".join(f"val {name} {value:.4f}" for name, value in shown.items())
-        progress.advance(1, f"loss {epoch.loss:.4f}  {values}  best {self.best.number}")
+        values = self._shown(epoch.values, [options.monitor])
+        best = "" if self.best is None else f"  best {self.best.number}"
+        progress.advance(1, f"loss {epoch.loss:.4f}  {values}{best}")
         if time.monotonic() - self._saved > _CHECKPOINT_SECONDS:
             self.save()
+
+    def _shown(self, values: Mapping[str, float], names: list[str]) -> str:
+        """Return these values and the task's main one, as far as they are there."""
+        chosen = dict.fromkeys([*names, *[*headline(self.task.headline, values)][:1]])
+        return "  ".join(f"val {name} {values[name]:.4f}" for name in chosen)
 
     def save(self) -> None:
         """Write the last checkpoint beside the one before, and then remove that: one is whole at every moment."""

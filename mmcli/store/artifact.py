@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -46,12 +46,19 @@ _ENTRY = Record(
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns of the rows say who a sample is and what is to be learnt."""
+    """Which columns of the rows say who a sample is and what is to be learnt: one column, or several."""
 
     id: str
     split: str
-    target: str | None = None
+    target: str | Sequence[str] | None = None
     group: str | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to be learnt."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else tuple(self.target)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ number here, and add an artifact of the old format to ``tests/golden`` so that a
 
 HEADER = "artifact.json"
 MANIFEST = "manifest.jsonl"
-CHAIN_STAGES = ("preprocess", "extract-features", "fuse")
+CHAIN_STAGES = ("preprocess", "extract-features", "fuse", "index")
 STATUSES = ("missing", "corrupt", "skipped")
 _LARGEST_ROW = 2**31
 
@@ -71,13 +71,21 @@ _TRANSFORM = Record(
     }
 )
 _COUNTS = Record({name: whole_number() for name in ("ok", *STATUSES)})
+_TARGET = Is(
+    "a text, a list of texts or null",
+    lambda value: (
+        value is None
+        or isinstance(value, str)
+        or (isinstance(value, list) and len(value) > 1 and all(isinstance(part, str) for part in value))
+    ),
+)
 _HEADER = Record(
     {
         "stage": one_of((*CHAIN_STAGES, "train", "evaluate", "compare")),
         "digest": HASH,
         "rows": whole_number(),
         "rows_per_shard": whole_number(1, SHARD_ROWS),
-        "columns": Record({"id": TEXT, "split": TEXT}, {"target": or_null(TEXT), "group": or_null(TEXT)}),
+        "columns": Record({"id": TEXT, "split": TEXT}, {"target": _TARGET, "group": or_null(TEXT)}),
         "modalities": Each(dict, _MODALITY, _NAME),
         "chain": Each(list, _TRANSFORM),
         "files": Each(dict, HASH, INSIDE),
@@ -106,7 +114,7 @@ _MODEL = Record(
             open=True,
         ),
         "parameter_count": whole_number(),
-        "best_epoch": whole_number(),
+        "best_epoch": or_null(whole_number()),
         "best_values": Each(dict, NUMBER),
         "stopped": BOOL,
         "source": ANYTHING,

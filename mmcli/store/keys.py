@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmcli.store.columns import KEY_BYTES
+from mmcli.store.columns import KEY_BYTES, Column
 
 
 def fingerprint(record: Any) -> str:
@@ -32,6 +32,14 @@ def derived_keys(transform: str, keys: NDArray[np.uint8]) -> NDArray[np.uint8]:
     salt = bytes.fromhex(transform)
     hashes = [hashlib.blake2b(bytes(key), digest_size=KEY_BYTES, key=salt).digest() for key in keys]
     return np.frombuffer(b"".join(hashes), np.uint8).reshape(-1, KEY_BYTES).copy()
+
+
+def keys_beside(transform: str, column: Column) -> NDArray[np.uint8]:
+    """Return the keys (B, 16) of what is made of a column's items, each of its own; zeros where it is absent."""
+    keys = np.zeros_like(column.key)
+    if column.present.any():
+        keys[column.present] = derived_keys(transform, column.key[column.present])
+    return keys
 
 
 def file_digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -26,17 +27,45 @@ class Task(Protocol):
     ``smaller_is_better`` names the metrics of which that is so, ``headline`` those that are shown where there is no
     room for all, the main one first.
 
+    ``encodes_classes``, a constant of the class, says that ``encode`` gives the index of one class a row. In
+    ``headline`` and ``smaller_is_better`` a ``*`` stands for any text. ``target``, a constant of the class, says where
+    targets come from if not from a ``column``: from the row's ``group``, or its id without one, or from an ``optional``
+    column, None where it is empty. ``joins_columns``, likewise, says that several target columns are one target, their
+    cells by column.
+
+    ``of_networks``, likewise, names options, as ``loss`` or ``loss=mae``, that say what a network minimises; where
+    another kind of model is asked for they are refused. ``model`` is what train makes where none is named, if not a
+    network. A task of numbers has ``wanted(encoded)``, the outputs that say exactly these, for models that learn them,
+    and ``levels``, the quantiles that outputs are, if they are.
+
     A task that has something to choose once the network is trained also has ``tune(predictions, encoded)``, which
     returns the task as it is after a look at the val rows. One that takes a target of which no train row had a part
     has ``unseen(targets)``, which returns these parts. One that has tables to show has ``tables(predictions,
     encoded)``, which returns JSON values by name, each a file of evaluate's report. One whose predictions are class
-    probabilities has ``decide(predictions)``, which returns the index of each row's predicted class; another has
-    ``metrics_of_draws(predictions, encoded, counts)``, which returns the metrics that get intervals, (D,) each, where
-    every row is there as often as counts (D, N) say; NaN where a draw leaves one undefined.
+    probabilities has ``decide(predictions)``, which returns the index of each row's predicted class; another, or one
+    whose classes are measured otherwise, has ``metrics_of_draws(predictions, encoded, counts)``, which returns the
+    metrics that get intervals, (D,) each, where every row is there as often as counts (D, N) say; NaN where a draw
+    leaves one undefined.
+
+    One that measures modalities against each other has ``take_modalities(names)``, called before ``fit`` with all
+    source modalities, sorted, and ``method``, a constant of the class, is the fusion where none is named. One whose
+    baselines depend on what is there to be predicted has ``baselines_beside(predictions, encoded)``.
+
+    One whose targets are more than ``encode`` keeps has ``references(targets)``, which returns what metrics, baselines
+    and draws take in its place, an array of N. One of which several rows are one sample has ``merged(predictions,
+    targets, groups)``, which returns the rows that stand for all, (N,), and their targets. One that consists of tasks
+    has ``parts``, these by name, and ``by_target(predictions, encoded)``, which returns by name the task and what is
+    its own of both.
+
+    One whose link is ``tokens`` writes texts: ``decoder`` is what the network's decoder needs to know. It learns from
+    the log probabilities of every token of every text, (S, V), each told the true ones before it; in place of metrics
+    training is shown ``taught_values(sums)`` of the sums that ``taught_sums(outputs, encoded)`` returns of each batch.
+    One with answers to look at has ``example(record, target)``, which returns the text that is predicted and those
+    that are true.
     """
 
     version: ClassVar[int]
-    link: ClassVar[Literal["softmax", "sigmoid", "identity"]]
+    link: ClassVar[Literal["softmax", "sigmoid", "identity", "several", "embedding", "cluster", "tokens"]]
     monitor: ClassVar[str]
     headline: ClassVar[tuple[str, ...]]
     smaller_is_better: ClassVar[tuple[str, ...]]
@@ -101,7 +130,8 @@ class Task(Protocol):
 
 def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
     """Return whether the best value of a metric, or of ``loss``, is the smallest or the largest."""
-    return "min" if metric == "loss" or metric in task.smaller_is_better else "max"
+    small = metric == "loss" or any(fnmatchcase(metric, pattern) for pattern in task.smaller_is_better)
+    return "min" if small else "max"
 
 
 def infer_task(targets: Sequence[Any]) -> str:

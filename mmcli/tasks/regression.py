@@ -42,6 +42,7 @@ class Regression:
     monitor = "loss"
     headline = ("r2", "rmse", "mae", "pearson", "acc_2_has0", "acc_2_non0", "acc_7")
     smaller_is_better = ("rmse", "mae", "mape", "width")
+    of_networks = ("loss=mae", "loss=huber")
 
     def __init__(
         self, *, loss: Loss = "mse", log: bool = False, interval: float = 0.8, sentiment: bool = False
@@ -84,7 +85,7 @@ class Regression:
         if self.loss_name == "mse":
             self._prior = self._undo(np.zeros(1))
         else:
-            self._prior = np.quantile(numbers, self._quantiles if self.loss_name == "quantile" else [0.5])
+            self._prior = np.quantile(numbers, self.levels or [0.5])
 
     @property
     def out_dim(self) -> int:
@@ -123,14 +124,18 @@ class Regression:
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the mean loss of outputs (B, K) for numbers (B,), both as standard deviations from the mean."""
-        scaled = ((encoded.log() if self.log else encoded) - self._centre) / self._scale
-        wanted = scaled.to(outputs.dtype)
+        wanted = self._scaled(encoded).to(outputs.dtype)
         if self.loss_name == "quantile":
-            levels = torch.tensor(self._quantiles, dtype=outputs.dtype, device=outputs.device)
+            levels = torch.tensor(self.levels, dtype=outputs.dtype, device=outputs.device)
             gaps = wanted.unsqueeze(1) - outputs
             return torch.maximum(levels * gaps, (levels - 1) * gaps).mean()
         found: Tensor = _BY_NAME[self.loss_name](outputs.squeeze(1), wanted)
         return found
+
+    def wanted(self, encoded: Floats) -> Floats:
+        """Return the outputs that predict exactly these numbers, (N, K): what an estimator learns."""
+        scaled: Floats = self._scaled(torch.from_numpy(encoded)).numpy()
+        return np.repeat(scaled[:, None], self.out_dim, axis=1)
 
     def predictions(self, outputs: Tensor) -> Floats:
         """Return numbers in the targets' units, (N, 1), or the low end, the median and the high end, (N, 3)."""
@@ -198,8 +203,14 @@ class Regression:
         self._prior = np.array(values["prior"], np.float64)
 
     @property
-    def _quantiles(self) -> list[float]:
+    def levels(self) -> list[float]:
+        """The quantiles that the outputs are; [] where they are none."""
+        if self.loss_name != "quantile":
+            return []
         return [(1 - self.interval) / 2, 0.5, (1 + self.interval) / 2]
+
+    def _scaled(self, encoded: Tensor) -> Tensor:
+        return ((encoded.log() if self.log else encoded) - self._centre) / self._scale
 
     def _undo(self, scaled: Floats) -> Floats:
         numbers = scaled * self._scale + self._centre

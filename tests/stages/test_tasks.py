@@ -137,6 +137,33 @@ def test_labels_are_learnt_and_measured_as_scikit_learn_measures_them(place, tmp
             assert row["labels"] == [label for (label, value), level in chosen if value >= level]
 
 
+def test_classes_in_an_order_are_learnt_measured_and_answered(place, tmp_path):
+    names = ["red", "green", "blue"]
+    train(str(place / "fused"), tmp_path / "model", task="ordinal:order=red|green|blue", target="label", **QUICK)
+    found = evaluate(tmp_path / "model", str(place / "fused"), tmp_path / "report", split="test").metrics
+    rows = [json.loads(line) for line in (tmp_path / "report/predictions.jsonl").read_text().splitlines()]
+    assert all(list(row["probabilities"]) == names for row in rows)
+    below = np.cumsum([list(row["probabilities"].values()) for row in rows], axis=1)
+    rank = np.argmax(below >= 0.5, axis=1)
+    assert all(
+        row["label"] == (names[place] if row["modalities"] else None) for row, place in zip(rows, rank, strict=True)
+    )
+    truth = np.array([names.index(row["target"]) for row in rows])
+    assert found["task"] == "ordinal"
+    assert found["metrics"]["mae"] == pytest.approx(metrics.mean_absolute_error(truth, rank))
+    assert found["metrics"]["quadratic_kappa"] == pytest.approx(
+        metrics.cohen_kappa_score(truth, rank, weights="quadratic")
+    )
+    assert found["metrics"]["mae"] < 0.5 * min(each["mae"] for each in found["baselines"].values())
+    for metric, (low, high) in found["intervals"].items():
+        assert low <= found["metrics"][metric] <= high
+    table = json.loads((tmp_path / "report/confusion.json").read_text())
+    assert table == {"classes": names, "counts": metrics.confusion_matrix(truth, rank).tolist()}
+    raw = answers(tmp_path / "model", place / "table.csv")
+    stored = answers(tmp_path / "model", place / "features")
+    assert [row["label"] for row in raw] == [row["label"] for row in stored]
+
+
 def test_a_row_of_nothing_gets_what_is_known_of_all(place):
     for name in TASKS:
         row = answers(place / name, place / "table.csv")[13]
@@ -233,6 +260,17 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         ({"task": "classification:gamma=-2"}, UsageError, "expected a gamma of 0 or more, not -2.0"),
         ({"task": "classification:threshold=auto", "target": "label"}, MmcliError, "for two classes.* have 3"),
         ({"monitor": "accuracy"}, MmcliError, "validation has no value 'accuracy': there are loss, mae"),
+        ({"task": "ordinal", "target": "label"}, MmcliError, r"--task 'ordinal:order=blue\|green\|red'"),
+        (
+            {"task": "ordinal:order=red|green", "target": "label"},
+            MmcliError,
+            r"sample 's002': its target \(column 'label'\) is 'blue', expected one of red, green",
+        ),
+        (
+            {"sampling": "over"},
+            UsageError,
+            "--sampling over: it makes classes equally frequent, and this task has none",
+        ),
     ],
 )
 def test_what_cannot_be_learnt_is_one_line(place, tmp_path, options, error, message):

@@ -16,7 +16,7 @@ from mmcli.runtime import Precision, Runtime
 from mmcli.stages.extractors import make_extractor, runs_network
 from mmcli.stages.transforms import Lookup
 from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
-from mmcli.store.keys import derived_keys, fingerprint
+from mmcli.store.keys import fingerprint, keys_beside
 from mmcli.store.state import State
 
 _ARGUMENT = "argument"
@@ -165,12 +165,18 @@ class ExtractTransform:
                 ledger += [replace(entry, modality=name) for entry in batch.ledger if entry.modality == use.source]
         return Batch(batch.rows, columns, ledger)
 
+    def expected(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Return the presence and keys of the columns that ``apply`` would make, without their values."""
+        found = {}
+        for name, use in self.uses.items():
+            source = columns[use.source]
+            found[name] = Column({}, source.present, keys_beside(self.modalities()[name].fingerprint, source))
+        return found
+
     def _column(self, name: str, use: Use, column: Column, runtime: Runtime, earlier: Lookup) -> Column:
         spec = self.modalities()[name]
         present = np.flatnonzero(column.present)
-        keys = np.zeros_like(column.key)
-        if len(present):
-            keys[present] = derived_keys(spec.fingerprint, column.key[present])
+        keys = keys_beside(spec.fingerprint, column)
         items: list[Array | None] = [None] * len(column)
         missing = []
         for row in present:

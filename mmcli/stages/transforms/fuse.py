@@ -18,7 +18,7 @@ from mmcli.stages.fusion_choice import check_pooling, load_fitted
 from mmcli.stages.transforms import Lookup
 from mmcli.stages.transforms.scaler import Scaler
 from mmcli.store.columns import Batch, Column, Dense, FieldSpec, LedgerEntry, ModalitySpec
-from mmcli.store.keys import derived_keys, fingerprint
+from mmcli.store.keys import derived_keys, fingerprint, keys_beside
 from mmcli.store.state import State
 
 if TYPE_CHECKING:
@@ -218,11 +218,7 @@ class FuseTransform:
         columns = dict(batch.columns)
         for name in self.inputs:
             column = batch.columns[name]
-            keys = np.zeros_like(column.key)
-            there = column.present
-            if there.any():
-                keys[there] = derived_keys(specs[name].fingerprint, column.key[there])
-            columns[name] = replace(self._scaled(name, column), key=keys)
+            columns[name] = replace(self._scaled(name, column), key=keys_beside(specs[name].fingerprint, column))
         ledger = list(batch.ledger)
         if self._fusion is not None:
             columns[FUSED] = self._fuse(columns, specs[FUSED].fingerprint)
@@ -232,6 +228,13 @@ class FuseTransform:
                 for row in np.flatnonzero(~columns[FUSED].present)
             ]
         return Batch(batch.rows, columns, ledger)
+
+    def expected(self, columns: Mapping[str, Column]) -> dict[str, Column]:
+        """Return the presence and keys of the scaled features that ``apply`` would make, without their values."""
+        specs, own = self.modalities(), {name: columns[name] for name in self.inputs}
+        return {
+            name: Column({}, each.present, keys_beside(specs[name].fingerprint, each)) for name, each in own.items()
+        }
 
     def _fuse(self, columns: Mapping[str, Column], identity: str) -> Column:
         import torch
