@@ -22,7 +22,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 
 _MOST_DIGITS = 18
 _SHOWN = 80  # characters of a text in a message
-_EXTRAS = {"transformers": "text", "timm": "vision"}
+_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss"}
 """The extra of this package that brings another one."""
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
@@ -82,6 +82,13 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+def missing_package(what: str, package: str) -> MmcliError:
+    """Return the error for something that needs a package which is not installed: how to install it."""
+    extra = _EXTRAS.get(package.partition(".")[0])
+    install = f"'mmcli[{extra}]'" if extra else package
+    return MmcliError(f"{what} needs the package {package!r}: pip install {install}")
+
+
 class Registry:
     """The implementations in one package.
 
@@ -129,9 +136,7 @@ class Registry:
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("mmcli"):
                 raise
-            extra = _EXTRAS.get((error.name or "").partition(".")[0])
-            install = f"'mmcli[{extra}]'" if extra else error.name
-            raise MmcliError(f"{self.what} {name!r} needs the package {error.name!r}: pip install {install}") from error
+            raise missing_package(f"{self.what} {name!r}", error.name or "") from error
         found: type = getattr(module, camel(name))
         return found
 

@@ -44,6 +44,13 @@ def command(
         Path | None,
         typer.Option(help="Of a retrieval model: folder for the rows' embeddings, to search in.", show_default=False),
     ] = None,
+    faiss: Annotated[
+        bool,
+        typer.Option(
+            "--faiss",
+            help="With --index: also write lists by which --query finds rows in a large index faster, if not all.",
+        ),
+    ] = False,
     query: Annotated[
         list[str],
         typer.Option(
@@ -82,6 +89,7 @@ def command(
     """
     del config, debug
     from mmcli.console import Console, print_lines
+    from mmcli.errors import UsageError
     from mmcli.stages.predict import check_suffix, predict, write_predictions
 
     reporter = Console(quiet)
@@ -91,6 +99,8 @@ def command(
     _refuse_together({**kinds, "--modalities": bool(modalities)})
     _refuse_together({**kinds, "--explain": explain is not None})
     _refuse_together({"--index": index is not None, "--output": output is not None})
+    if faiss and index is None and not searches:
+        raise UsageError("--faiss: is for --index and for --query or --query-image; say one of them")
     if output is not None:
         check_suffix(output)
     given: dict[str, Any] = {
@@ -101,12 +111,12 @@ def command(
         from mmcli.console.results import show_stage
         from mmcli.stages.index import build_index
 
-        show_stage(build_index(model, source, index, fresh=fresh, **given), False)
+        show_stage(build_index(model, source, index, faiss=faiss, fresh=fresh, **given), False)
         return
     if searches:
         from mmcli.stages.search import search as find
 
-        groups = find(model, source, query=query, query_image=query_image, top=top, search=search, **given)
+        groups = find(model, source, query=query, query_image=query_image, top=top, search=search, faiss=faiss, **given)
     else:
         groups = predict(
             model, source, modalities=modalities, explain=explain, labels=labels, template=template, **given

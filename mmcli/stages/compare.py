@@ -25,7 +25,8 @@ from mmcli.stages.model_writing import registered_name
 from mmcli.stages.run_records import RunRecords, each_run, read_seconds
 from mmcli.stages.targets import target_role
 from mmcli.stages.train import SOURCES, train_defaults
-from mmcli.stages.training_request import TrainingRequest, TrainOptions, open_sources, request_training
+from mmcli.stages.train_options import TrainOptions
+from mmcli.stages.training_request import TrainingRequest, open_sources, request_training
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.rows import dump_row
 from mmcli.store.samples import Samples

@@ -42,6 +42,7 @@ PACKAGES = (
     "pillow",
     "soundfile",
     "av",
+    "faiss-cpu",
 )
 
 

@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmcli.errors import MmcliError
@@ -15,6 +15,7 @@ from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import Runtime, detect
 from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
+from mmcli.stages.faiss_lists import VERSION, require_faiss, write_lists
 from mmcli.stages.inputs import STAGES, leave_out_lacking
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.embed import EmbedTransform, require_embeddings
@@ -43,6 +44,7 @@ def build_index(
     jobs: int | None = None,
     device: str = "auto",
     deterministic: bool = False,
+    faiss: bool = False,
     fresh: bool = False,
     reporter: Reporter | None = None,
 ) -> Summary:
@@ -59,11 +61,12 @@ def build_index(
         jobs: Workers.
         device: Where to compute.
         deterministic: On a GPU too, the same bits each time.
+        faiss: Also write inverted lists, by which ``search`` looks at few of many rows.
         fresh: Ignore what earlier runs computed.
         reporter: Is told what happens.
 
     Raises:
-        MmcliError: The model or the source is not as it must be.
+        MmcliError: The model or the source is not as it must be, or a package is not installed.
     """
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
@@ -71,11 +74,13 @@ def build_index(
     check_output(Path(os.path.abspath(output)), STAGE)
     trained = TrainedModel(model)
     require_embeddings(trained, "--index")
+    if faiss:
+        require_faiss()
     rows = _open_rows(trained, source, root, encoding, limit, runtime, reporter)
     transform = EmbedTransform(trained, rows.chain, rows.done, rows.name)
     header = {
         "source": fingerprint([rows.digest, trained.artifact.digest]), "media_root": rows.media_root, "seed": seed,
-        "parameters": {"limit": limit},
+        "parameters": {"limit": limit, **({"faiss": VERSION} if faiss else {})},
     }  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
         # The files that a raw table names may have changed.
@@ -84,6 +89,9 @@ def build_index(
             return summary_of(same, began)
         upstream = [(record, trained.artifact.states(record)) for record in trained.artifact.chain]
         work = Work(transform, rows.count, rows.batch, trained.artifact.roles, upstream, header)
+        if faiss:
+            specs = transform.modalities()
+            work = replace(work, finish=lambda folder: write_lists(folder, specs, rows.count, reporter))
         return drive(writer, work, runtime, reporter, began)
 
 

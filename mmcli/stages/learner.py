@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmcli.reporting import Reporter
 from mmcli.stages.augmenting import Augmentation
 from mmcli.stages.compiling import compile_network
+from mmcli.stages.network_building import build_network
 from mmcli.stages.sampling import Sampling, resample
 from mmcli.stages.training_batches import Inputs, TrainingData
 from mmcli.stages.training_plan import TrainingPlan
@@ -56,7 +57,7 @@ class Learner:
         import torch
 
         with torch.device("meta"):
-            return self.plan.network.build(self.modalities, self.task, pretrained=False)
+            return build_network(self.plan.network, self.modalities, self.task, pretrained=False)
 
     def build(self, reporter: Reporter, method: str | None = None) -> Network:
         """Make the network before its first epoch, on the device; ``method`` in place of the plan's."""
@@ -64,7 +65,7 @@ class Learner:
 
         torch.manual_seed(self.options.seed)
         planned = self.plan.network if method is None else replace(self.plan.network, method=method)
-        network = planned.build(self.modalities, self.task, pretrained=True).to(self.device)
+        network = build_network(planned, self.modalities, self.task, pretrained=True).to(self.device)
         self.plan.start(dict(network.encoders.items()), reporter)
         self.plan.load_fitted(network.fusion)
         return network

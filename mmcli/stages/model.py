@@ -16,6 +16,7 @@ from mmcli.runtime import Runtime
 from mmcli.stages.collate import has_steps, to_features
 from mmcli.stages.encoding import encode_rows
 from mmcli.stages.fixed_batches import fixed_batches, steps_of
+from mmcli.stages.network_building import build_network
 from mmcli.stages.network_plan import NetworkPlan, feature_names
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Array, Column
@@ -72,9 +73,9 @@ class TrainedModel:
         from mmcli.models.weights import fitting_weights, read_weights
 
         with torch.device("meta"):
-            planned = self.plan.build(self.modalities, self.task, pretrained=False)
+            planned = build_network(self.plan, self.modalities, self.task, pretrained=False)
         found = fitting_weights(planned, read_weights(weights), weights)
-        network = self.plan.build(self.modalities, self.task, pretrained=False)
+        network = build_network(self.plan, self.modalities, self.task, pretrained=False)
         network.load_state_dict(found)
         if self.plan.model is not None:
             for name, estimator in estimators_of(network.head).items():

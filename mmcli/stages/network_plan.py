@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
-from mmcli.stages.collate import form_width, has_steps
-from mmcli.stages.encoder_choice import build_encoder, parse_choice
-from mmcli.stages.network_parts import choose_parts
 from mmcli.stages.transforms.fuse import FUSED
 from mmcli.store.columns import ModalitySpec
-
-if TYPE_CHECKING:
-    from mmcli.models.network import Network
-    from mmcli.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -84,42 +77,6 @@ class NetworkPlan:
     def late(self) -> bool:
         """Whether each modality has a head of its own, whose outputs the method combines."""
         return bool(FUSIONS.constant(parse_spec(self.method).name, "kind") == "late")
-
-    def build(self, modalities: Mapping[str, ModalitySpec], task: Task, *, pretrained: bool) -> Network:
-        """Make the network for these modalities; its weights are drawn from torch's random numbers.
-
-        Args:
-            modalities: Those it reads: features, and stored values where it has an encoder for them.
-            task: Fitted; it says what the outputs are.
-            pretrained: Read the weights that encoders start from; not needed where all weights are loaded next.
-        """
-        from mmcli.models.network import Network
-        from mmcli.models.pooling import build_pooling
-
-        encoders = {
-            name: build_encoder(parse_choice(text), modalities[name], self.seed, pretrained)
-            for name, text in self.encoders.items()
-        }
-        forms = {
-            name: encoders[name].output() if name in encoders else modalities[name].main
-            for name in feature_names(modalities)
-        }
-        with_steps = [name for name, form in forms.items() if has_steps(form)]
-        parts = choose_parts(self, modalities, task, with_steps)
-        return Network(
-            {name: form_width(form) for name, form in forms.items()},
-            fusion=parts.fusion,
-            head=parts.head,
-            encoders=encoders,
-            pooling={
-                name: build_pooling(self.pooling, form_width(forms[name])) for name in with_steps if not self.attends
-            },
-            mixed_precision=self.mixed_precision,
-            projection_dim=self.projection,
-            dropout=self.dropout,
-            # Heads that learn on their own have no use for it: what combines them has, see learn_combination.
-            modality_dropout=0.0 if self.late else self.modality_dropout,
-        )
 
 
 def feature_names(modalities: Mapping[str, ModalitySpec]) -> list[str]:

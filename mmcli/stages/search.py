@@ -1,4 +1,4 @@
-"""search: the rows nearest to a query, by an exact product with the embeddings of every row."""
+"""search: the rows nearest to a query, by an exact product with the embeddings of every row, or of likely ones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import Runtime, detect
+from mmcli.stages.faiss_lists import check_lists, likely_rows, require_faiss
 from mmcli.stages.index import STAGE
 from mmcli.stages.inputs import Asked, open_inputs
 from mmcli.stages.model import TrainedModel
@@ -26,9 +27,9 @@ _DIGITS = 9
 
 @dataclass(frozen=True)
 class _Block:
-    """Some rows, from number ``start`` on: by modality the embeddings, (B, D) float64, and which are there, (B,)."""
+    """Rows by their numbers, (B,) rising: for each modality its embeddings, (B, D) float64, and presence, (B,)."""
 
-    start: int
+    numbers: Array
     embeddings: Mapping[str, Array]
     present: Mapping[str, Array]
     rows: Sequence[Row] = ()
@@ -51,11 +52,11 @@ class _Nearest:
         self.numbers = np.zeros(0, np.int64)
         self.places = np.zeros(0, np.int64)
 
-    def look_at(self, start: int, scores: Array) -> None:
-        """Take in the rows from number ``start`` on that are nearer than those kept; of equals the first ones are.
+    def look_at(self, numbers: Array, scores: Array) -> None:
+        """Take in those rows that are nearer than those kept; of equals the first ones are kept.
 
         Args:
-            start: The number of the first row.
+            numbers: Of the rows, (B,), above those of rows looked at before.
             scores: Of each of ``modalities``, (M, B), -inf where it is absent.
         """
         found = scores.max(axis=0)
@@ -63,7 +64,7 @@ class _Nearest:
         if not len(there):
             return
         self.scores = np.concatenate([self.scores, found[there]])
-        self.numbers = np.concatenate([self.numbers, there + start])
+        self.numbers = np.concatenate([self.numbers, numbers[there]])
         self.places = np.concatenate([self.places, scores[:, there].argmax(axis=0)])
         kept = np.lexsort((self.numbers, -self.scores))[: self._top]
         self.scores, self.numbers, self.places = self.scores[kept], self.numbers[kept], self.places[kept]
@@ -86,7 +87,7 @@ def _look_at(nearest: Sequence[_Nearest], embedded: Array, block: _Block) -> Non
         cosines = np.round(asked @ _unit(block.embeddings[name]).T, _DIGITS)
         products[name] = np.where(block.present[name], cosines, -np.inf)
     for number, each in enumerate(nearest):
-        each.look_at(block.start, np.stack([products[name][number] for name in each.modalities]))
+        each.look_at(block.numbers, np.stack([products[name][number] for name in each.modalities]))
 
 
 def _unit(embeddings: Array) -> Array:
@@ -110,6 +111,7 @@ def search(
     jobs: int | None = None,
     device: str = "auto",
     deterministic: bool = False,
+    faiss: bool = False,
     reporter: Reporter | None = None,
 ) -> Iterator[list[Row]]:
     """Return the nearest rows to each query, nearest first, in a group for each.
@@ -128,10 +130,11 @@ def search(
         jobs: See ``predict``.
         device: See ``predict``.
         deterministic: See ``predict``.
+        faiss: Look only at rows of an index that are likely to be among the nearest, by its lists.
         reporter: Is told what happens.
 
     Raises:
-        MmcliError: The model or the source is not as it must be, or a query cannot be read.
+        MmcliError: The model or the source is not as it must be, a query cannot be read, or a package is not installed.
     """
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
@@ -139,13 +142,20 @@ def search(
     require_embeddings(trained, "--query" if query else "--query-image")
     if top < 1:
         raise UsageError(f"--top {top}: expected at least 1")
+    index = _open_index(trained, source) if is_artifact(Path(source), STAGE) else None
+    if faiss:
+        require_faiss()
+        if index is None:
+            raise UsageError(f"--faiss: {source} is no index; make one by --index DIR --faiss, and search in DIR")
+        check_lists(index)
     queries = [parse_query(trained, text, "text", "--query") for text in query]
     queries += [parse_query(trained, text, "image", "--query-image") for text in query_image]
     nearest = [_Nearest(each, _searched(trained, each, search), top) for each in queries]
     embedded = embed_queries(trained, queries, runtime)
-    if is_artifact(Path(source), STAGE):
-        index = _open_index(trained, source)
-        for block in _blocks_of_index(index, limit):
+    if index is not None:
+        count = len(index) if limit is None else min(limit, len(index))
+        likely = _likely(index, nearest, embedded, top, count) if faiss else np.arange(count)
+        for block in _blocks_of_index(index, likely):
             _look_at(nearest, embedded, block)
         numbers = sorted({int(number) for each in nearest for number in each.numbers})
         rows = dict(zip(numbers, index.rows.take(numbers), strict=True))
@@ -156,7 +166,8 @@ def search(
         for block in _blocks_of_inputs(trained, inputs, runtime):
             _look_at(nearest, embedded, block)
             numbers = sorted({int(number) for each in nearest for number in each.numbers})
-            rows = {n: rows[n] if n < block.start else block.rows[n - block.start] for n in numbers}
+            rows = {**rows, **dict(zip(block.numbers.tolist(), block.rows, strict=True))}
+            rows = {number: rows[number] for number in numbers}
     for each in nearest:
         yield each.answers(rows, identity)
 
@@ -178,14 +189,23 @@ def _open_index(model: TrainedModel, source: str) -> Artifact:
     return index
 
 
-def _blocks_of_index(index: Artifact, limit: int | None) -> Iterator[_Block]:
+def _likely(index: Artifact, nearest: Sequence[_Nearest], embedded: Array, top: int, count: int) -> Array:
+    """Return the rows, of the first ``count``, that the queries of embeddings (Q, D) should look at."""
+    found = [np.zeros(0, np.int64)]
+    for name in index.modalities:
+        asked = embedded[[name in each.modalities for each in nearest]]
+        if len(asked):
+            found.append(likely_rows(index, name, asked, top, count))
+    return np.unique(np.concatenate(found))
+
+
+def _blocks_of_index(index: Artifact, numbers: Array) -> Iterator[_Block]:
     """Map shard after shard."""
-    count = len(index) if limit is None else min(limit, len(index))
-    for start in range(0, count, index.shard_rows):
-        rows = np.arange(start, min(start + index.shard_rows, count))
+    for start in range(0, len(numbers), index.shard_rows):
+        rows = numbers[start : start + index.shard_rows]
         columns = {name: index.take(name, rows) for name in index.modalities}
         yield _Block(
-            start, {name: np.asarray(column.main.values, np.float64) for name, column in columns.items()},
+            rows, {name: np.asarray(column.main.values, np.float64) for name, column in columns.items()},
             {name: column.present for name, column in columns.items()},
         )  # fmt: skip
 
@@ -197,5 +217,5 @@ def _blocks_of_inputs(model: TrainedModel, inputs: Iterator[Asked], runtime: Run
         each = {name: embedded[:, place] for place, name in enumerate(model.sources)}
         rows = [{model.artifact.roles.id: own, **row} for own, row in zip(asked.ids, asked.batch.rows, strict=True)]
         there = {name: np.invert(np.isnan(values).any(axis=1)) for name, values in each.items()}
-        yield _Block(start, each, there, rows)
+        yield _Block(np.arange(start, start + len(rows)), each, there, rows)
         start += len(rows)

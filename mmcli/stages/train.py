@@ -19,7 +19,8 @@ from mmcli.stages.model import STAGE
 from mmcli.stages.model_writing import summary_of_model
 from mmcli.stages.one_training import finished_before, fit_and_publish, load
 from mmcli.stages.sampling import Sampling
-from mmcli.stages.training_request import TrainOptions, open_sources, request_training
+from mmcli.stages.train_options import TrainOptions
+from mmcli.stages.training_request import open_sources, request_training
 from mmcli.store.writer import ArtifactWriter, check_output
 
 SOURCES = ("fuse", "preprocess", "extract-features")

@@ -219,7 +219,7 @@ def test_inspect_and_list_print_what_there_is(mmcli, chain):
         assert word in shown.out
     assert json.loads(mmcli("inspect", chain / "model", "--json").out)["task"] == "classification"
     names = json.loads(mmcli("list", "--json").out)
-    assert {"extractors", "fusion", "encoders", "tasks"} == {name["what"] for name in names}
+    assert {"extractors", "fusion", "encoders", "models", "tasks"} == {name["what"] for name in names}
     assert all(name["summary"] for name in names)
     told = {name["name"]: name["options"] for name in json.loads(mmcli("list", "fusion", "--verbose", "--json").out)}
     assert told["low_rank"] == "dim=128, rank=4"

@@ -45,6 +45,18 @@ def test_queries_find_rows_in_an_index(folder):
     assert {row["modality"] for row in result.rows} == {"picture"}
 
 
+def test_lists_of_faiss_find_the_same_rows(folder):
+    made = run_mmcli("predict", "model", "table.csv", "--index", "lists", "--faiss", cwd=folder)
+    assert made.code == 0, made.err
+    asked = ("--query", "rose brick", "--query", "sea", "--top", "3")
+    exact = run_mmcli("predict", "model", "index", *asked, cwd=folder)
+    found = run_mmcli("predict", "model", "lists", *asked, "--faiss", cwd=folder)
+    assert found.code == 0, found.err
+    assert found.rows == exact.rows
+    assert run_mmcli("verify", "lists", cwd=folder).code == 0
+    refused(run_mmcli("predict", "model", "index", *asked, "--faiss", cwd=folder), 1, "made without it", "--index")
+
+
 def test_a_picture_finds_rows_of_a_table_into_a_file(folder):
     arguments = ("--query-image", "images/1.png", "--search", "picture", "--top", "2", "-o", "near.csv")
     result = run_mmcli("predict", "model", "table.csv", *arguments, cwd=folder)
@@ -86,6 +98,8 @@ def test_labels_are_told_by_their_names(folder):
     [
         (("--query", "sea", "--labels", "a,b"), 2, ["--query and --labels exclude each other"]),
         (("--query", "sea", "--index", "other"), 2, ["--index and --query exclude each other"]),
+        (("--faiss",), 2, ["--faiss: is for --index and for --query or --query-image"]),
+        (("--query", "sea", "--faiss"), 2, ["--faiss: features is no index"]),
         (("--index", "other", "-o", "x.csv"), 2, ["--index and --output exclude each other"]),
         (("--query-image", "images/4.png"), 1, ["images/4.png", "not an image"]),
         (("--index", "features"), 1, ["holds another stage's artifact"]),

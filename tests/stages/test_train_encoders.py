@@ -15,6 +15,7 @@ from mmcli.runtime import Runtime
 from mmcli.stages.encoder_choice import EncoderChoice, parse_choice, set_trained
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.model import TrainedModel
+from mmcli.stages.network_building import build_network
 from mmcli.stages.predict import predict
 from mmcli.stages.prefetch import ahead
 from mmcli.stages.preprocess import preprocess
@@ -117,7 +118,7 @@ def changed(chain, tmp_path, spec, name="model"):
     """Which parameters of the picture's encoder training changed, by name, in their order."""
     train(str(chain / "samples"), tmp_path / name, encoder=[f"picture={spec}", *ENCODERS[1:]], **QUICK)
     model = TrainedModel(tmp_path / name)
-    start = model.plan.build(model.modalities, model.task, pretrained=True).encoders["picture"]
+    start = build_network(model.plan, model.modalities, model.task, pretrained=True).encoders["picture"]
     now = dict(model.network.encoders["picture"].named_parameters())
     return [name for name, value in start.named_parameters() if not torch.equal(value, now[name])], list(now)
 
@@ -136,7 +137,7 @@ def test_a_lower_learning_rate_moves_an_encoder_less(chain, tmp_path):
     def distance(spec, name):
         train(str(chain / "samples"), tmp_path / name, encoder=[f"picture={spec}", *ENCODERS[1:]], **QUICK)
         model = TrainedModel(tmp_path / name)
-        start = model.plan.build(model.modalities, model.task, pretrained=True).encoders["picture"]
+        start = build_network(model.plan, model.modalities, model.task, pretrained=True).encoders["picture"]
         now = dict(model.network.encoders["picture"].named_parameters())
         return sum(float((value - now[name]).detach().norm()) for name, value in start.named_parameters())
 

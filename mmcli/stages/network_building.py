@@ -1,4 +1,4 @@
-"""What stands behind the encoders of a network: the fusion and the head that its task and its method call for."""
+"""Makes the network of a plan: its encoders, and the fusion and the head that its task and its method call for."""
 
 from __future__ import annotations
 
@@ -8,39 +8,73 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from mmcli.errors import UsageError
 from mmcli.registry import parse_spec
+from mmcli.stages.collate import form_width, has_steps
+from mmcli.stages.encoder_choice import build_encoder, parse_choice
 from mmcli.stages.fusion_choice import require_shared_space
+from mmcli.stages.network_plan import NetworkPlan, feature_names
 from mmcli.stages.transforms.fuse import build_fusion
 from mmcli.store.columns import ModalitySpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from mmcli.stages.network_plan import NetworkPlan
+    from mmcli.models.network import Network
     from mmcli.tasks import Task
 
 
+def build_network(
+    plan: NetworkPlan, modalities: Mapping[str, ModalitySpec], task: Task, *, pretrained: bool
+) -> Network:
+    """Make the network of a plan; its weights are drawn from torch's random numbers.
+
+    Args:
+        plan: What rebuilds it.
+        modalities: Those it reads: features, and stored values where it has an encoder for them.
+        task: Fitted; it says what the outputs are.
+        pretrained: Read the weights that encoders start from; not needed where all weights are loaded next.
+
+    Raises:
+        MmcliError: The method does not suit the task.
+    """
+    from mmcli.models.network import Network
+    from mmcli.models.pooling import build_pooling
+
+    encoders = {
+        name: build_encoder(parse_choice(text), modalities[name], plan.seed, pretrained)
+        for name, text in plan.encoders.items()
+    }
+    forms = {
+        name: encoders[name].output() if name in encoders else modalities[name].main
+        for name in feature_names(modalities)
+    }
+    with_steps = [name for name, form in forms.items() if has_steps(form)]
+    parts = _choose_parts(plan, modalities, task, with_steps)
+    return Network(
+        {name: form_width(form) for name, form in forms.items()},
+        fusion=parts.fusion,
+        head=parts.head,
+        encoders=encoders,
+        pooling={name: build_pooling(plan.pooling, form_width(forms[name])) for name in with_steps if not plan.attends},
+        mixed_precision=plan.mixed_precision,
+        projection_dim=plan.projection,
+        dropout=plan.dropout,
+        # Heads that learn on their own have no use for it: what combines them has, see learn_combination.
+        modality_dropout=0.0 if plan.late else plan.modality_dropout,
+    )
+
+
 @dataclass(frozen=True)
-class NetworkParts:
+class _Parts:
     """What makes the fusion from the widths of the modalities, and the head from the width of what is fused."""
 
     fusion: Callable[[dict[str, int]], nn.Module]
     head: Callable[[int], nn.Module]
 
 
-def choose_parts(
+def _choose_parts(
     plan: NetworkPlan, modalities: Mapping[str, ModalitySpec], task: Task, with_steps: Collection[str]
-) -> NetworkParts:
-    """Return the fusion and the head of a network.
-
-    Args:
-        plan: Says the method, and the sizes.
-        modalities: Those it reads.
-        task: Its ``link`` says what the outputs are.
-        with_steps: The modalities that are sequences or feature maps.
-
-    Raises:
-        MmcliError: The method does not suit the task.
-    """
+) -> _Parts:
+    """Return the fusion and the head, by what the task's outputs are and by the kind of the method."""
     from torch import nn
 
     from mmcli.models.late_heads import LateHeads
@@ -71,8 +105,8 @@ def choose_parts(
         return _writing(plan, task, fuse, with_steps)
     if task.link == "embedding":
         require_shared_space(method)
-        return NetworkParts(shared, no_head)
-    return NetworkParts(late, no_head) if plan.late else NetworkParts(fuse, head)
+        return _Parts(shared, no_head)
+    return _Parts(late, no_head) if plan.late else _Parts(fuse, head)
 
 
 def _head(plan: NetworkPlan, task: Task, in_dim: int) -> nn.Module:
@@ -105,7 +139,7 @@ def _link_of_late(plan: NetworkPlan, task: Task) -> Any:
 
 def _writing(
     plan: NetworkPlan, task: Task, fuse: Callable[[dict[str, int]], nn.Module], with_steps: Collection[str]
-) -> NetworkParts:
+) -> _Parts:
     """Return a decoder of tokens, and what it attends to."""
     from mmcli.models.caption_decoder import CaptionDecoder
     from mmcli.models.caption_memory import CaptionMemory
@@ -123,4 +157,4 @@ def _writing(
         del in_dim
         return CaptionDecoder(task.out_dim, dropout=plan.dropout, **sizes)
 
-    return NetworkParts(memory, decoder)
+    return _Parts(memory, decoder)
