@@ -44,7 +44,7 @@ def show_model(summary: Summary, as_json: bool) -> None:
         f"[bold]{escape(summary.output)}[/bold]: {details['task']} by {details['method']}, "
         f"{what_was_made(details['model'], details['parameters'], details['best_epoch'])}, {summary.seconds:.1f} s"
     )
-    val = headline(details["task"], details["val"])
+    val = headline(details["task"], details["val"]) or details["val"]
     out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in val.items()))
     if "cross_validation" in details:
         _print_folds(out, details["task"], details["cross_validation"])

@@ -19,7 +19,7 @@ from mmcli.stages.driver import run_record
 from mmcli.stages.example_pictures import picture_reader
 from mmcli.stages.inputs import Asked, open_inputs
 from mmcli.stages.measuring import Measuring
-from mmcli.stages.modality_choice import check_modalities, parse_modalities, warn_of_unlearnt
+from mmcli.stages.modality_choice import modalities_of
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.splitting import known_split
 from mmcli.stages.zero_shot import PLACE, LabelModel, label_names
@@ -82,9 +82,7 @@ def evaluate(
     else:
         labels = label_names(source, labels_from, limit, encoding)
         trained = LabelModel(model, labels, template, labels_from, runtime)
-    keep = parse_modalities(modalities)
-    check_modalities(keep, trained.sources)
-    warn_of_unlearnt(trained, keep, reporter)
+    keep = modalities_of(trained, modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
     measuring = Measuring(trained, keep, source)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from mmcli.errors import UsageError, unknown_name
-from mmcli.reporting import Reporter
 from mmcli.stages.transforms.fuse import FUSED
 
 if TYPE_CHECKING:
@@ -25,16 +24,22 @@ def parse_modalities(asked: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def warn_of_unlearnt(model: TrainedModel, chosen: Collection[str], reporter: Reporter) -> None:
-    """Warn of modalities that a model did not learn from, and that share no space with those it did."""
-    learnt = model.artifact.header["parameters"].get("modalities") or model.sources
-    unlearnt = sorted(set(chosen) - set(learnt))
-    if unlearnt and getattr(model.network.fusion, "embed", None) is None:
-        reporter.warn(
-            f"the model learnt from {', '.join(learnt)} alone, and its fusion {model.plan.method} brings nothing of "
-            f"{', '.join(unlearnt)} to the same space: predictions from it mean little; fuse with contrastive, cca "
-            "or l2_align"
+def modalities_of(model: TrainedModel, asked: Sequence[str]) -> tuple[str, ...]:
+    """Return the source modalities that a model is to look at, sorted; () is all that it can.
+
+    Raises:
+        MmcliError: There is no such modality, or it says nothing to the model.
+    """
+    chosen = parse_modalities(asked)
+    check_modalities(chosen, set(model.source_of.values()))
+    unlearnt = sorted(set(chosen) - set(model.sources))
+    if unlearnt:
+        raise UsageError(
+            f"--modalities {','.join(chosen)}: the model learnt from {', '.join(model.learnt_sources)} alone, and its "
+            f"fusion {model.plan.method} brings nothing of {', '.join(unlearnt)} to the same space; fuse with "
+            "contrastive, cca or l2_align before training"
         )
+    return chosen
 
 
 def check_modalities(chosen: Collection[str], known: Collection[str]) -> None:

@@ -94,9 +94,16 @@ class TrainedModel:
         return found
 
     @property
+    def learnt_sources(self) -> list[str]:
+        """The source modalities that it learnt from, sorted."""
+        chosen = self.artifact.header["parameters"].get("modalities")
+        return sorted(set(chosen or self.source_of.values()))
+
+    @property
     def sources(self) -> list[str]:
-        """The source modalities, sorted."""
-        return sorted(set(self.source_of.values()))
+        """The source modalities that say something to it, sorted: what shares a space with those learnt from does."""
+        shares = getattr(self.network.fusion, "embed", None) is not None
+        return sorted(set(self.source_of.values())) if shares else self.learnt_sources
 
     def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
         """Return what the fusion gets of each modality: of its features, or of what its encoder makes of stored values.
@@ -136,8 +143,7 @@ class TrainedModel:
         return np.asarray(predictions, np.float64), known
 
     def _present(self, vectors: Vectors, keep: Collection[str] | None) -> dict[str, Array]:
-        present = dict(vectors.present)
-        return present if keep is None else mask(present, self.source_of, keep)
+        return mask(vectors.present, self.source_of, self.sources if keep is None else keep)
 
     @property
     def weighs(self) -> bool:

@@ -14,7 +14,7 @@ from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.bad_inputs import describe
 from mmcli.stages.inputs import open_inputs
-from mmcli.stages.modality_choice import check_modalities, parse_modalities, warn_of_unlearnt
+from mmcli.stages.modality_choice import modalities_of
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.zero_shot import PLACE, LabelModel, parse_labels
 from mmcli.store.columns import LedgerEntry, Row
@@ -56,9 +56,7 @@ def predict(
     trained = LabelModel(model, parse_labels(labels), template, None, runtime) if labels else TrainedModel(model)
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
-    keep = parse_modalities(modalities)
-    check_modalities(keep, trained.sources)
-    warn_of_unlearnt(trained, keep, reporter)
+    keep = modalities_of(trained, modalities)
     for asked in open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit):
         vectors = trained.vectors(asked.batch.columns, runtime)
         records = trained.task.records(*trained.outputs(vectors, keep or None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UsageError
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
@@ -92,13 +92,17 @@ def test_predict_looks_at_the_chosen_modalities_alone(place, tmp_path):
         assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-6)
 
 
-def test_a_modality_that_nothing_was_learnt_of_is_warned_of(place, tmp_path):
+def test_a_modality_that_nothing_was_learnt_of_is_not_looked_at(place, tmp_path):
     train(str(place / "features"), tmp_path / "model", modalities=["first"], method="concat", epochs=3)
-    heard = Heard()
-    evaluate(tmp_path / "model", str(place / "features"), modalities=["second"], reporter=heard)
-    (warning,) = heard.warnings
-    assert "learnt from first alone" in warning
-    assert "predictions from it mean little" in warning
+    features = str(place / "features")
+    with pytest.raises(UsageError, match=r"learnt from first alone.*brings nothing of second to the same space"):
+        evaluate(tmp_path / "model", features, modalities=["second"])
+    found = evaluate(tmp_path / "model", features).metrics
+    asked = evaluate(tmp_path / "model", features, modalities=["first"]).metrics
+    assert found["metrics"] == asked["metrics"] == asked["subsets"]["first"]
+    assert found["subsets"] == {}
+    answers = [row for group in predict(tmp_path / "model", features) for row in group]
+    assert {tuple(row["modalities"]) for row in answers} == {("first",)}
 
 
 def test_an_unknown_modality_is_one_line(place, tmp_path):

@@ -177,6 +177,7 @@ def test_a_model_without_weights_names_the_methods_that_have_them(chain, steps, 
 def test_steps_count_for_the_memory_of_a_batch(steps):
     from mmcli.registry import parse_spec
     from mmcli.reporting import Silent
+    from mmcli.stages.targets import parse_tasks
     from mmcli.stages.train_data import load_training_data
     from mmcli.stages.training_rows import aligned_train_columns, train_columns
     from mmcli.stages.transforms.fuse import FuseTransform
@@ -185,7 +186,8 @@ def test_steps_count_for_the_memory_of_a_batch(steps):
     samples = open_samples(str(steps / "features"), ["extract-features"], None)
     fusing = FuseTransform(samples.modalities, parse_spec("perceiver"), 0)
     fusing.fit(train_columns(samples), aligned_train_columns(samples))
-    data = load_training_data(samples, fusing, fusing.modalities(), (), "label", "auto", Silent(), pooling=None)
+    asked = parse_tasks("auto")
+    data = load_training_data(samples, fusing, fusing.modalities(), (), ["label"], asked, Silent(), pooling=None)
     data = data.to("cpu", {})
     clip = Artifact(steps / "features").take("a_clip", data.train.rows).main
     np.testing.assert_array_equal(data.lengths["a_clip"], np.diff(clip.offsets))
