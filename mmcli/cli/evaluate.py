@@ -20,6 +20,10 @@ def command(
         typer.Option("--output", "-o", help="Folder for metrics.json and predictions.jsonl.", show_default=False),
     ] = None,
     split: options.Split = "test",
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column with the targets; by default the one trained on.", show_default=False),
+    ] = None,
     modalities: options.Modalities = [],
     labels_from: Annotated[
         str | None,
@@ -49,8 +53,8 @@ def command(
     from mmcli.stages.evaluate import evaluate
 
     report = evaluate(
-        model, source, output, split=split, modalities=modalities, root=root, encoding=encoding, limit=limit,
-        jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
+        model, source, output, split=split, target=target, modalities=modalities, root=root, encoding=encoding,
+        limit=limit, jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
         labels_from=labels_from, template=template, reporter=Console(quiet),
     )  # fmt: skip
     show_report(report, json)

@@ -91,7 +91,7 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
 def _told_model(found: Mapping[str, Any]) -> str:
     """Return a model's task, method and best epoch, and how it did on val then, in two lines."""
     values = headline(found["task"], found["best_values"]) or found["best_values"]
-    shown = [f"{name} {value:.4f}" for name, value in values.items()]
+    shown = [f"{escape(name)} {value:.4f}" for name, value in values.items()]
     what = told_task(found["task"], found["columns"]["target"])
     made = what_was_made(found["network"].get("model"), found["parameter_count"], found["best_epoch"])
     return (

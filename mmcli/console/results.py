@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mmcli.stages.evaluate import Report
 
 
+_FOLDS = 10  # whose values are shown each
 _MATRIX = 20  # classes whose confusions are shown as a matrix
 
 
@@ -45,7 +46,7 @@ def show_model(summary: Summary, as_json: bool) -> None:
         f"{what_was_made(details['model'], details['parameters'], details['best_epoch'])}, {summary.seconds:.1f} s"
     )
     val = headline(details["task"], details["val"]) or details["val"]
-    out.print("val " + "  ".join(f"{name} {value:.4f}" for name, value in val.items()))
+    out.print("val " + "  ".join(f"{escape(name)} {value:.4f}" for name, value in val.items()))
     if "cross_validation" in details:
         _print_folds(out, details["task"], details["cross_validation"])
 
@@ -53,13 +54,13 @@ def show_model(summary: Summary, as_json: bool) -> None:
 def _print_folds(out: RichConsole, task: str, found: Mapping[str, Any]) -> None:
     """Print how the models of a cross-validation did, each on the fold that it had not seen."""
     means = {name: spread["mean"] for name, spread in found["metrics"].items()}
-    numbers = [str(number) for number in range(1, found["folds"] + 1)]
+    numbers = [str(number) for number in range(1, found["folds"] + 1)] if found["folds"] <= _FOLDS else []
     title = f"{found['folds']} folds of {found['rows']} train rows, each by a model of the others"
     pooled = found.get("pooled", {"metrics": {}, "intervals": {}})
     table = make_table(title, "metric", "mean", "± std", *numbers, "all rows", "95 % interval")
     for name in headline(task, means):
         spread = found["metrics"][name]
-        values = [f"{value:.4f}" for value in spread["values"]]
+        values = [f"{value:.4f}" for value in spread["values"]] if numbers else []
         whole = [f"{pooled['metrics'][name]:.4f}"] if name in pooled["metrics"] else [""]
         low, high = pooled["intervals"].get(name, (None, None))
         whole.append("" if low is None else f"{low:.4f} … {high:.4f}")
@@ -88,11 +89,11 @@ def show_report(report: Report, as_json: bool) -> None:
         low, high = found["intervals"].get(name, (None, None))
         shown = "" if low is None else f"{low:.4f} … {high:.4f}"
         beside = (f"{each[name]:.4f}" if name in each else "" for each in baselines.values())
-        table.add_row(name, f"{value:.4f}", shown, *beside)
+        table.add_row(escape(name), f"{value:.4f}", shown, *beside)
     out.print(table)
     if found["subsets"]:
         shown_metrics = list(headline(found["task"], found["metrics"]))
-        table = make_table("with these modalities alone, the others masked", "modalities", *shown_metrics)
+        table = make_table("with these modalities alone, the others masked", "modalities", *map(escape, shown_metrics))
         chosen = "+".join(found.get("modalities", ["all"]))
         for name, values in {**found["subsets"], chosen: found["metrics"]}.items():
             table.add_row(

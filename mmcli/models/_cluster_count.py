@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import pairwise_distances, silhouette_score
 
 from mmcli.models._sklearn import build_estimator
 from mmcli.registry import Spec
@@ -35,11 +35,16 @@ def choose_clusters(spec: Spec, rows: NDArray[np.float64], seed: int) -> int | N
     most = min(MOST, len(np.unique(rows, axis=0)) - 1)
     if most < 2:
         return 1
-    scores = {count: _silhouette(spec, rows, seed, count) for count in range(2, most + 1)}
+    distances = pairwise_distances(rows)
+    scores = {count: _silhouette(spec, rows, distances, seed, count) for count in range(2, most + 1)}
     return max(scores, key=lambda count: (scores[count], -count))
 
 
-def _silhouette(spec: Spec, rows: NDArray[np.float64], seed: int, count: int) -> float:
+def _silhouette(spec: Spec, rows: NDArray[np.float64], distances: NDArray[np.float64], seed: int, count: int) -> float:
+    """Return the silhouette of one try with so many clusters, from the distances (N, N) of rows."""
     made: Any = build_estimator(spec, "clusters", seed, n_clusters=count)
+    if "n_init" in made.get_params():
+        made.set_params(n_init=1)
     labels = made.fit_predict(rows)
-    return float(silhouette_score(rows, labels)) if 1 < len(np.unique(labels)) < len(rows) else -1.0
+    several = 1 < len(np.unique(labels)) < len(rows)
+    return float(silhouette_score(distances, labels, metric="precomputed")) if several else -1.0

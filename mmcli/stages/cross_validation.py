@@ -40,7 +40,8 @@ class CrossValidated:
 
     Args:
         found: What ``folds.json`` holds.
-        predictions: Of the train rows, in their order, each with its ``fold``.
+        predictions: Of the train rows, in their order, each with its ``fold``; a row whose target no other fold has
+            is not there.
     """
 
     found: dict[str, Any]
@@ -80,7 +81,7 @@ def cross_validate(
 
     Args:
         training: That on all train rows.
-        loaded: Its rows and its task, which is that of all folds.
+        loaded: Its rows.
         count: Of folds, at least 2.
         output: Of the model.
         keep: Where the models of the folds go; None keeps none.
@@ -108,7 +109,7 @@ def cross_validate(
                 raise StoppedError(told) from None
             measured.append(_measure(model, training, data.samples.choose(data.train.rows[folds == number]), runtime))
             progress.advance(1, f"fold {number + 1}")
-    return _sum_up(measured, data, folds, training.options.seed)
+    return _sum_up(measured, data, training.options.seed)
 
 
 @contextmanager
@@ -152,7 +153,7 @@ def _train_fold(
         before = finished_before(writer, request)
         if before is not None:
             return before
-        loaded = load(within, Silent(), data.task)
+        loaded = load(within, Silent())
         return fit_and_publish(writer, within, request, loaded, runtime, reporter, began)
 
 
@@ -164,28 +165,27 @@ def _measure(model: Artifact, training: TrainingRequest, held: Samples, runtime:
     return measuring
 
 
-def _sum_up(measured: Sequence[Measuring], data: TrainingData, folds: Array, seed: int) -> CrossValidated:
-    each = [measuring.measure("train", seed)[0]["metrics"] for measuring in measured]
-    rows: list[Row] = [{} for _ in folds]
-    for number, measuring in enumerate(measured):
-        for place, row in zip(np.flatnonzero(folds == number).tolist(), measuring.predictions, strict=True):
-            rows[place] = {**row, "fold": number + 1}
+def _sum_up(measured: Sequence[Measuring], data: TrainingData, seed: int) -> CrossValidated:
+    metrics_of = [measuring.measure("train", seed)[0]["metrics"] for measuring in measured]
+    by_id = {row["id"]: {**row, "fold": number} for number, each in enumerate(measured, 1) for row in each.predictions}
+    order = np.sort(data.train.rows)
+    rows = [by_id[name] for name in map(data.samples.id_of, data.samples.rows.take(order)) if name in by_id]
     found: dict[str, Any] = {
         "folds": len(measured),
         "rows": len(rows),
         "metrics": {
-            name: _spread([metrics[name] for metrics in each])
-            for name in each[0]
-            if all(name in metrics for metrics in each)
+            name: _spread([metrics[name] for metrics in metrics_of])
+            for name in metrics_of[0]
+            if all(name in metrics for metrics in metrics_of)
         },
     }
-    if measured[0].comparable:
+    first = measured[0].meaning
+    if first is not None and all(measuring.meaning == first for measuring in measured):
         for measuring in measured[1:]:
             measured[0].extend(measuring)
         pooled = measured[0].measure("train", seed)[0]
-        found["pooled"] = {name: pooled[name] for name in ("metrics", "intervals", "baselines")}
-    order = np.argsort(data.train.rows, kind="stable").tolist()
-    return CrossValidated(found, [rows[place] for place in order])
+        found["pooled"] = {name: pooled[name] for name in ("metrics", "intervals")}
+    return CrossValidated(found, rows)
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from mmcli.store.rows import dump_row
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "evaluate"
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def evaluate(
     output: Path | None = None,
     *,
     split: str = "test",
+    target: str | None = None,
     modalities: Sequence[str] = (),
     root: str | None = None,
     encoding: str = "utf-8",
@@ -85,7 +88,7 @@ def evaluate(
     keep = modalities_of(trained, modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
-    measuring = Measuring(trained, keep, source)
+    measuring = Measuring(trained, keep, source, target)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)
         if chosen is not None:
@@ -97,8 +100,11 @@ def evaluate(
             f"{measuring.unknown_targets} rows have a target that the model was not trained on: they are not measured"
         )
     if measuring.unseen:
+        names = list(dict.fromkeys(measuring.unseen))
+        shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
         reporter.warn(
-            f"the targets have {measuring.unseen} labels that the model was not trained on: they are left out of them"
+            f"the targets have {len(measuring.unseen)} labels that the model was not trained on ({shown}): they are "
+            "left out of them"
         )
     metrics, tables = measuring.measure(split, seed)
     if output is not None:
@@ -120,6 +126,16 @@ def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | N
     return asked.take(rows) if rows else None
 
 
+def _by_file(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables by names that files can have: of a target's name may be left what letters and digits say."""
+    found: dict[str, Any] = {}
+    for name, value in tables.items():
+        plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]
+        taken = sum(other == plain or other.startswith(f"{plain}-") for other in found)
+        found[f"{plain}-{taken + 1}" if taken else plain] = value
+    return found
+
+
 def _write(
     output: Path, fresh: bool, model: TrainedModel, metrics: dict[str, Any], tables: dict[str, Any],
     predictions: list[Row], seed: int, began: float, runtime: Runtime, examples: Sequence[Example],
@@ -127,7 +143,7 @@ def _write(
     with ArtifactWriter(output, STAGE, fresh) as writer:
         if examples:
             write_examples(writer.folder, f"{metrics['task']}: examples of {metrics['split']}", examples)
-        for name, value in {"metrics": metrics, **tables}.items():
+        for name, value in {"metrics": metrics, **_by_file(tables)}.items():
             (writer.folder / f"{name}.json").write_text(
                 json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
             )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UsageError
 from mmcli.evaluation.subsets import subset_name, subsets
 from mmcli.runtime import Runtime
 from mmcli.stages.example_pictures import Pictures, choose_examples
@@ -17,6 +17,7 @@ from mmcli.stages.inputs import Asked
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import prediction
 from mmcli.stages.targets import TargetSource
+from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class _Collected:
     whole: list[Array] = field(default_factory=list)
     parts: dict[str, list[Array]] = field(default_factory=dict)
     unknown_targets: int = 0
-    unseen: int = 0
+    unseen: list[str] = field(default_factory=list)
 
 
 class Measuring:
@@ -45,13 +46,18 @@ class Measuring:
         model: Its task knows the metrics.
         keep: The source modalities to look at; () is all.
         name: Of the rows' source, for messages.
+        target: The column with the targets; None is the one that the model learnt.
+
+    Raises:
+        UsageError: A column is named for a model of several targets, or of a task that has none.
     """
 
-    def __init__(self, model: TrainedModel, keep: Collection[str], name: str) -> None:
+    def __init__(self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None) -> None:
         self.model = model
         self.keep = keep
         self.predictions: list[Row] = []
-        self._target = TargetSource(model.task_target, model.artifact.roles, name)
+        self._target = TargetSource(model.task_target, _roles(model, target), name)
+        self._required = target is not None
         self._subsets = subsets(model.sources, whole=bool(keep))
         self._found = _Collected(parts={subset_name(part): [] for part in self._subsets})
 
@@ -61,8 +67,8 @@ class Measuring:
         return self._found.unknown_targets
 
     @property
-    def unseen(self) -> int:
-        """How many parts of targets the model was not trained on."""
+    def unseen(self) -> list[str]:
+        """The parts of targets that the model was not trained on, as often as they are there."""
         return self._found.unseen
 
     def __len__(self) -> int:
@@ -88,7 +94,7 @@ class Measuring:
         group = model.artifact.roles.group
         found.groups += [None if group is None else row.get(group) for row in asked.batch.rows]
         unseen = getattr(model.task, "unseen", None)
-        found.unseen += 0 if unseen is None else len(unseen(targets))
+        found.unseen += [] if unseen is None else unseen(targets)
         if hasattr(model.task, "example"):
             found.rows += asked.batch.rows
         found.whole.append(whole)
@@ -101,9 +107,10 @@ class Measuring:
             self.predictions.append({**predicted, "target": targets[number]})
 
     @property
-    def comparable(self) -> bool:
-        """Whether predictions of several models of this task mean the same, and can be measured together."""
-        return self._target.kind == "column" and not hasattr(self.model.task, "tune")
+    def meaning(self) -> Any:
+        """What the model's predictions mean: those of models with the same can be measured together; None with none."""
+        tell = getattr(self.model.task, "meaning", None)
+        return None if tell is None else tell()
 
     def extend(self, other: Measuring) -> None:
         """Take over what another model of the same task said of other rows."""
@@ -122,7 +129,7 @@ class Measuring:
     def _require(self, identity: str, row: Row) -> Any:
         columns = ", ".join(map(repr, self._target.roles.targets))
         value = self._target.of(row) if self._target.is_in(row) else None
-        if value is None and self._target.kind == "column":
+        if value is None and (self._target.kind == "column" or (self._required and not self._target.is_in(row))):
             raise MmcliError(f"sample {identity!r}: no target (column {columns}) to compare the prediction with")
         fault = self.model.task.fault(value)
         if fault is not None:
@@ -159,7 +166,8 @@ class Measuring:
             "split": split,
             "n": len(targets),
             "unknown_targets": found.unknown_targets,
-            **({"unknown_labels": found.unseen} if hasattr(task, "unseen") else {}),
+            **({"unknown_labels": len(found.unseen)} if hasattr(task, "unseen") else {}),
+            **({"n_by_target": task.counts(wanted)} if hasattr(task, "counts") else {}),
             **({"modalities": sorted(self.keep)} if self.keep else {}),
             "without_modalities": int((~np.concatenate(found.known)).sum()),
             "metrics": task.metrics(whole, wanted),
@@ -172,6 +180,16 @@ class Measuring:
             },
         }
         return metrics, {} if tables is None else tables(whole, wanted)
+
+
+def _roles(model: TrainedModel, target: str | None) -> Roles:
+    """Return the model's roles, with another column of targets if one is named."""
+    roles = model.artifact.roles
+    if target is None:
+        return roles
+    if model.task_target == "group" or len(roles.targets) > 1:
+        raise UsageError(f"--target {target}: it is for a model of one target, this one has several or none")
+    return replace(roles, target=target)
 
 
 def wanted_of(task: Task, targets: Sequence[Any]) -> Array:

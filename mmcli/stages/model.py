@@ -18,7 +18,7 @@ from mmcli.stages.encoding import encode_rows
 from mmcli.stages.fixed_batches import fixed_batches, steps_of
 from mmcli.stages.network_building import build_network
 from mmcli.stages.network_plan import NetworkPlan, feature_names
-from mmcli.store.artifact import Artifact
+from mmcli.store.artifact import AGAIN, Artifact
 from mmcli.store.columns import Array, Column
 from mmcli.store.state import State
 
@@ -61,7 +61,11 @@ class TrainedModel:
         self.names = feature_names(self.modalities)
         self.task: Task = TASKS.load(self.artifact.header["task"])()
         task = self.artifact.sound_file(f"state/{TASK_STATE}.json")
-        self.task.load_state(State.read(task.with_suffix("")))
+        try:
+            self.task.load_state(State.read(task.with_suffix("")))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            # What no task wrote fails in any way when it is taken for a task's state.
+            raise MmcliError(f"{task}: not what a task of {self.artifact.header['task']} learnt; {AGAIN}") from error
         self.plan = NetworkPlan.from_json(self.artifact.header["network"])
         self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
 

@@ -19,7 +19,6 @@ from mmcli.store.writer import ArtifactWriter
 
 if TYPE_CHECKING:
     from mmcli.stages.training_batches import TrainingData
-    from mmcli.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,14 @@ class Loaded:
     data: TrainingData
 
 
-def load(training: TrainingRequest, reporter: Reporter, task: Task | None = None) -> Loaded:
-    """Learn the scales, and read the rows; a ``task`` that is given has been fitted.
+def load(training: TrainingRequest, reporter: Reporter) -> Loaded:
+    """Learn the scales, and read the rows.
 
     Raises:
         MmcliError: See ``load_training_data``.
     """
     given = training.plan.fit()
-    return Loaded(given, training.load(given, reporter, task))
+    return Loaded(given, training.load(given, reporter))
 
 
 def finished_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:

@@ -134,6 +134,10 @@ def _write_table(path: Path, suffix: str, groups: Iterator[list[Row]]) -> int:
 
     rows = [_flat(row) for group in groups for row in group]
     table = pandas.DataFrame(rows)
+    for name in table:
+        cells = [row.get(str(name)) for row in rows]
+        if None in cells and all(cell is None or type(cell) is int for cell in cells):
+            table[name] = pandas.array(cells, dtype="Int64")  # so that 3 beside an empty cell stays 3
     if suffix == ".csv":
         table.to_csv(path, index=False)
     else:

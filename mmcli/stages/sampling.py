@@ -37,7 +37,10 @@ def check_sampling(how: Sampling, data: TrainingData, encoded: Collection[str]) 
     if how == "none":
         return
     if not getattr(data.task, "encodes_classes", False):
-        raise UsageError(f"--sampling {how}: it makes classes equally frequent, and this task has none")
+        raise UsageError(
+            f"--sampling {how}: it makes the classes of one target equally frequent, and this task has none, or "
+            "several targets"
+        )
     steps = [name for name, value in data.train.features.items() if isinstance(value, Ragged) or value.dim() > 2]
     if how == "smote" and (encoded or steps):
         raise UsageError(

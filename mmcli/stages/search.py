@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,11 @@ from mmcli.stages.inputs import Asked, open_inputs
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.queries import Query, check_modality, embed_queries, parse_query
 from mmcli.stages.transforms.embed import embedding_specs, kinds_of, require_embeddings
-from mmcli.store.artifact import Artifact, is_artifact
+from mmcli.store.artifact import Artifact, Roles, is_artifact
 from mmcli.store.columns import Array, Row
 from mmcli.store.samples import OWN_COLUMNS
 
+_ROWS_OF_AN_ITEM = 16
 _DIGITS = 9
 """Of a cosine: those behind them depend on where in memory a row lies."""
 
@@ -69,12 +71,18 @@ class _Nearest:
         kept = np.lexsort((self.numbers, -self.scores))[: self._top]
         self.scores, self.numbers, self.places = self.scores[kept], self.numbers[kept], self.places[kept]
 
-    def answers(self, rows: Mapping[int, Row], identity: str) -> list[Row]:
-        """Return the answers, the nearest row first."""
-        found = []
-        for rank, (score, number, place) in enumerate(zip(self.scores, self.numbers, self.places, strict=True), 1):
+    def answers(self, rows: Mapping[int, Row], roles: Roles, top: int) -> list[Row]:
+        """Return at most ``top`` answers, the nearest row first; of the rows of a group that are one item the first."""
+        found: list[Row] = []
+        seen: set[tuple[Any, ...]] = set()
+        for score, number, place in zip(self.scores, self.numbers, self.places, strict=True):
             row = rows[int(number)]
-            told = {"query": self.query.told, "rank": rank, "id": str(row.get(identity, number))}
+            group = None if roles.group is None else row.get(roles.group)
+            key = (number,) if group is None else (str(group), score, place)
+            if key in seen or len(found) == top:
+                continue
+            seen.add(key)
+            told = {"query": self.query.told, "rank": len(found) + 1, "id": str(row.get(roles.id, number))}
             raw = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
             found.append({**told, "score": float(score), "modality": self.modalities[int(place)], "row": raw})
         return found
@@ -150,18 +158,20 @@ def search(
         check_lists(index)
     queries = [parse_query(trained, text, "text", "--query") for text in query]
     queries += [parse_query(trained, text, "image", "--query-image") for text in query_image]
-    nearest = [_Nearest(each, _searched(trained, each, search), top) for each in queries]
+    # A group's rows may be one item, such as a picture with several texts: more are kept than are answered.
+    most = top if trained.artifact.roles.group is None else top * _ROWS_OF_AN_ITEM
+    nearest = [_Nearest(each, _searched(trained, each, search), most) for each in queries]
     embedded = embed_queries(trained, queries, runtime)
     if index is not None:
         count = len(index) if limit is None else min(limit, len(index))
-        likely = _likely(index, nearest, embedded, top, count) if faiss else np.arange(count)
+        likely = _likely(index, nearest, embedded, most, count) if faiss else np.arange(count)
         for block in _blocks_of_index(index, likely):
             _look_at(nearest, embedded, block)
         numbers = sorted({int(number) for each in nearest for number in each.numbers})
         rows = dict(zip(numbers, index.rows.take(numbers), strict=True))
-        identity = index.roles.id
+        roles = index.roles
     else:
-        rows, identity = {}, trained.artifact.roles.id
+        rows, roles = {}, trained.artifact.roles
         inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
         for block in _blocks_of_inputs(trained, inputs, runtime):
             _look_at(nearest, embedded, block)
@@ -169,7 +179,7 @@ def search(
             rows = {**rows, **dict(zip(block.numbers.tolist(), block.rows, strict=True))}
             rows = {number: rows[number] for number in numbers}
     for each in nearest:
-        yield each.answers(rows, identity)
+        yield each.answers(rows, roles, top)
 
 
 def _searched(model: TrainedModel, query: Query, asked: str | None) -> list[str]:

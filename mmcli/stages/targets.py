@@ -42,11 +42,13 @@ class TargetSource:
         kind: What the task says: from a ``column``, or several; from the row's ``group``; or ``optional``.
         roles: The columns.
         name: Of the source, for messages.
+        named: Whether a person named the columns, which must then be there.
     """
 
     kind: Literal["column", "group", "optional"]
     roles: Roles
     name: str
+    named: bool = False
 
     def is_in(self, row: Mapping[str, Any]) -> bool:
         """Return whether the row has its columns."""
@@ -62,7 +64,7 @@ class TargetSource:
             group = None if self.roles.group is None else _cell(row, self.roles.group)
             return f"id {row.get(self.roles.id)}" if group is None else f"group {group}"
         for column in self.roles.targets:
-            if column not in row and self.kind == "column":
+            if column not in row and (self.kind == "column" or self.named):
                 raise MmcliError(
                     f"{self.name}: no column {column!r} for the target (there are: {', '.join(map(str, row))})"
                 )
@@ -79,7 +81,10 @@ class TargetSource:
         """
         found = self.of(row)
         if found is None and self.kind == "column":
-            raise MmcliError(f"sample {row[self.roles.id]!r}: {told_targets(self.roles.targets)} empty")
+            raise MmcliError(
+                f"sample {row[self.roles.id]!r}: {told_targets(self.roles.targets)} empty; fill it, move the row to "
+                "test, or leave it out of the rows piped into train"
+            )
         return found
 
 
@@ -136,8 +141,8 @@ class AskedTask:
         for spec in (self.task, *self.of_target.values()):
             _check_task(spec)
 
-    def check(self, targets: Sequence[str]) -> None:
-        """Refuse tasks of columns that are no targets.
+    def check(self, targets: Sequence[str], named: bool) -> None:
+        """Refuse tasks of columns that are no targets, and targets that a person ``named`` for a task without.
 
         Raises:
             MmcliError: There is one, or a target is needed and none was named.
@@ -146,6 +151,10 @@ class AskedTask:
             without = [name for name in TASKS.names() if TASKS.constant(name, "target", "column") != "column"]
             raise UsageError(
                 f"no target: name the column to learn with --target, or a task without one: {', '.join(without)}"
+            )
+        if named and self.kind == "group":
+            raise UsageError(
+                f"--target: --task {self.task} has none, it learns which rows belong together; leave it out"
             )
         for column in self.of_target:
             if column not in targets:
@@ -184,8 +193,8 @@ class AskedTask:
         return _build(parse_spec(name))
 
 
-def parse_tasks(asked: str | Sequence[str]) -> AskedTask:
-    """Read ``--task``: a task for all targets, or ``TARGET=TASK``.
+def parse_tasks(asked: str | Sequence[str], targets: Sequence[str] = ()) -> AskedTask:
+    """Read ``--task``: a task for all targets, or ``TARGET=TASK``; ``targets`` are those known so far.
 
     Raises:
         UsageError: There are two tasks for all, or two for one target.
@@ -194,8 +203,9 @@ def parse_tasks(asked: str | Sequence[str]) -> AskedTask:
     of_target: dict[str, Spec] = {}
     texts = [asked] if isinstance(asked, str) else list(asked)
     for text in texts:
-        column, equals, spec = text.partition("=")
-        if equals and ":" not in column:
+        own = max((name for name in targets if text.startswith(f"{name}=")), key=len, default=None)
+        column, equals, spec = text.partition("=") if own is None else (own, "=", text[len(own) + 1 :])
+        if own is not None or (equals and ":" not in column):
             if column in of_target:
                 raise UsageError(f"--task {text}: {column!r} has a task already, {of_target[column]}")
             of_target[column] = parse_spec(spec)

@@ -42,7 +42,7 @@ def load_training_data(
     *,
     pooling: str | None = DEFAULT_POOLING,
     keep: Collection[str] = (),
-    fitted: Task | None = None,
+    named: bool = False,
 ) -> TrainingData:
     """Read the train and val rows that have any modality; the test rows are not looked at.
 
@@ -56,15 +56,15 @@ def load_training_data(
         reporter: Is told what was inferred and left out.
         pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
         keep: The source modalities to learn from, the others being taken for absent; () is all.
-        fitted: The task, where it has learnt what targets there are; it is then taken as it is.
+        named: Whether a person named the columns to learn.
 
     Raises:
         MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
     """
-    asked.check(columns)
+    asked.check(columns, named)
     sources = {name: modalities[name].source for name in feature_names(modalities)}
-    warn_of_target(columns, set(keep) or set(sources.values()), samples, reporter)
-    target = TargetSource(asked.kind, replace(samples.roles, target=target_role(columns)), samples.name)
+    warn_of_target(() if asked.kind == "group" else columns, set(keep) or set(sources.values()), samples, reporter)
+    target = TargetSource(asked.kind, replace(samples.roles, target=target_role(columns)), samples.name, named)
 
     ready = [name for name in sources if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}
@@ -92,14 +92,13 @@ def load_training_data(
     for split, targets in found.items():
         if not targets:
             raise MmcliError(f"{samples.name}: no {split} rows with features; train needs some of both train and val")
-    made = fitted or asked.build(columns, found["train"], reporter)
+    made = asked.build(columns, found["train"], reporter)
     if hasattr(made, "take_modalities"):
         made.take_modalities(sorted(set(sources.values())))
     shown = ", ".join(columns)
     for split, targets in found.items():
         _check_targets(made, targets, [part.rows for part in parts[split]], shown, samples)
-    if fitted is None:
-        made.fit(found["train"])
+    made.fit(found["train"])
     _leave_out_unknown(made, parts["val"], found["val"], shown, reporter)
     _warn_of_unseen(made, found["val"], shown, reporter)
     if asked.kind == "column" and len({str(value) for value in found["val"]}) == 1:
@@ -144,7 +143,10 @@ def _leave_out_unknown(
         return
     unknown = sorted({str(value) for value, there in zip(targets, known, strict=True) if not there})
     if not any(known):
-        raise MmcliError(f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])})")
+        raise MmcliError(
+            f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])}); free text is "
+            "learnt by --task captioning"
+        )
     shown = f"{', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}"
     reporter.warn(f"{known.count(False)} val rows have a {target!r} that no train row has ({shown}): left out")
     start = 0

@@ -12,7 +12,7 @@ from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Silent
 from mmcli.stages.estimator_choice import choose_model, refuse_losses_of_networks, refuse_options_of_networks
 from mmcli.stages.sampling import Sampling
-from mmcli.stages.targets import parse_tasks
+from mmcli.stages.targets import parse_tasks, target_columns
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class TrainOptions:
         for name, value in asdict(self).items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number")
-        parse_tasks(self.task).check_names()
+        tasks = parse_tasks(self.task, target_columns(self.target))
+        if self.target or not tasks.of_target:  # else it takes the samples to know where a target's name ends
+            tasks.check_names()
         if self.precision == "float16":
             raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
 
@@ -70,7 +72,7 @@ class TrainOptions:
         """
         model = self._estimator
         refuse_options_of_networks(model, vars(self), defaults)
-        refuse_losses_of_networks(model, parse_tasks(self.task).task)
+        refuse_losses_of_networks(model, parse_tasks(self.task, target_columns(self.target)).task)
 
     def can_take(self, method: str) -> bool:
         """Return whether a fusion method can stand before the model."""
@@ -78,4 +80,4 @@ class TrainOptions:
 
     @property
     def _estimator(self) -> str | None:
-        return choose_model(self.model, parse_tasks(self.task).model, Silent())
+        return choose_model(self.model, parse_tasks(self.task, target_columns(self.target)).model, Silent())

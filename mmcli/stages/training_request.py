@@ -71,7 +71,7 @@ class TrainingRequest:
         """Return everything that the result depends on: by it the same request is known again."""
         asked = self.options
         parameters: dict[str, Any] = {
-            "task": parse_tasks(asked.task).to_json(), "target": target_role(self.targets),
+            "task": parse_tasks(asked.task, self.targets).to_json(), "target": target_role(self.targets),
             "class_weights": asked.class_weights, "epochs": asked.epochs,
             "lr": asked.lr, "weight_decay": asked.weight_decay, "l1": asked.l1, "schedule": asked.schedule,
             "clip_norm": asked.clip_norm, "patience": asked.patience, "monitor": asked.monitor,
@@ -92,10 +92,8 @@ class TrainingRequest:
         """Return a hash of all that."""
         return fingerprint(self.to_json())
 
-    def load(
-        self, modalities: Mapping[str, ModalitySpec], reporter: Reporter, task: Task | None = None
-    ) -> TrainingData:
-        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned, a ``task`` has been fitted.
+    def load(self, modalities: Mapping[str, ModalitySpec], reporter: Reporter) -> TrainingData:
+        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned.
 
         Raises:
             MmcliError: See ``load_training_data`` and ``check_sampling``.
@@ -108,11 +106,11 @@ class TrainingRequest:
             modalities,
             set(self.plan.encoders),
             self.targets,
-            parse_tasks(self.options.task),
+            parse_tasks(self.options.task, self.targets),
             reporter,
             pooling=self.plan.network.ready_pooling,
             keep=self.keep,
-            fitted=task,
+            named=bool(target_columns(self.options.target)),
         )
         check_sampling(self.options.sampling, data, self.plan.encoders)
         return data
@@ -175,12 +173,13 @@ def request_training(
     Raises:
         MmcliError: An option names what is not there, or does not fit.
     """
-    model = choose_model(options.model, parse_tasks(options.task).model, reporter)
+    task = parse_tasks(options.task, target_columns(options.target) or samples.roles.targets)
+    task.check_names()
+    model = choose_model(options.model, task.model, reporter)
     network = NetworkOptions(
         options.method, options.encoder, options.projection, options.hidden, options.dropout,
         options.modality_dropout, options.precision, options.seed, options.pooling,
-        parse_tasks(options.task).method or DEFAULT_METHOD, model=model,
-        attends=parse_tasks(options.task).attends,
+        task.method or DEFAULT_METHOD, model=model, attends=task.attends,
     )  # fmt: skip
     if options.compile:
         require_compiler(runtime.torch_device())

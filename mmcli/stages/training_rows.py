@@ -27,8 +27,8 @@ def warn_of_target(targets: Collection[str], sources: Collection[str], samples: 
             for target in targets if name in sources else ():
                 if target in part["config"].get("columns", ()):
                     reporter.warn(
-                        f"the target {target!r} is also an input ({name}): what is measured says nothing of rows "
-                        "without it; preprocess without that column"
+                        f"the target {target!r} is also an input ({name}): the answer is given away, and what is "
+                        "measured says nothing of rows without it; preprocess without that column"
                     )
 
 

@@ -51,11 +51,12 @@ class Task(Protocol):
     source modalities, sorted, and ``method``, a constant of the class, is the fusion where none is named. One whose
     baselines depend on what is there to be predicted has ``baselines_beside(predictions, encoded)``.
 
-    One whose targets are more than ``encode`` keeps has ``references(targets)``, which returns what metrics, baselines
-    and draws take in its place, an array of N. One of which several rows are one sample has ``merged(predictions,
-    targets, groups)``, which returns the rows that stand for all, (N,), and their targets. One that consists of tasks
-    has ``parts``, these by name, and ``by_target(predictions, encoded)``, which returns by name the task and what is
-    its own of both.
+    One has ``meaning()`` whose predictions mean the same in models for which it returns equal values: they can be
+    measured together. One whose targets are more than ``encode`` keeps has ``references(targets)``, which returns what
+    metrics, baselines and draws take in its place, an array of N. One of which several rows are one sample has
+    ``merged(predictions, targets, groups)``, which returns the rows that stand for all, (N,), and their targets. One
+    that consists of tasks has ``parts``, these by name, ``by_target(predictions, encoded)``, which returns by name the
+    task and what is its own of both, and ``counts(encoded)``, how many rows have each.
 
     One whose link is ``tokens`` writes texts: ``decoder`` is what the network's decoder needs to know. It learns from
     the log probabilities of every token of every text, (S, V), each told the true ones before it; in place of metrics

@@ -31,6 +31,8 @@ from mmcli.tasks._caption_tokens import (
 Floats = NDArray[np.float64]
 _NO_TOKEN = -1
 _SCORE_DIGITS = 4
+_MOST_TEXTS = 100
+"""Of a row: targets of all rows take the memory of the row with most."""
 
 
 class Captioning:
@@ -90,6 +92,8 @@ class Captioning:
         texts = texts_of(target, self.separator)
         if not texts:
             return "a text, or a list of texts, that is not empty"
+        if len(texts) > _MOST_TEXTS:
+            return f"at most {_MOST_TEXTS} texts, not {len(texts)}"
         halves = any("\ud800" <= letter <= "\udfff" for text in texts for letter in text)
         return "a text without half a surrogate pair" if halves else None
 
@@ -269,10 +273,12 @@ class Captioning:
 
     def load_state(self, state: State) -> None:
         """Take over the options and what was learnt."""
-        for name, value in state.values.items():
-            if name not in ("words", "prior"):
-                setattr(self, name, value)
-        self._take(state.values["words"], state.values["prior"])
+        values = state.values
+        words = values["words"]
+        if len(words) < len(SPECIAL) or not all(isinstance(word, str) for word in words):
+            raise ValueError("the words of a captioning task are texts")
+        Captioning.__init__(self, **{name: value for name, value in values.items() if name not in ("words", "prior")})
+        self._take(words, values["prior"])
 
     def _require(self, target: Any) -> list[str]:
         fault = self.fault(target)

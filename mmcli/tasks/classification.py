@@ -21,6 +21,9 @@ from mmcli.tasks._class_names import class_indexes, class_name, class_names, cla
 Floats = NDArray[np.float64]
 
 
+_GAMMA = 2.0
+
+
 class Classification:
     """Classes are those of the train rows, sorted: numbers by value, then words.
 
@@ -47,7 +50,7 @@ class Classification:
     of_networks = ("loss", "gamma", "label_smoothing")
 
     def __init__(
-        self, *, loss: Literal["cross_entropy", "focal"] = "cross_entropy", gamma: float = 2.0,
+        self, *, loss: Literal["cross_entropy", "focal"] = "cross_entropy", gamma: float = _GAMMA,
         label_smoothing: float = 0.0, top_k: int = 0, threshold: str | None = None,
     ) -> None:  # fmt: skip
         level = None if threshold in (None, "auto") else number_of(threshold) or math.nan
@@ -59,6 +62,8 @@ class Classification:
         ):
             if not fits:
                 raise UsageError(f"task classification: expected a {name}, not {value!r}")
+        if gamma != _GAMMA and loss != "focal":
+            raise UsageError(f"task classification: gamma={gamma} is for loss=focal")
         self.loss_name, self.gamma, self.label_smoothing, self.top_k = loss, gamma, label_smoothing, top_k
         self.threshold = level
         self._is_auto = threshold == "auto"
@@ -140,6 +145,10 @@ class Classification:
         """Return the index of each row's predicted class, (N,): the likeliest, or as ``threshold`` says."""
         found = predictions.argmax(axis=1) if self.threshold is None else predictions[:, 1] >= self.threshold
         return np.asarray(found, np.int64)
+
+    def meaning(self) -> Any:
+        """Return the classes, and what decides between them."""
+        return [self.classes, self.threshold]
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return for each row the class decided on, its probability, and those of all classes by name.

@@ -21,7 +21,7 @@ class Clustering:
     """Clusters of rows by their fused features; labels, where there are any, only measure them.
 
     A prediction is the number of a row's cluster, -1 for none, and then its fused features. Labels are one value a
-    row, as in classification; those that no train row has do not count.
+    row, as in classification; none of them is learnt, so that evaluate counts those that no train row has, too.
     """
 
     version = 1
@@ -57,10 +57,15 @@ class Clustering:
         """Return whether a label, or that there is none, can be encoded."""
         return self.fault(target) is None
 
-    def unseen(self, targets: Sequence[Any]) -> list[str]:
-        """Return the labels that no train row has, as often as they are there."""
-        names = [str(class_name(target)) for target in targets if target is not None]
-        return [name for name in names if name not in self.classes]
+    def references(self, targets: Sequence[Any]) -> NDArray[Any]:
+        """Return the label of each row, (N,) texts, None where there is none.
+
+        Raises:
+            MmcliError: A label is a list or the like.
+        """
+        found = np.empty(len(targets), object)
+        found[:] = [self._require(target) for target in targets]
+        return found
 
     def encode(self, targets: Sequence[Any]) -> Numbers:
         """Return the index of each label, (N,), -1 where there is none or no train row has it.
@@ -68,11 +73,8 @@ class Clustering:
         Raises:
             MmcliError: A label is a list or the like.
         """
-        for target in targets:
-            if self.fault(target) is not None:
-                raise MmcliError(f"target {target!r}: expected {self.fault(target)}")
         index: dict[str | None, int] = {name: place for place, name in enumerate(self.classes)}
-        return np.array([index.get(class_name(target), NONE) for target in targets], np.int64)
+        return np.array([index.get(self._require(target), NONE) for target in targets], np.int64)
 
     def decode(self, encoded: Numbers) -> list[str | None]:
         """Return the labels at these indexes, None where there is none."""
@@ -110,8 +112,8 @@ class Clustering:
         del known  # such rows are in no cluster
         return [{"cluster": None if number == NONE else number} for number in _clusters(predictions).tolist()]
 
-    def metrics(self, predictions: Floats, encoded: Numbers) -> dict[str, float]:
-        """Return the metrics of these rows by name.
+    def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
+        """Return the metrics of these rows by name; labels are as ``encode`` or ``references`` returns them.
 
         ``silhouette`` is of rows in clusters, where there are two clusters or more. Where rows have labels, these
         count in ``nmi``, ``ari``, ``purity``, ``homogeneity``, ``completeness`` and ``v_measure``, in which noise is a
@@ -122,39 +124,42 @@ class Clustering:
         """
         if not len(encoded):
             raise MmcliError("there are no rows to measure")
-        clusters = _clusters(predictions)
+        clusters, (numbers, _) = _clusters(predictions), self._numbered(encoded)
         found = {
             name: float(values[0])
-            for name, values in cluster_draws(encoded, clusters, np.ones((1, len(encoded)), np.int64)).items()
+            for name, values in cluster_draws(numbers, clusters, np.ones((1, len(encoded)), np.int64)).items()
         }
         spread = silhouette(predictions[:, 1:], clusters)
         return found if spread is None else {**found, "silhouette": spread}
 
-    def row_scores(self, predictions: Floats, encoded: Numbers) -> dict[str, Floats]:
+    def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
         """Return what the mean of is ``noise``, (N,)."""
         del encoded
         return {"noise": (_clusters(predictions) == NONE).astype(np.float64)}
 
-    def metrics_of_draws(self, predictions: Floats, encoded: Numbers, counts: NDArray[np.int64]) -> dict[str, Floats]:
+    def metrics_of_draws(
+        self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
+    ) -> dict[str, Floats]:
         """Return all metrics but ``silhouette`` of each draw, (D,)."""
-        return cluster_draws(encoded, _clusters(predictions), counts)
+        return cluster_draws(self._numbered(encoded)[0], _clusters(predictions), counts)
 
-    def tables(self, predictions: Floats, encoded: Numbers) -> dict[str, Any]:
+    def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Any]:
         """Return ``clusters``: how many rows of each label are in each; null is no label, and noise."""
-        tables, numbers = contingency(encoded, _clusters(predictions), np.ones((1, len(encoded)), np.int64))
+        indexes, names = self._numbered(encoded)
+        tables, numbers = contingency(indexes, _clusters(predictions), np.ones((1, len(encoded)), np.int64))
         shown = [None if number == NONE else number for number in numbers.tolist()]
-        labels: list[str | None] = [*self.classes[: len(tables[0]) - 1], None]
+        labels: list[str | None] = [*names[: len(tables[0]) - 1], None]
         counts = tables[0].tolist()
         if not any(counts[-1]):
             labels, counts = labels[:-1], counts[:-1]
         return {"clusters": {"labels": labels, "clusters": shown, "counts": counts}}
 
-    def baselines(self, encoded: Numbers) -> dict[str, dict[str, float]]:
+    def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``one_cluster``, all rows in one, and ``random``: drawn for each, as many clusters as labels.
 
         The silhouette of one cluster is 0, that of rows which are as near to another one as to their own.
         """
-        drawn = np.random.default_rng(0).integers(0, max(2, len(self.classes)), (len(encoded), 1))
+        drawn = np.random.default_rng(0).integers(0, max(2, len(self._numbered(encoded)[1])), (len(encoded), 1))
         one = self.metrics(np.zeros((len(encoded), 1)), encoded)
         return {"one_cluster": {**one, "silhouette": 0.0}, "random": self.metrics(drawn.astype(np.float64), encoded)}
 
@@ -165,6 +170,20 @@ class Clustering:
     def load_state(self, state: State) -> None:
         """Take over the labels."""
         self.classes = list(state.values["classes"])
+
+    def _require(self, target: Any) -> str | None:
+        fault = self.fault(target)
+        if fault is not None:
+            raise MmcliError(f"target {target!r}: expected {fault}")
+        return None if target is None else class_name(target)
+
+    def _numbered(self, encoded: NDArray[Any]) -> tuple[Numbers, list[str]]:
+        """Return labels as numbers, (N,), -1 where there is none, and their names."""
+        if encoded.dtype != object:
+            return encoded, self.classes
+        names = sorted({name for name in encoded if name is not None}, key=class_order)
+        index: dict[str | None, int] = {name: place for place, name in enumerate(names)}
+        return np.array([index.get(name, NONE) for name in encoded], np.int64), names
 
 
 def _clusters(predictions: Floats) -> Numbers:

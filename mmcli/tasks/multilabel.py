@@ -165,6 +165,10 @@ class Multilabel:
             tuned._thresholds = best_thresholds(predictions, encoded.astype(bool), _HALF, _LEAST)
         return tuned
 
+    def meaning(self) -> Any:
+        """Return the labels and their thresholds."""
+        return [self.labels, self._thresholds.tolist()]
+
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return for each row the labels from their threshold on, sorted, and the probability of every label by name.
 

@@ -135,6 +135,10 @@ class Ordinal:
         """Return the rank of each row's predicted class, (N,): the lowest with a half or more at or below it."""
         return np.asarray((predictions.cumsum(axis=1)[:, :-1] < 0.5).sum(axis=1), np.int64)
 
+    def meaning(self) -> Any:
+        """Return the classes."""
+        return self.classes
+
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return for each row the class decided on, its probability, and those of all classes by name.
 

@@ -20,6 +20,7 @@ from mmcli.tasks._number_metrics import draws_of_numbers, number_metrics, number
 Floats = NDArray[np.float64]
 Loss = Literal["mse", "mae", "huber", "quantile"]
 _BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "mae": l1_loss, "huber": huber_loss}
+_INTERVAL = 0.8
 _LARGEST_LOG = 300.0  # its exponential squared is still a number
 
 
@@ -45,8 +46,10 @@ class Regression:
     of_networks = ("loss=mae", "loss=huber")
 
     def __init__(
-        self, *, loss: Loss = "mse", log: bool = False, interval: float = 0.8, sentiment: bool = False
+        self, *, loss: Loss = "mse", log: bool = False, interval: float = _INTERVAL, sentiment: bool = False
     ) -> None:
+        if interval != _INTERVAL and loss != "quantile":
+            raise UsageError(f"task regression: interval={interval} is for loss=quantile, which learns its ends")
         if not 0 < interval < 1:
             raise UsageError(f"task regression: interval must be between 0 and 1, not {interval}")
         self.loss_name = loss
@@ -145,6 +148,10 @@ class Regression:
     def prior(self) -> Floats:
         """Return what is best for all rows by the loss, (1,) or (3,): the mean, that of logarithms, or quantiles."""
         return self._prior
+
+    def meaning(self) -> Any:
+        """Return the quantiles, if they are any: numbers are in the targets' units."""
+        return list(self.levels)
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return the number of each row and, where they are learnt, the ends of its interval.

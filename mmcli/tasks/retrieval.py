@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from itertools import combinations, permutations
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from mmcli.tasks._retrieval_metrics import (
 Floats = NDArray[np.float64]
 _SCALE = 1 / 0.07
 _ROWS_AT_ONCE = 1024
+_LONGEST = 64
 
 
 class Retrieval:
@@ -79,8 +81,11 @@ class Retrieval:
         return True
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int32]:
-        """Return the characters of each group's name as numbers, (N, L), zeros behind its end."""
-        texts = np.array([str(target) for target in targets], np.str_)
+        """Return the characters of each group's name as numbers, (N, L), zeros behind its end.
+
+        A name of more than 64 has a hash in the place of its end, so that one does not make all rows long.
+        """
+        texts = np.array([_shortened(str(target)) for target in targets], np.str_)
         return texts.view(np.int32).reshape(len(texts), texts.itemsize // 4)
 
     def decode(self, encoded: NDArray[np.int32]) -> list[str]:
@@ -224,3 +229,10 @@ def _by_direction(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def _chance(found: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     return {"chance": {**mean_recalls(found), **_by_direction(found)}}
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _LONGEST:
+        return name
+    end = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=_LONGEST // 4).hexdigest()
+    return name[: _LONGEST // 2] + end

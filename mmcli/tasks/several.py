@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from glob import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -44,7 +45,9 @@ class Several:
     @property
     def smaller_is_better(self) -> tuple[str, ...]:
         """The metrics of all parts of which that is so."""
-        return tuple(f"{name}.{metric}" for name, part in self.parts.items() for metric in part.smaller_is_better)
+        return tuple(
+            f"{escape(name)}.{metric}" for name, part in self.parts.items() for metric in part.smaller_is_better
+        )
 
     def fault(self, target: Any) -> str | None:
         """Return what the first of its parts should be that is none a task could take."""
@@ -158,6 +161,11 @@ class Several:
         """Return what all tasks know of a row without any feature, (P,)."""
         return np.concatenate([part.prior() for part in self.parts.values()])
 
+    def meaning(self) -> Any:
+        """Return those of all tasks; None where one has none."""
+        found = {name: getattr(part, "meaning", lambda: None)() for name, part in self.parts.items()}
+        return None if None in found.values() else found
+
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return each row's answers by column, below ``targets``."""
         parts = {
@@ -173,6 +181,10 @@ class Several:
             for name, (rows, own) in self.own_targets(encoded).items()
             if len(rows)
         }
+
+    def counts(self, encoded: Floats) -> dict[str, int]:
+        """Return how many rows have each target."""
+        return {name: len(rows) for name, (rows, _) in self.own_targets(encoded).items()}
 
     def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
         """Return the metrics of all tasks, as ``colour.accuracy``."""

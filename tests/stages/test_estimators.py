@@ -294,3 +294,17 @@ def test_the_command_says_what_it_made(place, tmp_path):
     assert piped.code == 0, piped.err
     assert [row["id"] for row in piped.rows] == [row["id"] for row in answers(tmp_path / "model", place / "table.csv")]
     np.testing.assert_array_equal(numbers(piped.rows), numbers(answers(tmp_path / "model", place / "table.csv")))
+
+
+def test_clusters_are_measured_by_labels_that_training_never_saw(place, tmp_path):
+    with (place / "table.csv").open() as file:
+        rows = [{**row, "kind": row["label"].upper()} for row in csv.DictReader(file)]
+    write_csv(place / "kinds.csv", rows)
+    train(str(place / "fused"), tmp_path / "model", task="clustering", target=[], model="sklearn:kmeans:n_clusters=3")
+    found = evaluate(tmp_path / "model", str(place / "kinds.csv"), target="kind").metrics
+    known = evaluate(tmp_path / "model", str(place / "table.csv")).metrics
+    assert found["metrics"]["nmi"] == pytest.approx(known["metrics"]["nmi"])
+    with pytest.raises(MmcliError, match="no target"):
+        evaluate(tmp_path / "model", str(place / "table.csv"), target="kindd")
+    with pytest.raises(MmcliError, match="no column 'lable' for the target"):
+        train(str(place / "fused"), tmp_path / "typo", task="clustering", target="lable")

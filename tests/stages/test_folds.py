@@ -102,6 +102,39 @@ def test_a_model_of_a_fold_learnt_nothing_of_its_rows(place, tmp_path):
     assert before[3] != after[3]
 
 
+def test_a_target_of_a_fold_changes_nothing_of_its_model(place, tmp_path):
+    train(str(place / "features"), tmp_path / "model", target="price", folds=3, keep=tmp_path / "kept", **QUICK)
+    rows, given = predictions(tmp_path / "model"), table(place)
+    odd = next(row["id"] for row in rows if row["fold"] == 1)
+    given[odd]["price"] = "100000"
+    write_csv(tmp_path / "table.csv", list(given.values()))
+    preprocess(
+        str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["features=x*"], target="price", group_by="group"
+    )
+    extract_features(str(tmp_path / "samples"), tmp_path / "features")
+    other = {"folds": 3, "keep": tmp_path / "others", **QUICK}
+    train(str(tmp_path / "features"), tmp_path / "other", target="price", **other)
+    one, two = (digests(tmp_path / name / "fold-1") for name in ("kept", "others"))
+    assert one["network.safetensors"] == two["network.safetensors"]
+    assert one["state/task.json"] == two["state/task.json"]
+
+
+@pytest.mark.parametrize("task", ["classification", "classification:threshold=auto"])
+def test_rows_of_all_folds_are_measured_together_only_where_models_decide_alike(place, tmp_path, task):
+    with (place / "table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["two"] = str(float(row["price"]) > 0.7)  # a matter of chance, so that each fold has its own threshold
+    write_csv(tmp_path / "table.csv", rows)
+    preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["features=x*"], target="two")
+    extract_features(str(tmp_path / "samples"), tmp_path / "features")
+    train(str(tmp_path / "features"), tmp_path / "model", task=task, folds=3, keep=tmp_path / "kept", **QUICK)
+    found = json.loads((tmp_path / "model/folds.json").read_text())
+    states = [json.loads((tmp_path / f"kept/fold-{number}/state/task.json").read_text()) for number in (1, 2, 3)]
+    assert ("pooled" in found) is (len({state.get("threshold") for state in states}) == 1)
+    assert ("pooled" in found) is (task == "classification")
+
+
 def test_the_model_is_the_one_that_all_train_rows_give(place, tmp_path):
     train(str(place / "features"), tmp_path / "plain", **QUICK)
     assert digests(tmp_path / "plain")["network.safetensors"] == digests(place / "model")["network.safetensors"]

@@ -275,6 +275,14 @@ def test_a_text_finds_pictures_of_its_colour(coloured):
     assert all(row["row"] == told[row["id"]] for row in rows)
 
 
+def of_each_item(order, scores, rows, count):
+    """The first ``count`` rows in this order, of those of a group with one score the first alone."""
+    found = {}
+    for row in order:
+        found.setdefault((rows[row]["group"], round(float(scores[row]), 9)), row)
+    return list(found.values())[:count]
+
+
 def test_the_nearest_rows_are_those_of_a_sorted_product(coloured):
     model = TrainedModel(coloured / "model")
     embedded = embeddings(coloured, coloured / "features")
@@ -285,7 +293,7 @@ def test_the_nearest_rows_are_those_of_a_sorted_product(coloured):
     for name, place, other in (("caption", 0, 1), ("photo", 1, 0)):
         norms = np.linalg.norm(embedded[:, other], axis=1) * np.linalg.norm(own[place])
         scores = np.nan_to_num(embedded[:, other] @ own[place] / norms, nan=-9)
-        order = np.lexsort((np.arange(90), -scores.round(9)))[:20]
+        order = of_each_item(np.lexsort((np.arange(90), -scores.round(9))), scores, table_rows(coloured), 20)
         found = answers(coloured / "model", str(coloured / "index"), query=[f"{name}={asked[name]}"], top=20)
         assert [row["id"] for row in found] == [table_rows(coloured)[row]["id"] for row in order]
         assert [row["score"] for row in found] == pytest.approx(scores[order].tolist(), abs=1e-8)
@@ -311,7 +319,8 @@ def test_the_nearest_rows_are_found_in_whatever_batch_they_come(coloured, tmp_pa
             for number, row in enumerate(rows)]  # fmt: skip
     source = write_csv(tmp_path / "table.csv", rows)
     found = answers(coloured / "model", str(source), query=[table_rows(coloured)[0]["caption"]])
-    nearest = np.lexsort((np.arange(361), -np.nan_to_num(scores[order], nan=-9).round(6)))[:10]
+    seen = np.nan_to_num(scores[order], nan=-9).round(6)
+    nearest = of_each_item(np.lexsort((np.arange(361), -seen)), seen, rows, 10)
     assert [row["id"] for row in found] == [rows[row]["id"] for row in nearest]
 
 
@@ -320,13 +329,14 @@ def test_a_picture_finds_texts_or_pictures(coloured):
     texts = answers(coloured / "model", str(coloured / "index"), **asked)
     assert {(row["modality"], row["row"]["colour"]) for row in texts} == {("caption", "green")}
     pictures = answers(coloured / "model", str(coloured / "index"), **asked, search="photo")
-    assert [(row["id"], row["modality"]) for row in pictures] == [("s07a", "photo"), ("s07b", "photo")]
+    assert (pictures[0]["id"], pictures[0]["modality"]) == ("s07a", "photo")
+    assert pictures[1]["row"]["group"] != pictures[0]["row"]["group"]  # its other text is the same picture
     assert pictures[0]["score"] == pytest.approx(1, abs=1e-9)
 
 
 def test_rows_that_lack_what_is_searched_are_not_found(coloured):
     found = answers(coloured / "model", str(coloured / "index"), query=["red"], top=1000)
-    assert len(found) == 87
+    assert len(found) == 44  # pictures, of two texts each, but one that is missing
     assert {"s02a", "s20a", "s20b"}.isdisjoint({row["id"] for row in found})
     assert sorted((row["score"] for row in found), reverse=True) == [row["score"] for row in found]
 

@@ -64,7 +64,8 @@ def test_each_target_is_learnt_and_measured_on_the_rows_that_have_it(place, tmp_
     found = json.loads((tmp_path / "report/metrics.json").read_text())
     rows = rows_of(tmp_path / "report")
     assert (found["task"], found["n"], len(rows)) == ("several", 24, 24)
-    assert any("1 labels that the model was not trained on" in warning for warning in heard.warnings)
+    assert any("was not trained on (colour unheard)" in warning for warning in heard.warnings)
+    assert found["n_by_target"] == {"colour": 23, "shape": 24, "price": 23}
     for name in ("colour", "shape"):
         pairs = [
             (row["target"][name], row["targets"][name]["label"])
@@ -194,3 +195,23 @@ def test_estimators_learn_each_target_from_its_own_rows(place, tmp_path):
         expected = alone.predict_proba(fused.astype(np.float64))
         found = [list(answer["targets"][name]["probabilities"].values()) for answer in answers]
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_names_of_targets_may_hold_any_letters(place, tmp_path):
+    names = {"colour": "in/out [/b]", "price": "temp [C] a=b"}
+    with (place / "table.csv").open() as file:
+        rows = [{names.get(key, key): value for key, value in row.items()} for row in csv.DictReader(file)]
+    write_csv(tmp_path / "table.csv", rows)
+    targets = list(names.values())
+    preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", text=["words"], numeric=["size"], target=targets)
+    extract_features(str(tmp_path / "samples"), tmp_path / "features")
+    options = {"task": ["temp [C] a=b=regression"], "monitor": "temp [C] a=b.mae"}
+    train(str(tmp_path / "features"), tmp_path / "model", **options, **QUICK)
+    history = json.loads((tmp_path / "model/history.json").read_text())
+    errors = [epoch["values"]["temp [C] a=b.mae"] for epoch in history["epochs"]]
+    assert history["best"] == 1 + errors.index(min(errors))
+    found = run_mmcli("evaluate", tmp_path / "model", tmp_path / "features", "-o", tmp_path / "report")
+    assert found.code == 0
+    assert "in/out [/b].accuracy" in found.out
+    assert (tmp_path / "report/confusion_in_out_b_.json").exists()
+    assert "in/out [/b].accuracy" in run_mmcli("inspect", tmp_path / "model").out

@@ -26,12 +26,12 @@ def predictions(clusters, places=None):
     return clusters if places is None else np.hstack([clusters, places])
 
 
-def test_labels_are_optional_and_new_ones_do_not_count():
+def test_labels_are_optional_and_only_measure():
     task, encoded = fitted(LABELS)
     assert task.classes == ["3", "ant", "cat", "dog", "true"]
     assert task.decode(encoded) == ["cat", None, "dog", "ant", "cat", "dog", "3", "3", "true", "cat"]
     assert task.encode(["newt", None, "cat"]).tolist() == [-1, -1, 2]
-    assert task.unseen(["newt", None, "cat", "newt"]) == ["newt", "newt"]
+    assert task.references(["newt", None, 3.0, "3"]).tolist() == ["newt", None, "3", "3"]
     assert all(task.known(target) for target in [*LABELS, "newt"])
     assert task.fault(None) is None
     assert task.fault(["a"]) == "one label, or none"
