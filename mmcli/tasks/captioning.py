@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.state import State
+from mmcli.tasks._caption_loss import token_loss, token_sums
 from mmcli.tasks._caption_metrics import caption_metrics, caption_scores, draws_of_captions
 from mmcli.tasks._caption_tokens import (
     BEGIN,
@@ -190,24 +191,12 @@ class Captioning:
         return None
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the mean over the tokens of the cross-entropy, smoothed.
-
-        Args:
-            outputs: The log probabilities of every token of every text, (S, V).
-            encoded: As ``encode`` returns them, (B, R, T), S tokens.
-            weight: None.
-        """
-        missed = -outputs.gather(1, _tokens_of(encoded)).mean()
-        if not self.label_smoothing:
-            return missed
-        return (1 - self.label_smoothing) * missed - self.label_smoothing * outputs.mean()
+        """Return the mean over the tokens of the cross-entropy, smoothed; see ``token_loss``."""
+        return token_loss(outputs, encoded, self.label_smoothing)
 
     def taught_sums(self, outputs: Tensor, encoded: Tensor) -> Tensor:
-        """Return (3,): the sum of the cross-entropy without smoothing, how many tokens are right, and how many are."""
-        wanted = _tokens_of(encoded)
-        missed = -outputs.gather(1, wanted).sum()
-        right = (outputs.argmax(dim=1, keepdim=True) == wanted).sum()
-        return outputs.new_tensor([missed, right, len(wanted)]).cpu().double()
+        """Return what ``taught_values`` takes of a batch, to be added up over batches, (3,)."""
+        return token_sums(outputs, encoded)
 
     def taught_values(self, sums: Tensor) -> dict[str, float]:
         """Return what validation says of such sums: each token is told from the true ones before it."""
@@ -305,8 +294,3 @@ class Captioning:
         wanted = self._encoded_tokens(encoded) if told is None else [[words_of(text) for text in row] for row in told]
         found = [list(filter(is_word, tokens)) for tokens in self._found(predictions)]
         return found, [[list(filter(is_word, tokens)) for tokens in row] for row in wanted]
-
-
-def _tokens_of(encoded: Tensor) -> Tensor:
-    """Return the tokens of all texts, (S, 1)."""
-    return encoded[encoded != PAD].unsqueeze(1)

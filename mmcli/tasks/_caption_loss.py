@@ -1,0 +1,32 @@
+"""The loss of texts, token by token."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from mmcli.tasks._caption_tokens import PAD
+
+
+def token_loss(outputs: Tensor, encoded: Tensor, smoothing: float) -> Tensor:
+    """Return the mean over the tokens of the cross-entropy.
+
+    Args:
+        outputs: The log probabilities of every token of every text, (S, V).
+        encoded: Tokens (B, R, T), S of them, and zeros behind them.
+        smoothing: The share of every token's target that is spread over all tokens.
+    """
+    missed = -outputs.gather(1, _tokens_of(encoded)).mean()
+    return missed if not smoothing else (1 - smoothing) * missed - smoothing * outputs.mean()
+
+
+def token_sums(outputs: Tensor, encoded: Tensor) -> Tensor:
+    """Return (3,): the sum of the cross-entropy without smoothing, how many tokens are right, and how many are."""
+    wanted = _tokens_of(encoded)
+    missed = -outputs.gather(1, wanted).sum()
+    right = (outputs.argmax(dim=1, keepdim=True) == wanted).sum()
+    return outputs.new_tensor([missed, right, len(wanted)]).cpu().double()
+
+
+def _tokens_of(encoded: Tensor) -> Tensor:
+    """Return the tokens of all texts, (S, 1)."""
+    return encoded[encoded != PAD].unsqueeze(1)
