@@ -123,3 +123,11 @@ def chain(tmp_path_factory):
     fuse([str(folder / "features")], folder / "fused", method="gated")
     train(str(folder / "fused"), folder / "model", epochs=15)
     return folder
+
+
+LONGEST = ("test_pages.py", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no process waits for another at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from mmcli.cli import app
+from tests.readme import README, ROOT, blocks_of, make_place, run_main, shell
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+BLOCKS = blocks_of(README)
 
 
 def commands() -> list[str]:
@@ -25,31 +20,13 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with sample_data and an ``mmcli`` on the path."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "sample_data", folder / "sample_data")
-    (folder / "bin").mkdir()
-    script = folder / "bin" / "mmcli"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m mmcli "$@"\n')
-    script.chmod(0o755)
-    return folder
-
-
-def shell(block: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=500, env=environment,
-    )  # fmt: skip
+    return make_place(tmp_path_factory.mktemp("readme"))
 
 
 @pytest.fixture(scope="module")
 def said(place):
     """What the main command prints; what it makes is then in the folder."""
-    main = next(block for block in BLOCKS if "mmcli run" in block)
-    done = shell(main.partition("&&")[2].partition("&&")[2].replace(".venv/bin/", ""), place)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run_main(place)
 
 
 def test_the_main_command_ends_with_a_model_and_a_prediction(place, said):
@@ -80,16 +57,6 @@ def test_the_six_commands_reuse_what_run_made_and_the_rest_works(place):
             done = shell(block, place)
             assert done.returncode == 0, done.stderr
     assert (place / "work/piped/model/artifact.json").exists()
-
-
-@pytest.mark.usefixtures("said")
-def test_the_commands_of_the_pages_work_on_what_the_readme_made(place):
-    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert blocks
-    for block in blocks:
-        done = shell(block, place)
-        assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_in_the_readme_and_has_help():

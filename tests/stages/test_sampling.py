@@ -207,7 +207,9 @@ def test_a_task_without_classes_and_rows_that_are_no_vectors_are_refused():
     data = problem()
     numbers = Regression()
     check_sampling("none", replace(data, task=numbers), [])
-    with pytest.raises(UsageError, match="--sampling over: it makes classes equally frequent, and this task has none"):
+    with pytest.raises(
+        UsageError, match="--sampling over: it makes the classes of one target equally frequent, and this task has none"
+    ):
         check_sampling("over", replace(data, task=numbers), [])
     check_sampling("over", data, ["photo"])
     with pytest.raises(UsageError, match="features that are vectors, which photo has not"):

@@ -119,7 +119,9 @@ def test_numbers_are_learnt_and_measured_as_scikit_learn_measures_them(place, tm
 def test_labels_are_learnt_and_measured_as_scikit_learn_measures_them(place, tmp_path, name):
     heard = Heard()
     evaluate(place / name, str(place / "fused"), tmp_path / "report", split="test", reporter=heard)
-    assert heard.warnings == ["the targets have 2 labels that the model was not trained on: they are left out of them"]
+    assert heard.warnings == [
+        "the targets have 2 labels that the model was not trained on (unheard, odd): they are left out of them"
+    ]
     found = json.loads((tmp_path / "report/metrics.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "report/predictions.jsonl").read_text().splitlines()]
     names = ["calm", "cool", "loud", "warm"]
@@ -269,7 +271,7 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         (
             {"sampling": "over"},
             UsageError,
-            "--sampling over: it makes classes equally frequent, and this task has none",
+            "--sampling over: it makes the classes of one target equally frequent, and this task has none",
         ),
     ],
 )
