@@ -24,7 +24,7 @@ from mmcli.stages.model import STAGE, TrainedModel
 from mmcli.stages.one_training import Loaded, finished_before, fit_and_publish, load
 from mmcli.stages.training_batches import TrainingData
 from mmcli.stages.training_request import TrainingRequest, request_training
-from mmcli.store.artifact import Artifact
+from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import Array, Row
 from mmcli.store.publish import FolderLock, partial_folder
 from mmcli.store.rows import dump_row
@@ -112,6 +112,15 @@ def cross_validate(
     return _sum_up(measured, data, training.options.seed)
 
 
+def has_models_in(folder: Path, count: int) -> bool:
+    """Tell whether a folder has a model of each of so many folds."""
+    return all(is_artifact(_model_in(folder, number), STAGE) for number in range(count))
+
+
+def _model_in(folder: Path, number: int) -> Path:
+    return folder / f"fold-{number + 1}"
+
+
 @contextmanager
 def _place(output: Path, keep: Path | None) -> Iterator[Path]:
     """Return where the models of folds go; those that nobody keeps stay until all are done."""
@@ -149,7 +158,7 @@ def _train_fold(
     rows = np.sort(np.concatenate([data.train.rows[folds != number], data.val.rows]))
     within = request_training(data.samples.choose(rows), training.options, runtime, Silent(), training.assets)
     request = {**training.to_json(), "fold": [number + 1, int(folds.max()) + 1]}
-    with ArtifactWriter(place / f"fold-{number + 1}", STAGE, fresh) as writer:
+    with ArtifactWriter(_model_in(place, number), STAGE, fresh) as writer:
         before = finished_before(writer, request)
         if before is not None:
             return before
@@ -162,6 +171,8 @@ def _measure(model: Artifact, training: TrainingRequest, held: Samples, runtime:
     measuring = Measuring(trained, training.keep, held.name)
     for asked in inputs_of_samples(trained, held, runtime):
         measuring.add(asked, runtime)
+    if not len(measuring):
+        raise MmcliError(f"{held.name}: a fold has only targets that no other fold has: take fewer --folds")
     return measuring
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from mmcli.errors import UsageError
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.cross_validation import cross_validate
+from mmcli.stages.cross_validation import cross_validate, has_models_in
 from mmcli.stages.driver import Summary
 from mmcli.stages.model import STAGE
 from mmcli.stages.model_writing import summary_of_model
@@ -94,7 +94,7 @@ def train(
         request["folds"] = folds
     with ArtifactWriter(output, STAGE, fresh) as writer:
         before = finished_before(writer, request)
-        if before is not None:
+        if before is not None and (keep is None or has_models_in(keep, folds or 0)):
             return summary_of_model(before, began)
         loaded = load(training, reporter)
         told: dict[str, Any] = {}

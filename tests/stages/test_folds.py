@@ -146,6 +146,10 @@ def test_models_of_folds_are_kept_only_where_asked(place, tmp_path):
     train(str(place / "features"), tmp_path / "model", folds=3, **QUICK)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert digests(tmp_path / "model") == digests(place / "model")
+    train(str(place / "features"), tmp_path / "model", folds=3, keep=tmp_path / "kept", **QUICK)
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["fold-1", "fold-2", "fold-3"]
+    assert digests(tmp_path / "kept") == digests(place / "kept")
+    assert digests(tmp_path / "model") == digests(place / "model")
 
 
 @pytest.mark.parametrize(("steps", "fold"), [(2, 1), (12, 2)])
