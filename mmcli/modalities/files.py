@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
-from mmcli.modalities.cells import cell_text
+from mmcli.store.cells import cell_text
 
 NOT_FOUND = "file not found"
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)

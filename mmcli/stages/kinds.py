@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.cells import advice, cell_number
+from mmcli.store.cells import advice, cell_number
 from mmcli.store.class_folder import FOLDER_KINDS
 from mmcli.store.columns import Row
 

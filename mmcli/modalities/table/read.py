@@ -12,7 +12,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
-from mmcli.modalities.cells import cell_number, cell_text
+from mmcli.store.cells import cell_number, cell_text
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 

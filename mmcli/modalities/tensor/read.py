@@ -13,10 +13,10 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
-from mmcli.modalities.cells import cell_number
 from mmcli.modalities.files import read_cell
 from mmcli.modalities.tensor._formats import read_array
 from mmcli.modalities.tensor._table import RowArray
+from mmcli.store.cells import cell_number
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 

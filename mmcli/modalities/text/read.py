@@ -14,8 +14,8 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
-from mmcli.modalities.cells import cell_text
 from mmcli.modalities.text._pipeline import Pipeline, load_pipeline
+from mmcli.store.cells import cell_text
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
