@@ -87,6 +87,14 @@ class Chain:
                 found |= transform.expected(found)
         return found
 
+    def read_otherwise(self) -> dict[str, tuple[int, int]]:
+        """Return the modalities that this mmcli reads by another version of its code: the recorded one, and its own."""
+        found: dict[str, tuple[int, int]] = {}
+        for transform in self.transforms:
+            if isinstance(transform, PreprocessTransform):
+                found |= transform.read_otherwise()
+        return found
+
     def raw_columns(self) -> dict[str, tuple[str, ...]]:
         """Return the columns of raw rows that each modality is made from."""
         return {

@@ -16,7 +16,7 @@ from mmcli.runtime import Runtime, detect
 from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
 from mmcli.stages.faiss_lists import VERSION, require_faiss, write_lists
-from mmcli.stages.inputs import STAGES, leave_out_lacking
+from mmcli.stages.inputs import STAGES, leave_out_lacking, warn_of_other_readers
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.embed import EmbedTransform, require_embeddings
 from mmcli.store.artifact import is_artifact
@@ -139,6 +139,7 @@ def _open_rows(
             return _from_samples(model, samples_of_rows(lines))
     media_root, identity = table.root if root is None else root, model.artifact.roles.id
     chain = Chain(model.artifact, MediaFolder(media_root), identity)
+    warn_of_other_readers(chain, reporter)
     leave_out_lacking(chain, {column for row in first for column in row}, table.name, reporter)
 
     def batch(start: int, stop: int) -> Batch:

@@ -143,6 +143,7 @@ def _from_rows(
     first = next(chunks, None)
     if first is None:
         raise MmcliError(f"{name}: no rows to predict")
+    warn_of_other_readers(chain, reporter)
     columns = {column for row in first for column in row}
     leave_out_lacking(chain, columns, name, reporter)
     number = 0
@@ -157,6 +158,17 @@ def _from_rows(
                 if is_bad(entry):
                     bad.setdefault(modality, Counter())[entry.reason] += 1
     _warn_of_bad(bad, number, reporter)
+
+
+def warn_of_other_readers(chain: Chain, reporter: Reporter) -> None:
+    """Say once which modalities this mmcli reads by another version of its code than the model was trained with."""
+    found = chain.read_otherwise()
+    if found:
+        told = ", ".join(f"{name} (version {was}, now {now})" for name, (was, now) in sorted(found.items()))
+        reporter.warn(
+            f"the model was trained on inputs read by another version of mmcli's readers: {told}; some values may "
+            "differ: run its stages again to be sure"
+        )
 
 
 def leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
-from mmcli.errors import UsageError
+from mmcli.errors import MmcliError, UsageError
 from mmcli.modalities import Preprocessor
 from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter
@@ -151,7 +151,13 @@ def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTra
     records = [record for record in artifact.chain if record.stage == STAGE]
     if len(records) != 1:
         raise UsageError(f"--like {model}: its chain has {len(records)} preprocess stages, expected one")
-    return PreprocessTransform.load(records[0].config, artifact.states(records[0]), media, id_column)
+    transform = PreprocessTransform.load(records[0].config, artifact.states(records[0]), media, id_column)
+    for name, (recorded, own) in transform.read_otherwise().items():
+        raise MmcliError(
+            f"--like {model}: {name!r} was read by version {recorded} of mmcli's {transform.kinds[name]} reader, this "
+            f"mmcli has version {own} and may read some values differently; run the model's stages again"
+        )
+    return transform
 
 
 def train_rows(intake: Intake) -> Iterator[Row]:

@@ -73,7 +73,7 @@ class ExtractTransform:
         """Make the transform that ``config`` and ``states`` describe.
 
         Raises:
-            MmcliError: A file that an extractor reads is not the one it read before.
+            MmcliError: An extractor is of another version, or a file that it reads is not the one it read before.
         """
         uses = {}
         for name, part in config["uses"].items():
@@ -82,6 +82,11 @@ class ExtractTransform:
             argument = places.pop(_ARGUMENT, told.argument)
             spec = Spec(told.name, argument, {**told.options, **places})
             extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
+            if part["version"] != extractor.version:
+                raise MmcliError(
+                    f"{name}: {spec} was version {part['version']} of its code, this mmcli has {extractor.version}, whose "
+                    "features mean something else; run the chain again from extract-features"
+                )
             if name in states:
                 extractor.load_state(states[name])
             if extractor.assets() != part["assets"]:

@@ -54,6 +54,8 @@ class PreprocessTransform:
 
     Attributes:
         lacking: Modalities that the rows have no column of: missing in every row.
+        recorded: By modality the version and arguments that a loaded transform was recorded with, which name what it
+            makes: arguments that have been added since stand at their defaults.
         trusted: Gives the key of a row's input where its file need not be read to know it; None elsewhere.
     """
 
@@ -72,6 +74,7 @@ class PreprocessTransform:
         self.media = media
         self.id_column = id_column
         self.lacking: frozenset[str] = frozenset()
+        self.recorded: dict[str, dict[str, Any]] = {}
         self.trusted: Callable[[str, Row], bytes | None] = lambda name, row: None
         self._fingerprints: dict[str, str] = {}
 
@@ -84,9 +87,15 @@ class PreprocessTransform:
         preprocessors = {
             name: make_preprocessor(part["kind"], part["config"]) for name, part in config["modalities"].items()
         }
-        for name, state in states.items():
-            preprocessors[name].load_state(state)
-        return cls(kinds, preprocessors, media.limited(config.get("max_bytes", media.max_bytes)), id_column)
+        transform = cls(kinds, preprocessors, media.limited(config.get("max_bytes", media.max_bytes)), id_column)
+        for name, part in config["modalities"].items():
+            learnt = ""
+            if name in states:
+                preprocessors[name].load_state(states[name])
+                learnt = states[name].digest()
+            transform.recorded[name] = {"version": part["version"], "config": part["config"]}
+            transform._fingerprints[name] = fingerprint([part["kind"], part["version"], part["config"], learnt])
+        return transform
 
     def config(self) -> dict[str, Any]:
         """Return the kind, code version and arguments of each modality, and the limit of files."""
@@ -94,8 +103,17 @@ class PreprocessTransform:
             "max_bytes": self.media.max_bytes,
             "modalities": {
                 name: {"kind": self.kinds[name], "version": part.version, "config": part.config()}
+                | self.recorded.get(name, {})
                 for name, part in self.preprocessors.items()
             },
+        }
+
+    def read_otherwise(self) -> dict[str, tuple[int, int]]:
+        """Return the modalities recorded with another version of their reader: that version, and this code's."""
+        return {
+            name: (recorded["version"], self.preprocessors[name].version)
+            for name, recorded in self.recorded.items()
+            if recorded["version"] != self.preprocessors[name].version
         }
 
     def states(self) -> dict[str, State]:
