@@ -84,8 +84,8 @@ class ExtractTransform:
             extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
             if part["version"] != extractor.version:
                 raise MmcliError(
-                    f"{name}: {spec} was version {part['version']} of its code, this mmcli has {extractor.version}, whose "
-                    "features mean something else; run the chain again from extract-features"
+                    f"{name}: {spec} was version {part['version']} of its code, this mmcli has {extractor.version}, "
+                    "whose features mean something else; run the chain again from extract-features"
                 )
             if name in states:
                 extractor.load_state(states[name])
