@@ -24,6 +24,7 @@ def command(
         str | None,
         typer.Option(help="Column with the targets; by default the one trained on.", show_default=False),
     ] = None,
+    positive: options.Positive = [],
     modalities: options.Modalities = [],
     labels_from: Annotated[
         str | None,
@@ -53,8 +54,8 @@ def command(
     from mmcli.stages.evaluate import evaluate
 
     report = evaluate(
-        model, source, output, split=split, target=target, modalities=modalities, root=root, encoding=encoding,
-        limit=limit, jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
+        model, source, output, split=split, target=target, positive=positive, modalities=modalities, root=root,
+        encoding=encoding, limit=limit, jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
         labels_from=labels_from, template=template, reporter=Console(quiet),
     )  # fmt: skip
     show_report(report, json)

@@ -68,6 +68,14 @@ Root = Annotated[
 Encoding = Annotated[
     str, typer.Option(help="Of text in tables and folders: utf-8, latin-1, cp1252 … A byte order mark goes before it.")
 ]
+Positive = Annotated[
+    list[str],
+    typer.Option(
+        help="Of two classes the one that precision, recall, F1, average precision and ROC are of; by default the "
+        "rarer one of the train rows. Of one of several targets TARGET=LABEL. Repeatable.",
+        show_default=False,
+    ),
+]
 Modalities = Annotated[
     list[str],
     typer.Option(

@@ -43,6 +43,13 @@ def command(
         _column("Column of .npy, .npz, .safetensors or .pt files, or NAME=array.npy with a row a sample."),
     ] = [],
     target: Annotated[Columns, _column("What is to be predicted; several are predicted together. Repeatable.")] = [],
+    empty_target: Annotated[
+        Literal["error", "drop", "none"],
+        typer.Option(
+            help="Train and val rows without a target: an error, left out, or rows with none of the labels, for the "
+            "task multilabel."
+        ),
+    ] = "error",
     id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
@@ -124,8 +131,8 @@ def command(
 
     summary = preprocess(
         source, output, text=text, image=image, audio=audio, video=video, numeric=numeric, categorical=categorical,
-        tensor=tensor, target=target, id=id, root=root, confine=confine, like=like, split=split,
-        split_ratio=split_ratio, stratify=stratify, group_by=group_by,
+        tensor=tensor, target=target, empty_target=empty_target, id=id, root=root, confine=confine, like=like,
+        split=split, split_ratio=split_ratio, stratify=stratify, group_by=group_by,
         max_tokens=max_tokens, language=language, spacy_model=spacy_model,
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,
         image_size=image_size, resize=resize, background=background, max_pixels=max_pixels, sample_rate=sample_rate,

@@ -36,6 +36,15 @@ def command(
             show_default=False,
         ),
     ] = [],
+    positive: options.Positive = [],
+    empty_target: Annotated[
+        Literal["error", "drop", "none"] | None,
+        typer.Option(
+            help="Train and val rows without a target: an error, left out, or rows with none of the labels "
+            "(multilabel). By default what preprocess was told, or an error.",
+            show_default=False,
+        ),
+    ] = None,
     modalities: options.Modalities = [],
     method: Annotated[
         str | None,
@@ -164,7 +173,8 @@ def command(
     from mmcli.stages.train import train
 
     summary = train(
-        source, output, task=task, target=target, modalities=modalities, method=method, model=model, encoder=encoder,
+        source, output, task=task, target=target, positive=positive, empty_target=empty_target, modalities=modalities,
+        method=method, model=model, encoder=encoder,
         projection=projection, pooling=pooling, hidden=hidden, dropout=dropout, modality_dropout=modality_dropout,
         class_weights=class_weights, sampling=sampling, augment=augment, augment_strength=augment_strength,
         epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule, clip_norm=clip_norm,

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 _FOLDS = 10  # whose values are shown each
-_MATRIX = 20  # classes whose confusions are shown as a matrix
+_MATRIX = 20  # classes whose confusions are shown as a matrix, and whose scores are shown each
+_CLASS_SCORES = ("precision", "recall", "f1")
 
 
 def show_stage(summary: Summary, as_json: bool) -> None:
@@ -46,7 +47,8 @@ def show_model(summary: Summary, as_json: bool) -> None:
         f"{what_was_made(details['model'], details['parameters'], details['best_epoch'])}, {summary.seconds:.1f} s"
     )
     val = headline(details["task"], details["val"]) or details["val"]
-    out.print("val " + "  ".join(f"{escape(name)} {value:.4f}" for name, value in val.items()))
+    shown = "  ".join(f"{escape(name)} {value:.4f}" for name, value in val.items())
+    out.print(f"val {shown}{_told_positive(details.get('positive'))}")
     if "cross_validation" in details:
         _print_folds(out, details["task"], details["cross_validation"])
 
@@ -82,7 +84,7 @@ def show_report(report: Report, as_json: bool) -> None:
         return
     found = report.metrics
     out = standard_output()
-    title = f"{found['task']}, {found['n']} rows of {found['split']}"
+    title = f"{found['task']}, {found['n']} rows of {found['split']}{_told_positive(found.get('positive'))}"
     baselines = found["baselines"]
     table = make_table(title, "metric", "value", "95 % interval", *baselines)
     for name, value in found["metrics"].items():
@@ -100,11 +102,39 @@ def show_report(report: Report, as_json: bool) -> None:
                 escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in shown_metrics)
             )
         out.print(table)
+    _print_classes(out, found)
     for name, confusion in report.tables.items():
         if name.startswith("confusion"):
             _print_confusion(out, name.replace("_", " of ", 1), confusion)
     if report.output:
         out.print(f"report in [bold]{escape(report.output)}[/bold]")
+
+
+def _told_positive(positive: str | Mapping[str, str] | None) -> str:
+    """Return what the positive class is, of one target or of several."""
+    if positive is None:
+        return ""
+    named = {"": positive} if isinstance(positive, str) else positive
+    told = ", ".join(f"{target} {label!r}".strip() for target, label in named.items())
+    return escape(f", positive class {told}")
+
+
+def _print_classes(out: RichConsole, found: Mapping[str, Any]) -> None:
+    """Print precision, recall and F1 of each class, of the most frequent where there are many."""
+    classes = found.get("classes", {})
+    several = "n_by_target" in found
+    for target, scores in classes.items() if several else [("", classes)]:
+        if not scores:
+            continue
+        order = sorted(scores, key=lambda name: -scores[name]["rows"])[:_MATRIX]
+        shown = [name for name in scores if name in order]
+        more = f", the {_MATRIX} most frequent of {len(scores)} (metrics.json has all)" if len(scores) > _MATRIX else ""
+        title = escape(f"each class{f' of {target}' if several else ''}{more}")
+        table = make_table(title, "class", "precision", "recall", "f1", "rows")
+        for name in shown:
+            own = scores[name]
+            table.add_row(escape(name), *(f"{own[score]:.4f}" for score in _CLASS_SCORES), str(own["rows"]))
+        out.print(table)
 
 
 def show_result(result: Any, as_json: bool) -> None:

@@ -25,11 +25,12 @@ def intervals(
     """Return 95 % intervals, [low, high], of accuracy, balanced_accuracy, macro_f1 and log_loss.
 
     Rows are drawn with replacement; for all but log_loss that is to draw the confusion matrix from a
-    multinomial. Averages over classes are as in scikit-learn: of the classes that a draw has.
+    multinomial. Averages over classes are as in scikit-learn: of the classes that a draw has. A row of a class that has
+    no probability is wrong, and has no part in log_loss.
 
     Args:
         probabilities: (N, K), at least one row.
-        encoded: The index of each row's class, (N,).
+        encoded: The index of each row's class, (N,), K or more where it has no probability.
         predicted: That of each row's predicted class, (N,); without it the likeliest.
         draws: Samples of N rows drawn, at least 1.
         seed: What they are drawn from.
@@ -38,7 +39,10 @@ def intervals(
     """
     generator = np.random.default_rng(seed)
     found = _from_confusion(generator, encoded, probabilities.argmax(axis=1) if predicted is None else predicted, draws)
-    likelihood = probabilities[np.arange(len(encoded)), encoded]
+    seen = np.flatnonzero(encoded < probabilities.shape[1])
+    if not len(seen):
+        return {name: np.quantile(values, _TAILS).tolist() for name, values in found.items()}
+    likelihood = probabilities[seen, encoded[seen]]
     losses = -np.log(likelihood.clip(min=np.finfo(np.float64).eps))
     at_once = max(1, CELLS_AT_ONCE // len(losses))
     found["log_loss"] = np.concatenate(

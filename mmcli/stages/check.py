@@ -17,6 +17,7 @@ from mmcli.stages.bad_inputs import BadInputs, is_bad
 from mmcli.stages.preparation import Preparation, PreparationOptions, prepare
 from mmcli.stages.trial import Trial, try_out
 from mmcli.store.columns import LedgerEntry, Row
+from mmcli.store.labels import class_name
 from mmcli.store.rows import dump_row
 
 _LONGEST = 40  # characters of a cell that are shown
@@ -121,8 +122,10 @@ def check(
     reporter = reporter if reporter is not None else Silent()
     seed = options.get("seed", 0)
     prepared = prepare(source, reporter, **options)
-    count = len(prepared.intake.rows)
-    chosen = _choose(count, sample, seed)
+    left_out = prepared.intake.left_out
+    kept = [number for number in range(len(prepared.intake.rows)) if number not in left_out]
+    count = len(kept)
+    chosen = [kept[place] for place in _choose(count, sample, seed)]
     rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
     trial = try_out(prepared, rows, detect(jobs, "cpu", "auto", None, seed), reporter)
     share = count / len(rows)
@@ -162,8 +165,8 @@ def _choose(count: int, sample: int | None, seed: int) -> Sequence[int]:
 
 def _labels(prepared: Preparation, rows: Sequence[Row]) -> dict[str, int]:
     targets = prepared.intake.roles.targets
-    cells = [_text(row.get(targets[0])) for row in rows] if len(targets) == 1 else []
-    return dict(Counter(cell for cell in cells if cell).most_common())
+    cells = [class_name(row.get(targets[0])) for row in rows] if len(targets) == 1 else []
+    return dict(Counter(cell for cell in cells if cell is not None).most_common())
 
 
 def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:

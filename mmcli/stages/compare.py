@@ -255,7 +255,7 @@ def _do(
     with (writer.folder / "val.jsonl").open("wb") as file:
         file.writelines(dump_row({"id": first.samples.id_of(row)}) for row in first.samples.rows.take(data.val.rows))
     header = {
-        "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": dataclasses.asdict(first.samples.roles),
+        "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": first.samples.roles.to_json(),
         **request, "chain": [record.to_json() for record in first.samples.chain], "modalities": {}, "counts": {},
     }  # fmt: skip
     seconds = {run.key: run.seconds for each in tried for run in each.runs.values()}

@@ -22,6 +22,7 @@ from mmcli.stages.inputs import inputs_of_samples
 from mmcli.stages.measuring import Measuring
 from mmcli.stages.model import STAGE, TrainedModel
 from mmcli.stages.one_training import Loaded, finished_before, fit_and_publish, load
+from mmcli.stages.targets import take_same_positives
 from mmcli.stages.training_batches import TrainingData
 from mmcli.stages.training_request import TrainingRequest, request_training
 from mmcli.store.artifact import Artifact, is_artifact
@@ -40,8 +41,7 @@ class CrossValidated:
 
     Args:
         found: What ``folds.json`` holds.
-        predictions: Of the train rows, in their order, each with its ``fold``; a row whose target no other fold has
-            is not there.
+        predictions: Of the train rows, in their order, each with its ``fold``.
     """
 
     found: dict[str, Any]
@@ -163,6 +163,7 @@ def _train_fold(
         if before is not None:
             return before
         loaded = load(within, Silent())
+        take_same_positives(loaded.data.task, data.task)
         return fit_and_publish(writer, within, request, loaded, runtime, reporter, began)
 
 

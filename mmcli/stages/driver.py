@@ -59,7 +59,8 @@ class Work:
         header: What else ``artifact.json`` says: source, parameters, seed and so on.
         accept: Looks at the ledger's entries as they come; may refuse by raising.
         finish: Called once all shards are written, before the artifact is published; may refuse by raising.
-        leave_out: Then says which rows the artifact shall not hold after all.
+        leave_out: Then says which rows the artifact shall not hold after all, for what is wrong with their inputs.
+        without_target: Those that it shall not hold since they have no target.
     """
 
     transform: Transform
@@ -71,6 +72,7 @@ class Work:
     accept: Callable[[LedgerEntry], None] = lambda entry: None
     finish: Callable[[Path], None] = lambda folder: None
     leave_out: Callable[[], set[int]] = set
+    without_target: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -151,10 +153,12 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
                 f"{name}: there is none in all {work.count} rows ({reason} × {times}; mmcli ledger tells more)"
             )
     work.finish(writer.folder)
-    count, dropped = work.count, work.leave_out()
+    count, bad = work.count, work.leave_out()
+    dropped = bad | work.without_target
     if dropped:
         count, counts = leave_out(writer.folder, dropped, modalities, count, size)
-        reporter.warn(f"{len(dropped)} samples with bad inputs are left out (mmcli ledger lists them)")
+        if bad:
+            reporter.warn(f"{len(bad)} samples with bad inputs are left out (mmcli ledger lists them)")
         writer.known_digests.clear()
     for record, states in [*work.upstream, (record_of(transform), transform.states())]:
         writer.write_state(record.folder, states)
@@ -162,7 +166,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         "stage": writer.stage,
         "rows": count,
         "rows_per_shard": size,
-        "columns": dataclasses.asdict(work.roles),
+        "columns": work.roles.to_json(),
         **work.header,
         **({"splits": _splits(writer.folder, work.roles)} if dropped and "splits" in work.header else {}),
         "chain": [record.to_json() for record, _ in work.upstream] + [record_of(transform).to_json()],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from mmcli.stages.measuring import Measuring
 from mmcli.stages.modality_choice import modalities_of
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.splitting import known_split
+from mmcli.stages.targets import take_positives, told_counts
 from mmcli.stages.zero_shot import PLACE, LabelModel, label_names
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
@@ -54,6 +54,7 @@ def evaluate(
     *,
     split: str = "test",
     target: str | None = None,
+    positive: Sequence[str] = (),
     modalities: Sequence[str] = (),
     root: str | None = None,
     encoding: str = "utf-8",
@@ -85,6 +86,7 @@ def evaluate(
     else:
         labels = label_names(source, labels_from, limit, encoding)
         trained = LabelModel(model, labels, template, labels_from, runtime)
+    take_positives(trained.task, positive, trained.artifact.roles.targets)
     keep = modalities_of(trained, modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
@@ -94,10 +96,35 @@ def evaluate(
         if chosen is not None:
             measuring.add(chosen, runtime)
     if not len(measuring):
-        raise MmcliError(f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)")
-    if measuring.unknown_targets:
+        raise MmcliError(_nothing_measured(source, split, measuring))
+    _warn(measuring, reporter)
+    metrics, tables = measuring.measure(split, seed)
+    if output is not None:
+        examples = measuring.examples(picture_reader(trained, source, root))
+        _write(output, fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
+    return Report(metrics, tables, None if output is None else str(output))
+
+
+def _nothing_measured(source: str, split: str, measuring: Measuring) -> str:
+    if measuring.without_target:
+        return (
+            f"{source}: none of the {measuring.without_target} rows of the split {split!r} has a target to compare with"
+        )
+    return f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)"
+
+
+def _warn(measuring: Measuring, reporter: Reporter) -> None:
+    """Say which rows are not measured, or count as wrong whatever is predicted."""
+    if measuring.without_target:
+        rows = len(measuring) + measuring.without_target
         reporter.warn(
-            f"{measuring.unknown_targets} rows have a target that the model was not trained on: they are not measured"
+            f"{measuring.without_target} of {rows} rows have no target: {len(measuring)} with one are measured"
+        )
+    if measuring.unknown:
+        shown = told_counts(measuring.unknown)
+        reporter.warn(
+            f"{measuring.unknown_targets} rows have a class that the model was not trained on ({shown}): they count as "
+            f"wrong, and {', '.join(measuring.skipped_if_unseen)} leave them out"
         )
     if measuring.unseen:
         names = list(dict.fromkeys(measuring.unseen))
@@ -106,11 +133,6 @@ def evaluate(
             f"the targets have {len(measuring.unseen)} labels that the model was not trained on ({shown}): they are "
             "left out of them"
         )
-    metrics, tables = measuring.measure(split, seed)
-    if output is not None:
-        examples = measuring.examples(picture_reader(trained, source, root))
-        _write(output, fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
-    return Report(metrics, tables, None if output is None else str(output))
 
 
 def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | None:
@@ -150,7 +172,7 @@ def _write(
         with (writer.folder / "predictions.jsonl").open("wb") as file:
             file.writelines(map(dump_row, predictions))
         header = {
-            "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": dataclasses.asdict(model.artifact.roles),
+            "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": model.artifact.roles.to_json(),
             "source": model.artifact.digest, "seed": seed, "parameters": {"split": metrics["split"]},
             "chain": [record.to_json() for record in model.artifact.chain], "modalities": {}, "counts": {},
         }  # fmt: skip

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
@@ -21,6 +23,7 @@ from mmcli.stages.transforms.extract_features import ExtractTransform, Use
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.opening import open_samples
+from mmcli.store.samples import Samples
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "extract-features"
@@ -55,7 +58,7 @@ def extract_features(
     check_output(Path(os.path.abspath(output)), STAGE)
     specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
     samples = open_samples(source, ["preprocess"], limit)
-    uses = _plan_uses(specs, samples.modalities, seed, reporter)
+    uses = _leave_out_empty(_plan_uses(specs, samples.modalities, seed, reporter), samples, reporter)
     for name, made in uses.items():
         if is_untrained(made.extractor):
             reporter.warn(
@@ -88,6 +91,24 @@ def extract_features(
             header={**header, "learnt_from": hashes},
         )
         return drive(writer, work, runtime, reporter, began)
+
+
+def _leave_out_empty(uses: dict[str, Use], samples: Samples, reporter: Reporter) -> dict[str, Use]:
+    """Return the uses without those whose extractor learns from train rows of which none has the modality.
+
+    Raises:
+        MmcliError: None is left.
+    """
+    fitted = {use.source for use in uses.values() if use.extractor.fitted}
+    train = np.flatnonzero(samples.splits() == "train") if fitted else np.zeros(0, np.int64)
+    empty = {name for name in fitted if not samples.present(name, train).any()}
+    kept = {name: use for name, use in uses.items() if not (use.extractor.fitted and use.source in empty)}
+    for name, use in uses.items():
+        if name not in kept:
+            reporter.warn(f"{name}: in no train row, so {use.spec} learns nothing of it; it is left out")
+    if not kept:
+        raise MmcliError(f"{samples.name}: no train row has any of {', '.join(sorted(empty))}: nothing to extract")
+    return kept
 
 
 def _config_before(output: Path) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,8 +16,10 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
 from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
-from mmcli.stages.targets import target_columns, target_role, told_targets
-from mmcli.store.artifact import Roles
+from mmcli.stages.target_intake import refuse_empty, rows_without_target
+from mmcli.stages.target_survey import TargetSurvey
+from mmcli.stages.targets import target_columns, target_role
+from mmcli.store.artifact import EmptyTarget, Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile, SpooledRows
 from mmcli.store.samples import OWN_COLUMNS, SPLITS
@@ -32,6 +35,7 @@ class IntakeOptions:
     id: str | None = None
     split: str | None = None
     target: str | Sequence[str] | None = None
+    empty_target: EmptyTarget = "error"
     split_ratio: str | None = None
     stratify: str | None = None
     group_by: str | None = None
@@ -43,7 +47,17 @@ class IntakeOptions:
 
 @dataclass(frozen=True)
 class Intake:
-    """A raw table, checked: its rows with id and split, the split of each, (N,) places in ``SPLITS``, and the roles."""
+    """A raw table, checked.
+
+    Args:
+        table: Where it came from.
+        rows: All rows, with id and split.
+        roles: Which columns say what.
+        columns: Their names.
+        head: The first rows.
+        split_of: The split of each row, (N,) places in ``SPLITS``.
+        left_out: Train and val rows without a target, which nothing is to be made of.
+    """
 
     table: Table
     rows: RowFile
@@ -51,11 +65,12 @@ class Intake:
     columns: list[str]
     head: list[Row]
     split_of: Array
+    left_out: frozenset[int] = frozenset()
 
     @property
     def splits(self) -> Counter[str]:
         """How many samples each split has."""
-        return _count(self.split_of)
+        return _count(np.delete(self.split_of, sorted(self.left_out)))
 
 
 def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
@@ -75,21 +90,23 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
         raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
     columns = list(dict.fromkeys(column for _, row in head for column in row))
     roles = _find_roles(table.name, columns, options, reporter)
-    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options)
+    surveys = [TargetSurvey(column) for column in roles.targets]
+    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options, surveys)
     _check_ids(rows, hashes, roles, source, options)
-    splits = _count(split_of)
+    left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
+    splits = _count(np.delete(split_of, sorted(left_out)))
     if not splits["train"]:
         found = _tell(splits)
         raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
     if not splits["val"]:
         rows, split_of = _set_val_aside(rows, roles, options.seed)
-        count = _count(split_of)["val"]
+        count = _count(np.delete(split_of, sorted(left_out)))["val"]
         unit = "id" if roles.group is None else roles.group
         if count:
             reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
         else:
             reporter.warn(f"no val rows, and too few rows ({len(split_of)}) to set some of train aside for val")
-    return Intake(table, rows, roles, columns, [row for _, row in head], split_of)
+    return Intake(table, rows, roles, columns, [row for _, row in head], split_of, left_out)
 
 
 def _at_most(most: int, stream: Iterator[tuple[str, Row]], table: Table) -> Iterator[tuple[str, Row]]:
@@ -137,6 +154,7 @@ def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, repor
         split=split or _free_name("split", columns),
         target=target_role(targets),
         group=options.group_by,
+        empty_target=options.empty_target,
     )
 
 
@@ -155,11 +173,16 @@ def _free_name(name: str, columns: Sequence[str]) -> str:
 
 
 def _write_rows(
-    stream: Iterator[tuple[str, Row]], roles: Roles, columns: list[str], options: IntakeOptions
+    stream: Iterator[tuple[str, Row]],
+    roles: Roles,
+    columns: list[str],
+    options: IntakeOptions,
+    surveys: Sequence[TargetSurvey],
 ) -> tuple[RowFile, Array, Array]:
     """Write the rows with id and split; return them, a hash of each id, and the split of each.
 
-    Ids are compared by hashes of 8 bytes, so that a million of them take 8 MB.
+    ``surveys`` count the cells of the targets. Ids are compared by hashes of 8 bytes, so that a million of them take
+    8 MB.
     """
     made = roles.split not in columns or options.split_ratio is not None
     ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
@@ -176,11 +199,10 @@ def _write_rows(
             split = splitter.assign(identity, group, stratum)
         else:
             split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")
-        if roles.targets and split != "test" and not any(_cell(row, target) for target in roles.targets):
-            raise MmcliError(
-                f"{where}: sample {identity!r} is in {split} and {told_targets(roles.targets)} empty; "
-                "fill it, or move the sample to test"
-            )
+        for survey in surveys:
+            survey.add(row.get(survey.column), split == "train")
+        if split != "test":
+            refuse_empty(row, where, identity, split, roles)
         hashes.append(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
         codes.append(SPLITS.index(split))
         rows.append({roles.id: identity, **row, roles.split: split})
@@ -208,6 +230,14 @@ def _check_ids(rows: RowFile, hashes: Array, roles: Roles, source: str, options:
                     "ids must be unique (--id names another column)"
                 )
             seen[identity] = int(number)
+
+
+def _place(source: str, options: IntakeOptions, number: int) -> str:
+    """Return where a row of the table stands; see ``_places``."""
+    if source == "-":
+        return f"standard input, row {number + 1}"
+    rows = open_table(source, encoding=options.encoding).rows
+    return next(where for where, _ in itertools.islice(rows, number, None))
 
 
 def _places(source: str, first: int, second: int, options: IntakeOptions) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from mmcli.stages.example_pictures import Pictures, choose_examples
 from mmcli.stages.inputs import Asked
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import prediction
-from mmcli.stages.targets import TargetSource
+from mmcli.stages.targets import TargetSource, number_columns, positives_of, shown_target, unknown_classes
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 
@@ -35,6 +36,8 @@ class _Collected:
     known: list[Array] = field(default_factory=list)
     whole: list[Array] = field(default_factory=list)
     parts: dict[str, list[Array]] = field(default_factory=dict)
+    without_target: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
     unknown_targets: int = 0
     unseen: list[str] = field(default_factory=list)
 
@@ -56,19 +59,39 @@ class Measuring:
         self.model = model
         self.keep = keep
         self.predictions: list[Row] = []
-        self._target = TargetSource(model.task_target, _roles(model, target), name)
+        roles = _roles(model, target)
+        self._target = TargetSource(
+            model.task_target, roles, name, numeric=number_columns(model.task, roles.targets),
+            empties=roles.empty_target == "none",
+        )  # fmt: skip
         self._required = target is not None
         self._subsets = subsets(model.sources, whole=bool(keep))
         self._found = _Collected(parts={subset_name(part): [] for part in self._subsets})
 
     @property
+    def without_target(self) -> int:
+        """How many rows have no target: they are not measured."""
+        return self._found.without_target
+
+    @property
     def unknown_targets(self) -> int:
-        """How many rows have a target that the model was not trained on: they are not measured."""
+        """How many rows have a class that no train row has."""
         return self._found.unknown_targets
 
     @property
+    def unknown(self) -> Counter[str]:
+        """The classes that no train row has, with how many rows have them: nothing that is predicted is right there."""
+        return self._found.unknown
+
+    @property
+    def skipped_if_unseen(self) -> list[str]:
+        """The metrics that leave such rows out."""
+        parts: Mapping[str, Task] = getattr(self.model.task, "parts", {"": self.model.task})
+        return list(dict.fromkeys(name for part in parts.values() for name in getattr(part, "skipped_if_unseen", ())))
+
+    @property
     def unseen(self) -> list[str]:
-        """The parts of targets that the model was not trained on, as often as they are there."""
+        """The labels that the model was not trained on, as often as they are there."""
         return self._found.unseen
 
     def __len__(self) -> int:
@@ -81,13 +104,16 @@ class Measuring:
             MmcliError: A target is not there, or none that the task could take.
         """
         found, model = self._found, self.model
-        targets = [self._require(identity, row) for identity, row in zip(asked.ids, asked.batch.rows, strict=True)]
-        known_rows = [number for number, value in enumerate(targets) if model.task.known(value)]
-        found.unknown_targets += len(targets) - len(known_rows)
-        if len(known_rows) < len(targets):
-            asked, targets = asked.take(known_rows), [targets[number] for number in known_rows]
+        targets = [self._target_of(identity, row) for identity, row in zip(asked.ids, asked.batch.rows, strict=True)]
+        chosen = [number for number, value in enumerate(targets) if self._is_measured(value)]
+        if len(chosen) < len(targets):
+            found.without_target += len(targets) - len(chosen)
+            asked, targets = asked.take(chosen), [targets[number] for number in chosen]
         if not targets:
             return
+        unknown = [unknown_classes(model.task, value) for value in targets]
+        found.unknown_targets += sum(map(bool, unknown))
+        found.unknown.update(name for names in unknown for name in names)
         vectors = model.vectors(asked.batch.columns, runtime)
         whole, known = model.outputs(vectors, self.keep or None)
         found.targets += targets
@@ -104,7 +130,7 @@ class Measuring:
         records = model.task.records(whole, known)
         for number, problems in enumerate(asked.problems(model.sources)):
             predicted = prediction(asked.ids[number], records[number], problems, model.sources, self.keep)
-            self.predictions.append({**predicted, "target": targets[number]})
+            self.predictions.append({**predicted, "target": shown_target(model.task, targets[number])})
 
     @property
     def meaning(self) -> Any:
@@ -122,19 +148,27 @@ class Measuring:
         mine.whole += theirs.whole
         for name, parts in theirs.parts.items():
             mine.parts[name] += parts
+        mine.without_target += theirs.without_target
+        mine.unknown.update(theirs.unknown)
         mine.unknown_targets += theirs.unknown_targets
         mine.unseen += theirs.unseen
         self.predictions += other.predictions
 
-    def _require(self, identity: str, row: Row) -> Any:
+    def _target_of(self, identity: str, row: Row) -> Any:
         columns = ", ".join(map(repr, self._target.roles.targets))
-        value = self._target.of(row) if self._target.is_in(row) else None
-        if value is None and (self._target.kind == "column" or (self._required and not self._target.is_in(row))):
+        there = self._target.is_in(row)
+        if not there and (self._target.kind == "column" or self._required):
             raise MmcliError(f"sample {identity!r}: no target (column {columns}) to compare the prediction with")
-        fault = self.model.task.fault(value)
+        value = self._target.of(row) if there else None
+        fault = None if value is None and self._target.kind == "column" else self.model.task.fault(value)
         if fault is not None:
             raise MmcliError(f"sample {identity!r}: its target (column {columns}) is {value!r}, expected {fault}")
         return value
+
+    def _is_measured(self, target: Any) -> bool:
+        from mmcli.tasks import measures
+
+        return measures(self.model.task, target)
 
     def _samples(self) -> tuple[Array, list[Any]]:
         """Return the rows that stand for a sample each, and their targets."""
@@ -165,12 +199,16 @@ class Measuring:
             "task": self.model.artifact.header["task"],
             "split": split,
             "n": len(targets),
+            "without_target": found.without_target,
             "unknown_targets": found.unknown_targets,
+            **({"skipped_of_unknown": self.skipped_if_unseen} if found.unknown else {}),
             **({"unknown_labels": len(found.unseen)} if hasattr(task, "unseen") else {}),
             **({"n_by_target": task.counts(wanted)} if hasattr(task, "counts") else {}),
             **({"modalities": sorted(self.keep)} if self.keep else {}),
+            **positives_of(task),
             "without_modalities": int((~np.concatenate(found.known)).sum()),
             "metrics": task.metrics(whole, wanted),
+            **({"classes": task.by_class(whole, wanted)} if hasattr(task, "by_class") else {}),
             "intervals": intervals_of(task, whole, wanted, seed),
             "baselines": task.baselines(wanted) if beside is None else beside(whole, wanted),
             "subsets": {
@@ -214,4 +252,5 @@ def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> di
     if drawn is not None:
         return row_intervals(partial(drawn, predictions, wanted), len(wanted), seed=seed)
     decide = getattr(task, "decide", None)
-    return intervals(predictions, wanted, predicted=None if decide is None else decide(predictions), seed=seed)
+    indexes = wanted if not hasattr(task, "indexes") else task.indexes(wanted)
+    return intervals(predictions, indexes, predicted=None if decide is None else decide(predictions), seed=seed)

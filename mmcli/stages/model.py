@@ -99,9 +99,9 @@ class TrainedModel:
 
     @property
     def learnt_sources(self) -> list[str]:
-        """The source modalities that it learnt from, sorted."""
+        """The source modalities that it learnt from, sorted: of those that no train row had it learnt nothing."""
         chosen = self.artifact.header["parameters"].get("modalities")
-        return sorted(set(chosen or self.source_of.values()))
+        return sorted(set(chosen or self.source_of.values()) - set(self.artifact.header.get("unlearnt", ())))
 
     @property
     def sources(self) -> list[str]:

@@ -14,6 +14,7 @@ from mmcli.runtime import Runtime
 from mmcli.stages.driver import Summary, run_record
 from mmcli.stages.memory import peak_memory
 from mmcli.stages.model import STAGE, TASK_STATE, WEIGHTS
+from mmcli.stages.targets import positives_of
 from mmcli.stages.training_run import TrainingRun
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
 from mmcli.store.columns import ModalitySpec
@@ -62,15 +63,19 @@ def publish_model(
     for record, states in chain:
         writer.write_state(record.folder, states)
     run.task.state().write(writer.folder / "state" / TASK_STATE)
-    roles = dataclasses.replace(samples.roles, target=request["parameters"]["target"])
+    asked = request["parameters"]
+    roles = dataclasses.replace(
+        samples.roles, target=asked["target"], empty_target=asked.get("empty_target", samples.roles.empty_target)
+    )
     header = {
         "stage": STAGE,
         "rows": 0,
         "rows_per_shard": 1,
-        "columns": dataclasses.asdict(roles),
+        "columns": roles.to_json(),
         **request,
         "media_root": samples.first.media_root,
         "task": registered_name(run.task),
+        **positives_of(run.task),
         "parameter_count": sum(value.numel() for value in network.parameters()),
         "batch_size": run.batch_size,
         "best_epoch": best,
@@ -113,6 +118,6 @@ def summary_of_model(model: Artifact, began: float) -> Summary:
             "task": header["task"], "method": header["network"]["method"], "parameters": header["parameter_count"],
             "model": header["network"].get("model"), "best_epoch": header["best_epoch"],
             "val": header["best_values"], "stopped": header["stopped"],
-            **{name: header[name] for name in ("cross_validation",) if name in header},
+            **{name: header[name] for name in ("positive", "cross_validation") if name in header},
         },
     )  # fmt: skip

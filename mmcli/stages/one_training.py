@@ -76,7 +76,7 @@ def fit_and_publish(
     done, network = training.fit(run, loaded.modalities, loaded.data, resumed, runtime)
     model = publish_model(
         writer, request, training.samples, training.chain(), loaded.modalities, network, run, not done, began, runtime,
-        told or {},
+        {**(told or {}), **_unlearnt(loaded)},
     )  # fmt: skip
     if not done:
         raise StoppedError(
@@ -85,3 +85,13 @@ def fit_and_publish(
             "from here"
         )
     return model
+
+
+def _unlearnt(loaded: Loaded) -> dict[str, list[str]]:
+    """Return the source modalities that no train row has: a model that learnt nothing of them does not look at them."""
+    there = {
+        loaded.modalities[name].source for name, present in loaded.data.train.present.items() if bool(present.any())
+    }
+    names = loaded.data.train.present
+    absent = sorted({loaded.modalities[name].source for name in names} - there)
+    return {"unlearnt": absent} if absent and there else {}

@@ -12,10 +12,12 @@ from mmcli.modalities import Preprocessor
 from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.stages.intake import Intake, IntakeOptions, take_in
-from mmcli.stages.modality_flags import plan_modalities
+from mmcli.stages.modality_flags import ModalityPlan, plan_modalities
+from mmcli.stages.targets import is_empty
 from mmcli.stages.transforms.preprocess import PreprocessTransform, make_preprocessor
-from mmcli.store.artifact import Artifact
+from mmcli.store.artifact import Artifact, EmptyTarget
 from mmcli.store.columns import Row
+from mmcli.tasks import says_nothing
 
 STAGE = "preprocess"
 _FLAGS = ("text", "image", "audio", "video", "numeric", "categorical", "tensor")
@@ -58,6 +60,7 @@ class PreparationOptions(TypedDict, total=False):
     categorical: Sequence[str]
     tensor: Sequence[str]
     target: str | Sequence[str] | None
+    empty_target: EmptyTarget
     id: str | None
     split: str | None
     split_ratio: str | None
@@ -140,9 +143,31 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
         )
         for name, plan in plans.items()
     }
-    kinds = {name: plan.kind for name, plan in plans.items()}
+    for name in _empty_in_train(preprocessors, plans, intake):
+        reporter.warn(f"{name}: in no train row, so nothing is learnt of it; it is left out")
+        del preprocessors[name]
+    if not preprocessors:
+        raise MmcliError(f"{intake.table.name}: no train row has any of {', '.join(plans)}: nothing to learn from")
+    kinds = {name: plans[name].kind for name in preprocessors}
     transform = PreprocessTransform(kinds, preprocessors, media, intake.roles.id)
     return Preparation(intake, transform, media, False)
+
+
+def _empty_in_train(
+    preprocessors: Mapping[str, Preprocessor], plans: Mapping[str, ModalityPlan], intake: Intake
+) -> set[str]:
+    """Return the modalities that must learn their form from train rows and of which all these have nothing."""
+    waiting = {name: part.columns for name, part in preprocessors.items() if plans[name].kind == "tensor"}
+    waiting = {name: columns for name, columns in waiting.items() if columns}
+    for row in train_rows(intake) if waiting else ():
+        waiting = {
+            name: columns
+            for name, columns in waiting.items()
+            if all(is_empty(row.get(column)) or says_nothing(row.get(column)) for column in columns)
+        }
+        if not waiting:
+            break
+    return set(waiting)
 
 
 def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTransform:
@@ -162,7 +187,11 @@ def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTra
 
 def train_rows(intake: Intake) -> Iterator[Row]:
     """Return the train rows, each with its number."""
-    return ({**row, "row": number} for number, row in enumerate(intake.rows) if row[intake.roles.split] == "train")
+    return (
+        {**row, "row": number}
+        for number, row in enumerate(intake.rows)
+        if row[intake.roles.split] == "train" and number not in intake.left_out
+    )
 
 
 def _named(options: PreparationOptions, names: Mapping[str, str]) -> dict[str, Any]:

@@ -89,6 +89,7 @@ def preprocess(
             accept=bad.accept,
             finish=finish,
             leave_out=lambda: bad.rows if on_error == "drop" else set(),
+            without_target=intake.left_out,
         )
         return drive(writer, work, runtime, reporter, began)
 
@@ -98,6 +99,7 @@ def _parameters(options: PreparationOptions, on_error: OnError) -> Mapping[str, 
         "on_error": on_error,
         "split_ratio": options.get("split_ratio"),
         "stratify": options.get("stratify"),
+        "empty_target": options.get("empty_target", "error"),
         "limit": options.get("limit"),
     }
 

@@ -1,21 +1,21 @@
-"""What is to be learnt: where a row's target stands, and the task for it."""
+"""What is to be learnt: where a row's target stands, and what it is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.registry import TASKS, Spec, parse_spec
-from mmcli.reporting import Reporter
+from mmcli.errors import MmcliError, UsageError
 from mmcli.store.artifact import Roles
+from mmcli.store.labels import class_name
+from mmcli.tasks import says_nothing
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
 
-AUTO = "auto"
-SEVERAL = "several"
+_SHOWN = 40  # characters of a value in a message
 
 
 def target_columns(asked: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -43,12 +43,16 @@ class TargetSource:
         roles: The columns.
         name: Of the source, for messages.
         named: Whether a person named the columns, which must then be there.
+        numeric: The columns of numbers, in which ``NA`` is an empty cell.
+        empties: Whether a row all of whose cells are empty has a target nevertheless.
     """
 
     kind: Literal["column", "group", "optional"]
     roles: Roles
     name: str
     named: bool = False
+    numeric: Collection[str] = ()
+    empties: bool = False
 
     def is_in(self, row: Mapping[str, Any]) -> bool:
         """Return whether the row has its columns."""
@@ -61,172 +65,107 @@ class TargetSource:
             MmcliError: There is no such column.
         """
         if self.kind == "group":
-            group = None if self.roles.group is None else _cell(row, self.roles.group)
-            return f"id {row.get(self.roles.id)}" if group is None else f"group {group}"
+            group = None if self.roles.group is None else row.get(self.roles.group)
+            return f"id {row.get(self.roles.id)}" if is_empty(group) else f"group {group}"
         for column in self.roles.targets:
             if column not in row and (self.kind == "column" or self.named):
                 raise MmcliError(
                     f"{self.name}: no column {column!r} for the target (there are: {', '.join(map(str, row))})"
                 )
-        cells = {column: _cell(row, column) for column in self.roles.targets}
-        if all(cell is None for cell in cells.values()):
-            return None
-        return cells if len(cells) > 1 else next(iter(cells.values()))
+        return self.blanked({column: row.get(column) for column in self.roles.targets})
 
-    def require(self, row: Mapping[str, Any]) -> Any:
-        """Return the same.
-
-        Raises:
-            MmcliError: It is empty, and the task needs one.
-        """
-        found = self.of(row)
-        if found is None and self.kind == "column":
-            raise MmcliError(
-                f"sample {row[self.roles.id]!r}: {told_targets(self.roles.targets)} empty; fill it, move the row to "
-                "test, or leave it out of the rows piped into train"
-            )
-        return found
-
-
-def _cell(row: Mapping[str, Any], column: str) -> Any:
-    value = row.get(column)
-    return None if value is None or value != value or str(value).strip() == "" else value
-
-
-@dataclass(frozen=True)
-class AskedTask:
-    """What a person says of the task: one for all targets, or ``TARGET=TASK`` for some of them.
-
-    Args:
-        task: Its name and options, or ``auto``.
-        of_target: By column, where one has its own.
-    """
-
-    task: Spec
-    of_target: Mapping[str, Spec]
-
-    @property
-    def kind(self) -> Literal["column", "group", "optional"]:
-        """Where targets come from."""
-        found: Literal["column", "group", "optional"] = "column"
-        return found if self.task.name == AUTO else TASKS.constant(self.task.name, "target", found)
-
-    @property
-    def method(self) -> str | None:
-        """The fusion that the task takes where none is named, if it has one of its own."""
-        return None if self.task.name == AUTO else TASKS.constant(self.task.name, "method")
-
-    @property
-    def model(self) -> str | None:
-        """The model that the task takes where none is named, if that is not a network."""
-        return None if self.task.name == AUTO else TASKS.constant(self.task.name, "model")
-
-    @property
-    def attends(self) -> bool:
-        """Whether the head looks at the steps of every modality, since it writes text."""
-        named = [spec.name for spec in (self.task, *self.of_target.values()) if spec.name != AUTO]
-        return any(TASKS.constant(name, "link") == "tokens" for name in named)
-
-    def to_json(self) -> str | list[str]:
-        """Return it as it was written."""
-        own = [f"{column}={spec}" for column, spec in self.of_target.items()]
-        return str(self.task) if not own else [*([] if self.task.name == AUTO else [str(self.task)]), *own]
-
-    def check_names(self) -> None:
-        """Refuse tasks that there are not, and options that they have not.
-
-        Raises:
-            MmcliError: There is one.
-        """
-        for spec in (self.task, *self.of_target.values()):
-            _check_task(spec)
-
-    def check(self, targets: Sequence[str], named: bool) -> None:
-        """Refuse tasks of columns that are no targets, and targets that a person ``named`` for a task without.
-
-        Raises:
-            MmcliError: There is one, or a target is needed and none was named.
-        """
-        if not targets and self.kind == "column":
-            without = [name for name in TASKS.names() if TASKS.constant(name, "target", "column") != "column"]
-            raise UsageError(
-                f"no target: name the column to learn with --target, or a task without one: {', '.join(without)}"
-            )
-        if named and self.kind == "group":
-            raise UsageError(
-                f"--target: --task {self.task} has none, it learns which rows belong together; leave it out"
-            )
-        for column in self.of_target:
-            if column not in targets:
-                raise unknown_name("target", column, targets)
-
-    def build(self, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> Task:
-        """Make the task for these columns; what is ``auto`` is told by the train rows' targets.
-
-        Raises:
-            MmcliError: An option does not fit, or the form of the targets says too little.
-        """
-        joined = TASKS.constant(self.task.name, "joins_columns", False) if self.task.name != AUTO else False
-        if self.kind != "column" or (joined and not self.of_target):
-            return _build(self.task)
-        if len(columns) == 1:
-            return self._of(columns[0], targets, reporter)
-        parts = {
-            column: self._of(column, [target[column] for target in targets if target[column] is not None], reporter)
-            for column in columns
+    def blanked(self, cells: Mapping[str, Any]) -> Any:
+        """Return the target that these cells by column are."""
+        found = {
+            column: None if is_empty(cell) or (column in self.numeric and says_nothing(cell)) else cell
+            for column, cell in cells.items()
         }
-        for column, part in parts.items():
-            if part.link not in ("softmax", "sigmoid", "identity"):
-                told = self.of_target.get(column, self.task)
-                raise UsageError(f"--target {column}: {told} is learnt alone, not beside other targets; name one")
-        several: Task = TASKS.load(SEVERAL)(parts)
-        return several
-
-    def _of(self, column: str, targets: Sequence[Any], reporter: Reporter) -> Task:
-        from mmcli.tasks import infer_task
-
-        spec = self.of_target.get(column, self.task)
-        if spec.name != AUTO:
-            return _build(spec)
-        name = infer_task(targets)
-        reporter.note(f"task: {name} of {column!r} (--task chooses)")
-        return _build(parse_spec(name))
+        if len(found) == 1:
+            return next(iter(found.values()))
+        return found if self.empties or any(cell is not None for cell in found.values()) else None
 
 
-def parse_tasks(asked: str | Sequence[str], targets: Sequence[str] = ()) -> AskedTask:
-    """Read ``--task``: a task for all targets, or ``TARGET=TASK``; ``targets`` are those known so far.
+def told_counts(counts: Counter[str], most: int = 5) -> str:
+    """Return values as they are listed in a message, the most frequent first, with how often they are there."""
+    shown = ", ".join(f"{name[:_SHOWN]!r} × {count}" for name, count in counts.most_common(most))
+    return shown + (" …" if len(counts) > most else "")
+
+
+def is_empty(cell: Any) -> bool:
+    """Return whether a cell holds nothing, whatever its column is."""
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+
+
+def number_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
+    """Return the columns that a task reads as numbers."""
+    parts: Mapping[str, Task] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
+    return frozenset(column for column, part in parts.items() if getattr(part, "reads_numbers", False))
+
+
+def unknown_classes(task: Task, target: Any) -> list[str]:
+    """Return the classes of a target that no train row has."""
+    of_parts = getattr(task, "unknown", None)
+    if of_parts is not None:
+        found: list[str] = of_parts(target)
+        return found
+    return [] if task.known(target) else [str(shown_target(task, target))]
+
+
+def shown_target(task: Task, target: Any) -> Any:
+    """Return a target as answers name it: a class without white space around it, the number that a text is."""
+    parts: Mapping[str, Task] | None = getattr(task, "parts", None)
+    if parts is not None and isinstance(target, dict):
+        return {column: shown_target(parts[column], cell) for column, cell in target.items()}
+    if not isinstance(target, str) or not hasattr(task, "reads_numbers"):
+        return target
+    if task.link == "identity":
+        return task.decode(task.encode([target]))[0] if task.known(target) else target
+    return class_name(target)
+
+
+def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()) -> None:
+    """Let a task of two classes measure this one as the positive; of one of several targets it is TARGET=LABEL.
 
     Raises:
-        UsageError: There are two tasks for all, or two for one target.
+        UsageError: The task has no two classes, the label is none of them, or there are two labels for one target.
     """
-    task = parse_spec(AUTO)
-    of_target: dict[str, Spec] = {}
-    texts = [asked] if isinstance(asked, str) else list(asked)
-    for text in texts:
-        own = max((name for name in targets if text.startswith(f"{name}=")), key=len, default=None)
-        column, equals, spec = text.partition("=") if own is None else (own, "=", text[len(own) + 1 :])
-        if own is not None or (equals and ":" not in column):
-            if column in of_target:
-                raise UsageError(f"--task {text}: {column!r} has a task already, {of_target[column]}")
-            of_target[column] = parse_spec(spec)
-        elif str(task) != AUTO:
-            raise UsageError(f"--task {text}: there is {task} already; the task of one target is TARGET=TASK")
-        else:
-            task = parse_spec(text)
-    return AskedTask(task, of_target)
+    parts: Mapping[str, Any] = getattr(task, "parts", {"": task})
+    chosen: dict[str, str] = {}
+    for text in asked:
+        column, label = "", text
+        if "" not in parts:
+            named = [name for name in parts if text.startswith(f"{name}=")]
+            if not named:
+                raise UsageError(f"--positive {text}: expected TARGET=LABEL, of several targets ({', '.join(parts)})")
+            column = max(named, key=len)
+            label = text[len(column) + 1 :]
+        elif columns and text.startswith(f"{columns[0]}=") and not task.known(text):
+            label = text[len(columns[0]) + 1 :]
+        if column in chosen:
+            raise UsageError(f"--positive {text}: there is {chosen[column]} already; a target has one positive class")
+        if not hasattr(parts[column], "take_positive"):
+            raise UsageError(f"--positive {text}: it is for classification into two classes")
+        try:
+            parts[column].take_positive(label)
+        except UsageError as error:
+            raise UsageError(f"--positive {text}: {error}") from None
+        chosen[column] = label
 
 
-def _build(spec: Spec) -> Task:
-    task: Task = TASKS.build(spec)
-    return task
+def take_same_positives(task: Task, other: Task) -> None:
+    """Let a task measure the same positive classes as another that learns the same targets."""
+    others: Mapping[str, Any] = getattr(other, "parts", {"": other})
+    for column, part in getattr(task, "parts", {"": task}).items():
+        label = getattr(others[column], "positive", None)
+        if label is not None and getattr(part, "positive", None) is not None and part.known(label):
+            part.take_positive(label)
 
 
-def _check_task(spec: Spec) -> None:
-    if spec.name == AUTO and str(spec) != AUTO:
-        raise UsageError(f"--task {spec}: auto has no options; they are written after the name of a task")
-    if spec.name == SEVERAL:
-        raise UsageError(f"--task {SEVERAL}: it is made by several --target; their own tasks are TARGET=TASK")
-    if spec.name != AUTO and spec.name not in TASKS.names():
-        raise unknown_name("task", spec.name, [AUTO, *(name for name in TASKS.names() if name != SEVERAL)])
-    if spec.options or spec.argument:
-        _build(spec)
+def positives_of(task: Task) -> dict[str, Any]:
+    """Return ``positive``, the positive class of a task of two classes, or by column those of several."""
+    parts: Mapping[str, Task] | None = getattr(task, "parts", None)
+    if parts is None:
+        found = getattr(task, "positive", None)
+        return {} if found is None else {"positive": found}
+    named = {column: positives_of(part)["positive"] for column, part in parts.items() if positives_of(part)}
+    return {"positive": named} if named else {}

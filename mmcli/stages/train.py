@@ -21,6 +21,7 @@ from mmcli.stages.one_training import finished_before, fit_and_publish, load
 from mmcli.stages.sampling import Sampling
 from mmcli.stages.train_options import TrainOptions
 from mmcli.stages.training_request import open_sources, request_training
+from mmcli.store.artifact import EmptyTarget
 from mmcli.store.writer import ArtifactWriter, check_output
 
 SOURCES = ("fuse", "preprocess", "extract-features")
@@ -59,6 +60,8 @@ def train(
     compile: bool = False,
     modalities: Sequence[str] = (),
     model: str | None = None,
+    positive: Sequence[str] = (),
+    empty_target: EmptyTarget | None = None,
     folds: int | None = None,
     keep: Path | None = None,
     deterministic: bool = False,
@@ -83,6 +86,7 @@ def train(
         augment_strength=augment_strength, epochs=epochs, lr=lr, weight_decay=weight_decay, l1=l1, schedule=schedule,
         clip_norm=clip_norm, patience=patience, monitor=monitor, batch_size=batch_size, seed=seed, precision=precision,
         pooling=pooling, compile=compile, modalities=modalities, sampling=sampling, model=model,
+        positive=positive, empty_target=empty_target,
     )  # fmt: skip
     asked.check_names()
     asked.check_against(train_defaults())

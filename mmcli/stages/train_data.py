@@ -14,18 +14,29 @@ from mmcli.errors import MmcliError
 from mmcli.models import DEFAULT_POOLING
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
+from mmcli.stages.asked_task import AskedTask
 from mmcli.stages.collate import to_features
 from mmcli.stages.network_plan import feature_names
-from mmcli.stages.targets import AskedTask, TargetSource, target_role
+from mmcli.stages.target_rows import (
+    check_targets,
+    leave_out_empty,
+    leave_out_unknown,
+    read_numbers,
+    take_empties,
+    warn_of_classes,
+    warn_of_unseen,
+)
+from mmcli.stages.targets import TargetSource, take_positives, target_role
 from mmcli.stages.training_batches import Examples, TrainingData
 from mmcli.stages.training_rows import warn_of_target
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.fuse import FuseTransform
+from mmcli.store.artifact import EmptyTarget
 from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
 from mmcli.store.samples import Samples
 
 if TYPE_CHECKING:
-    from mmcli.tasks import Task
+    pass
 
 _ROWS = 1024
 _LARGE = 2**30
@@ -43,6 +54,8 @@ def load_training_data(
     pooling: str | None = DEFAULT_POOLING,
     keep: Collection[str] = (),
     named: bool = False,
+    positive: Sequence[str] = (),
+    empty_target: EmptyTarget = "error",
 ) -> TrainingData:
     """Read the train and val rows that have any modality; the test rows are not looked at.
 
@@ -57,6 +70,8 @@ def load_training_data(
         pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
         keep: The source modalities to learn from, the others being taken for absent; () is all.
         named: Whether a person named the columns to learn.
+        positive: The positive class of a task of two classes; see ``take_positives``.
+        empty_target: What a row without a target is.
 
     Raises:
         MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
@@ -86,21 +101,27 @@ def load_training_data(
             rows = torch.from_numpy(here)
             numbers = np.arange(start, stop)
             parts[split].append(Examples(features, present, torch.zeros(len(known)), numbers).take(rows))
-            found[split] += [target.require(batch.rows[row]) for row in here]
+            found[split] += [target.of(batch.rows[row]) for row in here]
     if empty:
         reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
+    target = read_numbers(target, found)
+    leave_out_empty(target, asked, parts, found, empty_target, samples, reporter)
     for split, targets in found.items():
         if not targets:
             raise MmcliError(f"{samples.name}: no {split} rows with features; train needs some of both train and val")
     made = asked.build(columns, found["train"], reporter)
+    warn_of_classes(made, columns, found["train"], reporter)
+    if empty_target == "none" and asked.kind == "column":
+        take_empties(made)
     if hasattr(made, "take_modalities"):
         made.take_modalities(sorted(set(sources.values())))
     shown = ", ".join(columns)
     for split, targets in found.items():
-        _check_targets(made, targets, [part.rows for part in parts[split]], shown, samples)
+        check_targets(made, targets, [part.rows for part in parts[split]], shown, samples)
     made.fit(found["train"])
-    _leave_out_unknown(made, parts["val"], found["val"], shown, reporter)
-    _warn_of_unseen(made, found["val"], shown, reporter)
+    take_positives(made, positive, columns)
+    leave_out_unknown(made, parts["val"], found["val"], shown, reporter)
+    warn_of_unseen(made, found["val"], shown, reporter)
     if asked.kind == "column" and len({str(value) for value in found["val"]}) == 1:
         reporter.warn(f"every val row has the same {shown!r}: what is measured on them says little")
     train, val = (_join(parts[split], _as_tensor(made.encode(found[split]))) for split in ("train", "val"))
@@ -132,47 +153,6 @@ def _features(
         else:
             found[name] = torch.from_numpy(np.array(column.main.values, np.float32))
     return found, {name: torch.from_numpy(np.array(column.present)) for name, column in columns.items()}
-
-
-def _leave_out_unknown(
-    task: Task, parts: list[Examples], targets: list[object], target: str, reporter: Reporter
-) -> None:
-    """Take val rows whose target no train row has out of ``parts`` and ``targets``: nothing can predict them."""
-    known = [task.known(value) for value in targets]
-    if all(known):
-        return
-    unknown = sorted({str(value) for value, there in zip(targets, known, strict=True) if not there})
-    if not any(known):
-        raise MmcliError(
-            f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])}); free text is "
-            "learnt by --task captioning"
-        )
-    shown = f"{', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}"
-    reporter.warn(f"{known.count(False)} val rows have a {target!r} that no train row has ({shown}): left out")
-    start = 0
-    for number, part in enumerate(parts):
-        stop = start + len(part.targets)
-        parts[number] = part.take(torch.from_numpy(np.flatnonzero(known[start:stop])))
-        start = stop
-    targets[:] = [value for value, there in zip(targets, known, strict=True) if there]
-
-
-def _check_targets(task: Task, targets: list[object], rows: list[Array], target: str, samples: Samples) -> None:
-    for number, value in enumerate(targets):
-        fault = task.fault(value)
-        if fault is not None:
-            row = samples.rows.take([np.concatenate(rows)[number]])[0]
-            told = f"its target (column {target!r}) is {value!r}, expected {fault}"
-            raise MmcliError(f"sample {samples.id_of(row)!r}: {told}")
-
-
-def _warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Reporter) -> None:
-    find = getattr(task, "unseen", None)
-    unseen = [] if find is None else find(targets)
-    if unseen:
-        names = list(dict.fromkeys(unseen))
-        shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
-        reporter.warn(f"the {target!r} of val rows has {len(unseen)} labels that no train row has ({shown}): left out")
 
 
 def _as_tensor(encoded: Array) -> Tensor | Array:

@@ -10,9 +10,11 @@ from typing import Any, Literal
 from mmcli.errors import UsageError
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Silent
+from mmcli.stages.asked_task import parse_tasks
 from mmcli.stages.estimator_choice import choose_model, refuse_losses_of_networks, refuse_options_of_networks
 from mmcli.stages.sampling import Sampling
-from mmcli.stages.targets import parse_tasks, target_columns
+from mmcli.stages.targets import target_columns
+from mmcli.store.artifact import EmptyTarget
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class TrainOptions:
     sampling: Sampling = "none"
     modalities: Sequence[str] = ()
     model: str | None = None
+    positive: Sequence[str] = ()
+    empty_target: EmptyTarget | None = None
 
     def check_names(self) -> None:
         """Refuse what needs no samples to be known wrong.

@@ -10,17 +10,18 @@ import numpy as np
 
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
+from mmcli.stages.asked_task import parse_tasks
 from mmcli.stages.augmenting import Augmentation, plan_augmentation
 from mmcli.stages.compiling import require_compiler
 from mmcli.stages.estimator_choice import choose_model
 from mmcli.stages.modality_choice import check_modalities, parse_modalities
 from mmcli.stages.sampling import check_sampling
-from mmcli.stages.targets import parse_tasks, target_columns, target_role
+from mmcli.stages.targets import target_columns, target_role
 from mmcli.stages.train_options import TrainOptions
 from mmcli.stages.training_plan import DEFAULT_METHOD, NetworkOptions, TrainingPlan, plan_training
 from mmcli.stages.training_rows import warn_of_lacking
 from mmcli.stages.transforms import record_of
-from mmcli.store.artifact import TransformRecord
+from mmcli.store.artifact import EmptyTarget, TransformRecord
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.keys import fingerprint
 from mmcli.store.opening import join_by_id, open_samples
@@ -58,6 +59,11 @@ class TrainingRequest:
         return target_columns(self.options.target) or self.samples.roles.targets
 
     @property
+    def empty_target(self) -> EmptyTarget:
+        """What a row without a target is; where nothing is said, what preprocess was told."""
+        return self.options.empty_target or self.samples.roles.empty_target
+
+    @property
     def keep(self) -> tuple[str, ...]:
         """The source modalities to learn from, sorted; () is all."""
         return parse_modalities(self.options.modalities)
@@ -81,6 +87,10 @@ class TrainingRequest:
             parameters["compiled"] = True
         if asked.sampling != "none":
             parameters["sampling"] = asked.sampling
+        if self.options.positive:
+            parameters["positive"] = list(self.options.positive)
+        if self.empty_target != "error":
+            parameters["empty_target"] = self.empty_target
         if self.keep:
             parameters["modalities"] = list(self.keep)
         return {
@@ -111,6 +121,8 @@ class TrainingRequest:
             pooling=self.plan.network.ready_pooling,
             keep=self.keep,
             named=bool(target_columns(self.options.target)),
+            positive=self.options.positive,
+            empty_target=self.empty_target,
         )
         check_sampling(self.options.sampling, data, self.plan.encoders)
         return data

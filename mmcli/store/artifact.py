@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from mmcli.store.state import State
 from mmcli.store.tensors import Shard
 
 RUN = "run.json"
+EmptyTarget = Literal["error", "drop", "none"]
 _OPEN_SHARDS = 8
 AGAIN = "make the artifact again with --fresh"
 _ENTRY = Record(
@@ -46,12 +48,27 @@ _ENTRY = Record(
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns of the rows say who a sample is and what is to be learnt: one column, or several."""
+    """Which columns of the rows say who a sample is and what is to be learnt: one column, or several.
+
+    Args:
+        id: Names the sample.
+        split: Train, val or test.
+        target: What is to be learnt.
+        group: Samples of one belong together.
+        empty_target: What a train or val row without a target is: an ``error``, a row to ``drop``, or one that has
+            ``none`` of the labels.
+    """
 
     id: str
     split: str
     target: str | Sequence[str] | None = None
     group: str | None = None
+    empty_target: EmptyTarget = "error"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the form that ``artifact.json`` holds."""
+        told = dataclasses.asdict(self)
+        return {name: value for name, value in told.items() if name != "empty_target" or value != "error"}
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -85,7 +85,10 @@ _HEADER = Record(
         "digest": HASH,
         "rows": whole_number(),
         "rows_per_shard": whole_number(1, SHARD_ROWS),
-        "columns": Record({"id": TEXT, "split": TEXT}, {"target": _TARGET, "group": or_null(TEXT)}),
+        "columns": Record(
+            {"id": TEXT, "split": TEXT},
+            {"target": _TARGET, "group": or_null(TEXT), "empty_target": one_of(("error", "drop", "none"))},
+        ),
         "modalities": Each(dict, _MODALITY, _NAME),
         "chain": Each(list, _TRANSFORM),
         "files": Each(dict, HASH, INSIDE),

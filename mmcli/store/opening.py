@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmcli.errors import MmcliError
+from mmcli.store.agreement import check_agreement
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Array
 from mmcli.store.header import CHAIN_STAGES, MANIFEST
@@ -44,7 +45,8 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
     A modality that one source has as preprocess made it, and another as features of it, is taken as features.
 
     Raises:
-        MmcliError: Two sources have a modality of the same name, no sample in common, or other splits.
+        MmcliError: Two sources have a modality of the same name, no sample in common, or other splits, or contradict
+            each other.
     """
     first = sources[0]
     if len(sources) == 1:
@@ -68,6 +70,7 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
         _check_same_splits(first, other, rows)
         if (rows < 0).all():
             raise MmcliError(f"{first.name} and {other.name} have no sample id in common")
+        check_agreement(first, other, rows)
         for part in other.parts:
             parts.append(
                 Part(part.artifacts, np.where(rows < 0, 0, part.artifact_of[rows]),

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UnusableError
 from mmcli.registry import TASKS
+from mmcli.store.cells import cell_number
+from mmcli.store.labels import listed
 from mmcli.store.state import State
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 FEW_DISTINCT = 20
+MOST = 0.9
+"""The share of cells that must be numbers for a column to be one of numbers."""
 
 
 class Task(Protocol):
@@ -53,7 +59,12 @@ class Task(Protocol):
 
     One has ``meaning()`` whose predictions mean the same in models for which it returns equal values: they can be
     measured together. One whose targets are more than ``encode`` keeps has ``references(targets)``, which returns what
-    metrics, baselines and draws take in its place, an array of N. One of which several rows are one sample has
+    metrics, baselines and draws take in its place, an array of N. One that counts a row of a class of no train row as
+    wrong has ``skipped_if_unseen``, the metrics that leave such rows out, and its ``references`` take them; with
+    ``indexes(references)``, where its classes are measured as others are. One with classes or labels has
+    ``by_class(predictions, encoded)``, which returns precision, recall, F1 and rows of each by name. One of two classes
+    has ``positive``, and ``take_positive(label)``. One whose targets are a column of numbers has ``reads_numbers``,
+    and one for which an empty cell can be a target ``take_empty()``. One of which several rows are one sample has
     ``merged(predictions, targets, groups)``, which returns the rows that stand for all, (N,), and their targets. One
     that consists of tasks has ``parts``, these by name, ``by_target(predictions, encoded)``, which returns by name the
     task and what is its own of both, and ``counts(encoded)``, how many rows have each.
@@ -135,12 +146,21 @@ def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
     return "min" if small else "max"
 
 
+def measures(task: Task, target: Any) -> bool:
+    """Return whether a task can measure a row with this target: one it knows, or a class that it counts as wrong."""
+    of_parts = getattr(task, "measures", None)
+    if of_parts is not None:
+        return bool(of_parts(target))
+    return task.known(target) or (hasattr(task, "skipped_if_unseen") and task.fault(target) is None)
+
+
 def infer_task(targets: Sequence[Any]) -> str:
     """Return the name of the task that targets of this form are for.
 
-    Lists are labels, and so are words parted by ``|`` in one of ten cells or more, if each word is there twice on
-    average. Other words and booleans are classes, and so are numbers where few are different: of whole ones at most
-    20, or one in ten rows; of others at most 20, each there twice on average. Other numbers are numbers.
+    Lists are labels, also where most cells hold them as text, and so are words parted by ``|`` in one of ten cells or
+    more, if each word is there twice on average. Other words and booleans are classes, and so are numbers where few are
+    different: of whole ones at most 20, or one in ten rows; of others at most 20, each there twice on average. Other
+    numbers are numbers, where nine in ten cells that say something (``NA`` says nothing) are some.
 
     Raises:
         MmcliError: There are no targets, or their form says too little.
@@ -153,19 +173,50 @@ def infer_task(targets: Sequence[Any]) -> str:
             f"the targets have forms of which no task is known, such as {_odd(targets)!r}: "
             f"say with --task what to make of them (there are: {', '.join(TASKS.names())})"
         )
-    if all(lists) or _parted(targets):
+    if all(lists) or sum(listed(target) is not None for target in targets) * 2 > len(targets) or _parted(targets):
         return "multilabel"
-    distinct = {str(target) for target in targets}
-    numbers = [number_of(target) for target in targets]
-    whole = all(number is not None and number == round(number) for number in numbers)
-    few = max(FEW_DISTINCT, len(targets) // 10) if whole else min(FEW_DISTINCT, len(targets) // 2)
-    return "classification" if None in numbers or len(distinct) <= few else "regression"
+    numbers = numbers_among(targets)
+    return "regression" if has_many(set(numbers), len(numbers)) else "classification"
+
+
+def numbers_among(targets: Sequence[Any]) -> list[float]:
+    """Return the numbers of a column of numbers; none of one that holds other things in more than a tenth of its cells.
+
+    Cells such as ``NA`` say nothing.
+    """
+    told = [target for target in targets if not says_nothing(target)]
+    numbers = [number for target in told if (number := number_of(target)) is not None]
+    return numbers if len(numbers) >= MOST * len(told) else []
+
+
+def has_many(different: Collection[float], rows: int) -> bool:
+    """Return whether so many different numbers in so many rows are no classes."""
+    whole = all(number == round(number) for number in different)
+    return len(different) > (max(FEW_DISTINCT, rows // 10) if whole else min(FEW_DISTINCT, rows // 2))
+
+
+def says_nothing(target: Any) -> bool:
+    """Return whether a cell of a column of numbers is empty, or says that it is, as ``NA`` does."""
+    if target is None or target != target:
+        return True
+    if not isinstance(target, str):
+        return False
+    try:
+        return cell_number(target, "") is None
+    except UnusableError:
+        return False
 
 
 def number_of(target: Any) -> float | None:
     """Return the finite number that a target is or that its text says; None where it is no such number."""
     if isinstance(target, bool | np.bool_):
         return None
+    if isinstance(target, str):
+        try:
+            return cell_number(target, "")
+        except UnusableError:
+            if not target.isascii() or "_" in target:
+                return None  # what only Python takes for a number; others may be too large for cells, not for targets
     try:
         number = float(target)
     except (TypeError, ValueError, OverflowError):

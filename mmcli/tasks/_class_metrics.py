@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +17,23 @@ ECE_BINS = 15
 _HALF = 0.5
 
 
-def class_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0) -> dict[str, float]:
+SKIPPED_IF_UNSEEN = ("log_loss", "roc_auc", "average_precision")
+"""Metrics that are not defined of a row whose class no train row has, and leave it out; others count it as wrong."""
+
+
+def class_metrics(
+    probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0, positive: int = 1
+) -> dict[str, float]:
     """Return the metrics of rows by name, without those they leave undefined.
+
+    A row of a class that no train row has is wrong; ``SKIPPED_IF_UNSEEN`` leave it out.
 
     Args:
         probabilities: (N, K).
         predicted: The index of the class decided for each row, (N,).
-        encoded: The index of the class each row has, (N,).
+        encoded: The index of the class each row has, (N,); from K on where no train row has it.
         top_k: How many likeliest classes to look for it among; 0 looks not.
+        positive: Of two classes, the one whose precision, recall, F1, average precision and ROC these are.
 
     Raises:
         MmcliError: There are no rows.
@@ -40,27 +50,42 @@ def class_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes, t
         scores = metrics.precision_recall_fscore_support(encoded, predicted, average=average, zero_division=0)
         for name, value in zip(("precision", "recall", "f1"), scores, strict=False):
             found[f"{average}_{name}"] = value
-    ranked = [1] if classes == 2 else range(classes)
-    defined = [(encoded == k, probabilities[:, k]) for k in ranked if 0 < (encoded == k).sum() < len(encoded)]
-    if defined:
-        found["roc_auc"] = np.mean([metrics.roc_auc_score(*pair) for pair in defined])
-        found["average_precision"] = np.mean([metrics.average_precision_score(*pair) for pair in defined])
-    found["log_loss"] = metrics.log_loss(encoded, probabilities, labels=range(classes))
+    if classes == 2:
+        own = metrics.precision_recall_fscore_support(
+            encoded == positive, predicted == positive, average="binary", zero_division=0
+        )
+        found |= dict(zip(("precision", "recall", "f1"), own, strict=False))
+    seen = encoded < classes
+    found |= _ranking(probabilities[seen], encoded[seen], [positive] if classes == 2 else range(classes))
+    if seen.any():
+        found["log_loss"] = metrics.log_loss(encoded[seen], probabilities[seen], labels=range(classes))
     found["ece"] = _calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
     found |= {name: each.mean() for name, each in _top_scores(probabilities, encoded, top_k).items()}
     return {name: float(value) for name, value in found.items()}
+
+
+def _ranking(probabilities: Floats, encoded: Indexes, classes: Iterable[int]) -> dict[str, float]:
+    """Return the means over classes that some rows have and others do not; nothing where there is none."""
+    pairs = [(encoded == k, probabilities[:, k]) for k in classes if 0 < (encoded == k).sum() < len(encoded)]
+    if not pairs:
+        return {}
+    return {
+        "roc_auc": float(np.mean([metrics.roc_auc_score(*pair) for pair in pairs])),
+        "average_precision": float(np.mean([metrics.average_precision_score(*pair) for pair in pairs])),
+    }
 
 
 def class_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0) -> dict[str, Floats]:
     """Return one number a row, (N,), for each metric that is the mean of such numbers."""
     right = (predicted == encoded).astype(np.float64)
     counts = np.bincount(encoded, minlength=probabilities.shape[1])
-    likelihood = probabilities[np.arange(len(encoded)), encoded]
     found = {
         "accuracy": right,
         "balanced_accuracy": right * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
-        "log_loss": -np.log(likelihood.clip(min=np.finfo(np.float64).eps)),
     }
+    if (encoded < probabilities.shape[1]).all():
+        likelihood = probabilities[np.arange(len(encoded)), encoded]
+        found["log_loss"] = -np.log(likelihood.clip(min=np.finfo(np.float64).eps))
     return found | _top_scores(probabilities, encoded, top_k)
 
 

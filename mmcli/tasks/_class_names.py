@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,22 +10,9 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from mmcli.errors import MmcliError
+from mmcli.store.labels import DECIMAL, class_name
 
-_DECIMAL = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.(\d+))?")
-
-
-def class_name(target: Any) -> str | None:
-    """Return the name of a target's class; None where it is empty or not a single value."""
-    text = str(target)
-    if target is None or isinstance(target, list | tuple | dict) or not text.strip():
-        return None
-    if text.lower() in ("true", "false"):
-        return text.lower()
-    number = _DECIMAL.fullmatch(text)
-    if number is None:
-        return text
-    fraction = (number[2] or "").rstrip("0")
-    return f"{number[1]}.{fraction}" if fraction else number[1].replace("-0", "0")
+Indexes = NDArray[np.int64]
 
 
 def class_names(task: str, targets: Sequence[Any]) -> list[str]:
@@ -46,24 +32,59 @@ def class_names(task: str, targets: Sequence[Any]) -> list[str]:
     return names
 
 
+def are_numbers(classes: Sequence[str]) -> bool:
+    """Return whether all classes are numbers."""
+    return all(DECIMAL.fullmatch(name) for name in classes)
+
+
 def class_order(name: str) -> tuple[bool, float, str]:
     """Return what classes are sorted by: numbers by value, then words."""
-    is_number = _DECIMAL.fullmatch(name) is not None
+    is_number = DECIMAL.fullmatch(name) is not None
     return (not is_number, float(name) if is_number else 0.0, name)
 
 
-def class_indexes(classes: Sequence[str], targets: Sequence[Any]) -> NDArray[np.int64]:
+def class_places(classes: Sequence[str]) -> dict[str | None, int]:
+    """Return the place of each class by its name; classes of an older model may be named in another form."""
+    found: dict[str | None, int] = {}
+    for place, name in enumerate(classes):
+        found.setdefault(class_name(name), place)
+    return found
+
+
+def class_indexes(classes: Sequence[str], targets: Sequence[Any]) -> Indexes:
     """Return the place of each target among the classes, (N,).
 
     Raises:
         MmcliError: One is not among them.
     """
-    index: dict[str | None, int] = {name: position for position, name in enumerate(classes)}
-    found = [index.get(class_name(target), -1) for target in targets]
+    places = class_places(classes)
+    found = [places.get(class_name(target), -1) for target in targets]
     if -1 in found:
         unseen = targets[found.index(-1)]
         raise MmcliError(f"target {unseen!r} is none of the {len(classes)} classes of the train rows")
     return np.array(found, np.int64)
+
+
+def class_references(task: str, targets: Sequence[Any]) -> NDArray[Any]:
+    """Return the name of each target's class, (N,) objects, also of classes that no train row has."""
+    found = np.empty(len(targets), object)
+    found[:] = class_names(task, targets)
+    return found
+
+
+def numbered(classes: Sequence[str], encoded: NDArray[Any]) -> tuple[Indexes, list[str]]:
+    """Return the index of each row's class, (N,), and the names of all: those of no train row follow the others.
+
+    Args:
+        classes: Those of the train rows.
+        encoded: Indexes among them, or names as ``class_references`` returns them.
+    """
+    if encoded.dtype != object:
+        return encoded, list(classes)
+    places = class_places(classes)
+    unseen = sorted({name for name in encoded if name not in places}, key=class_order)
+    places |= {name: len(classes) + place for place, name in enumerate(unseen)}
+    return np.array([places[name] for name in encoded], np.int64), [*classes, *unseen]
 
 
 def class_records(
@@ -94,3 +115,20 @@ def confusion(classes: Sequence[str], predicted: NDArray[np.int64], encoded: NDA
     """Return classes and counts (K, K), a row for each true class, a column for each predicted."""
     counts = metrics.confusion_matrix(encoded, predicted, labels=range(len(classes)))
     return {"classes": list(classes), "counts": counts.tolist()}
+
+
+def by_class(classes: Sequence[str], predicted: Indexes, encoded: Indexes) -> dict[str, dict[str, float]]:
+    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name; 0 where one is undefined.
+
+    Args:
+        classes: The names of all.
+        predicted: The index of the class decided for each row, (N,).
+        encoded: The index of the class each row has, (N,).
+    """
+    scores = metrics.precision_recall_fscore_support(
+        encoded, predicted, labels=range(len(classes)), average=None, zero_division=0
+    )
+    return {
+        name: {"precision": float(precision), "recall": float(recall), "f1": float(f1), "rows": int(rows)}
+        for name, precision, recall, f1, rows in zip(classes, *scores, strict=True)
+    }

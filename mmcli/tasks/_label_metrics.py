@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,6 +27,17 @@ def label_scores(predicted: Bools, truth: Bools) -> dict[str, Floats]:
         "samples_f1": np.divide(2 * both, either, out=np.ones(len(truth)), where=either > 0),
         "hamming": wrong,
         "exact": (wrong == 0).astype(np.float64),
+    }
+
+
+def by_label(labels: Sequence[str], predicted: Bools, truth: Bools) -> dict[str, dict[str, float]]:
+    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by its name; 0 where one is undefined."""
+    hits, chosen, support = (part.sum(axis=0).astype(np.float64) for part in (predicted & truth, predicted, truth))
+    scores = [np.nan_to_num(values) for values in (_ratio(hits, chosen), _ratio(hits, support))]
+    scores.append(np.nan_to_num(_f1(hits, chosen, support)))
+    return {
+        label: {"precision": float(precision), "recall": float(recall), "f1": float(f1), "rows": int(rows)}
+        for label, precision, recall, f1, rows in zip(labels, *scores, support, strict=True)
     }
 
 

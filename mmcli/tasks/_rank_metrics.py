@@ -12,13 +12,17 @@ Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
 
 
+SKIPPED_IF_UNSEEN = ("mae", "macro_mae", "quadratic_kappa", "within_1", "spearman", "rps")
+"""Metrics that are not defined of a row whose class has no rank, and leave it out; ``accuracy`` counts it as wrong."""
+
+
 def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, float]:
     """Return the metrics of rows by name, without those they leave undefined.
 
     Args:
         probabilities: (N, K).
         predicted: The rank of the class decided for each row, (N,).
-        encoded: The rank of the class each row has, (N,).
+        encoded: The rank of the class each row has, (N,); K or more where the class has none.
 
     Raises:
         MmcliError: There are no rows.
@@ -32,18 +36,26 @@ def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) ->
     found = {
         name: float(values[0]) for name, values in draws_of_ranks(probabilities, predicted, encoded, every).items()
     }
-    if np.ptp(encoded):
-        found["spearman"] = float(spearmanr(predicted, encoded).statistic) if np.ptp(predicted) else 0.0
+    ranked = encoded < probabilities.shape[1]
+    said, true = predicted[ranked], encoded[ranked]
+    if len(true) and np.ptp(true):
+        found["spearman"] = float(spearmanr(said, true).statistic) if np.ptp(said) else 0.0
     return {name: number for name, number in found.items() if np.isfinite(number)}
 
 
 def rank_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
     """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    right = {"accuracy": (predicted == encoded).astype(np.float64)}
+    if (encoded >= probabilities.shape[1]).any():
+        return right
+    return right | _distances(probabilities, predicted, encoded)
+
+
+def _distances(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
     away = np.abs(predicted - encoded).astype(np.float64)
     counts = np.bincount(encoded, minlength=probabilities.shape[1])
     return {
         "mae": away,
-        "accuracy": (away == 0).astype(np.float64),
         "within_1": (away <= 1).astype(np.float64),
         "macro_mae": away * len(encoded) / (np.count_nonzero(counts) * counts[encoded]),
         "rps": ranked_probability_scores(probabilities, encoded),
@@ -69,12 +81,23 @@ def draws_of_ranks(
     ``quadratic_kappa`` is one less the mean squared distance between predicted and true ranks over that of ranks
     drawn on their own.
     """
-    weights = counts / counts.sum(axis=1, keepdims=True)
-    scores = rank_scores(probabilities, predicted, encoded)
-    found = {name: weights @ scores[name] for name in ("mae", "accuracy", "within_1", "rps")}
+    right = (predicted == encoded).astype(np.float64)
+    found = {"accuracy": counts @ right / counts.sum(axis=1)}
+    ranked = encoded < probabilities.shape[1]
+    if not ranked.all():
+        probabilities, predicted, encoded, counts = (
+            probabilities[ranked], predicted[ranked], encoded[ranked], counts[:, ranked],
+        )  # fmt: skip
+    if not len(encoded):
+        return found
+    # A draw may have no row with a rank: what is left undefined is NaN.
+    weights = _ratio(counts.astype(np.float64), counts.sum(axis=1, keepdims=True).astype(np.float64), np.nan)
+    scores = _distances(probabilities, predicted, encoded)
+    found |= {name: weights @ scores[name] for name in ("mae", "within_1", "rps")}
     own = np.eye(probabilities.shape[1])[encoded]
     of_class, away = weights @ own, weights @ (own * scores["mae"][:, None])
-    found["macro_mae"] = _ratio(away, of_class, 0.0).sum(axis=1) / (of_class > 0).sum(axis=1)
+    classes = (of_class > 0).sum(axis=1).astype(np.float64)
+    found["macro_mae"] = _ratio(_ratio(away, of_class, 0.0).sum(axis=1), classes, np.nan)
     apart = weights @ (predicted - encoded) ** 2
     by_chance = weights @ predicted**2 + weights @ encoded**2 - 2 * (weights @ predicted) * (weights @ encoded)
     # Rounding leaves a little of what is 0: where all ranks are one and the same, and no better than chance.

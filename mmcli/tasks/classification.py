@@ -12,11 +12,23 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks import number_of
 from mmcli.tasks._class_loss import focal_loss, weights_of_classes
-from mmcli.tasks._class_metrics import best_threshold, class_metrics, class_scores
-from mmcli.tasks._class_names import class_indexes, class_name, class_names, class_order, class_records, confusion
+from mmcli.tasks._class_metrics import SKIPPED_IF_UNSEEN, best_threshold, class_metrics, class_scores
+from mmcli.tasks._class_names import (
+    are_numbers,
+    by_class,
+    class_indexes,
+    class_names,
+    class_order,
+    class_places,
+    class_records,
+    class_references,
+    confusion,
+    numbered,
+)
 
 Floats = NDArray[np.float64]
 
@@ -27,7 +39,8 @@ _GAMMA = 2.0
 class Classification:
     """Classes are those of the train rows, sorted: numbers by value, then words.
 
-    A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true".
+    A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true". White space
+    around a name and the Unicode form of its letters tell no classes apart, letter case does.
 
     Args:
         loss: ``cross_entropy``, or ``focal``, in which rows count less that are plainly right.
@@ -36,6 +49,8 @@ class Classification:
         top_k: 2 or more measures also how often a row's class is among as many likeliest; 0 does not.
         threshold: Of two classes, the probability of the second from which it is predicted, between 0 and 1; ``auto``
             chooses the one with the best balanced accuracy on the val rows, None predicts the likelier class.
+        positive: Of two classes, the one that precision, recall, F1, average precision and ROC are of; None is the
+            rarer one of the train rows, of equally frequent ones the second.
 
     Source: Lin et al. 2017, Focal Loss for Dense Object Detection; Szegedy et al. 2016, Rethinking the Inception
     Architecture for Computer Vision, section 7.
@@ -48,10 +63,11 @@ class Classification:
     smaller_is_better = ("log_loss", "ece")
     encodes_classes = True
     of_networks = ("loss", "gamma", "label_smoothing")
+    skipped_if_unseen = SKIPPED_IF_UNSEEN
 
     def __init__(
         self, *, loss: Literal["cross_entropy", "focal"] = "cross_entropy", gamma: float = _GAMMA,
-        label_smoothing: float = 0.0, top_k: int = 0, threshold: str | None = None,
+        label_smoothing: float = 0.0, top_k: int = 0, threshold: str | None = None, positive: str | None = None,
     ) -> None:  # fmt: skip
         level = None if threshold in (None, "auto") else number_of(threshold) or math.nan
         for name, value, fits in (
@@ -68,7 +84,9 @@ class Classification:
         self.threshold = level
         self._is_auto = threshold == "auto"
         self.classes: list[str] = []
+        self._places = class_places([])
         self._counts = np.zeros(0, np.int64)
+        self._asked_positive = positive
         if self._is_auto:  # Only such a task makes training look at the val rows once more.
             self.tune = self._tune
 
@@ -81,9 +99,10 @@ class Classification:
 
         Raises:
             MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones, or more
-                than two with a threshold, or not more than ``top_k``.
+                than two with a threshold or a positive class, or not more than ``top_k``.
         """
         self.classes = sorted(set(class_names("classification", targets)), key=class_order)
+        self._places = class_places(self.classes)
         if len(self.classes) < 2:
             found = f"only {self.classes[0]!r}" if self.classes else "none"
             raise MmcliError(f"classification needs at least two classes in the train rows, there is {found}")
@@ -94,6 +113,33 @@ class Classification:
                 f"task classification: top_k={self.top_k} needs more classes than the {self.out_dim} of the train rows"
             )
         self._counts = np.bincount(self.encode(targets), minlength=self.out_dim)
+        if self._asked_positive is not None:
+            self.take_positive(self._asked_positive)
+
+    def take_positive(self, label: str) -> None:
+        """Measure precision, recall, F1, average precision and ROC of this class, of two.
+
+        Raises:
+            UsageError: There are more, or it is none of them.
+        """
+        if self.out_dim != 2:
+            raise UsageError(f"positive class {label!r}: one is named of two classes, there are {self.out_dim}")
+        if not self.known(label):
+            raise UsageError(f"positive class {label!r}: expected {' or '.join(map(repr, self.classes))}")
+        self._asked_positive = self.classes[self._places[class_name(label)]]
+
+    @property
+    def positive(self) -> str | None:
+        """Of two classes the positive one; None of more."""
+        if self.out_dim != 2:
+            return None
+        rarer = 0 if self._counts[0] < self._counts[1] else 1
+        return self._asked_positive or self.classes[rarer]
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether targets are a column of numbers, in which ``NA`` says that there is none."""
+        return are_numbers(self.classes)
 
     @property
     def out_dim(self) -> int:
@@ -102,7 +148,15 @@ class Classification:
 
     def known(self, target: Any) -> bool:
         """Return whether a train row had this class."""
-        return class_name(target) in self.classes
+        return class_name(target) in self._places
+
+    def references(self, targets: Sequence[Any]) -> NDArray[Any]:
+        """Return the name of each target's class, (N,) objects: one of no train row is there, and counts as wrong.
+
+        Raises:
+            MmcliError: A target is empty, a list or no Unicode text.
+        """
+        return class_references("classification", targets)
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int64]:
         """Return the index of each target's class, (N,).
@@ -148,7 +202,7 @@ class Classification:
 
     def meaning(self) -> Any:
         """Return the classes, and what decides between them."""
-        return [self.classes, self.threshold]
+        return [self.classes, self.threshold, self.positive]
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return for each row the class decided on, its probability, and those of all classes by name.
@@ -157,31 +211,49 @@ class Classification:
         """
         return class_records(self.classes, predictions, self.decide(predictions), known)
 
-    def metrics(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, float]:
-        """Return the metrics of these rows by name.
+    def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
+        """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
         Macro averages are over the classes that the rows or the predictions have, ``balanced_accuracy`` over
-        those the rows have. ``roc_auc`` and ``average_precision`` of two classes are those of the second; of
-        more, the mean over the classes that some rows have and others do not; without such a class they are
-        left out. ``ece`` is over 15 bins of equal width (Guo et al. 2017, section 2), of the likeliest class.
+        those the rows have. ``precision``, ``recall``, ``f1``, ``roc_auc`` and ``average_precision`` of two classes
+        are those of the positive one; of more, the latter two are the mean over the classes that some rows have and
+        others do not; without such a class they are left out. ``ece`` is over 15 bins of equal width (Guo et al.
+        2017, section 2), of the likeliest class.
 
         Raises:
             MmcliError: There are no rows.
         """
-        return class_metrics(predictions, self.decide(predictions), encoded, self.top_k)
+        return self._metrics(predictions, self.decide(predictions), encoded)
 
-    def row_scores(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, Floats]:
-        """Return what the mean of is ``accuracy``, ``balanced_accuracy``, ``log_loss`` and that of ``top_k``, (N,)."""
-        return class_scores(predictions, self.decide(predictions), encoded, self.top_k)
+    def indexes(self, encoded: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the index of each row's class, (N,), from K on where no train row has it."""
+        return numbered(self.classes, encoded)[0]
 
-    def tables(self, predictions: Floats, encoded: NDArray[np.int64]) -> dict[str, dict[str, Any]]:
+    def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
+        """Return what the mean of is ``accuracy``, ``balanced_accuracy``, ``log_loss`` and that of ``top_k``, (N,).
+
+        Where a row's class is one of no train row, ``log_loss`` is left out.
+        """
+        return class_scores(predictions, self.decide(predictions), self.indexes(encoded), self.top_k)
+
+    def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
         """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        return {"confusion": confusion(self.classes, self.decide(predictions), encoded)}
+        indexes, names = numbered(self.classes, encoded)
+        return {"confusion": confusion(names, self.decide(predictions), indexes)}
 
-    def baselines(self, encoded: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+    def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
+        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""
+        indexes, names = numbered(self.classes, encoded)
+        return by_class(names, self.decide(predictions), indexes)
+
+    def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""
         shares = np.tile(self.prior(), (len(encoded), 1))
-        return {"majority": class_metrics(shares, shares.argmax(axis=1), encoded, self.top_k)}
+        return {"majority": self._metrics(shares, shares.argmax(axis=1), encoded)}
+
+    def _metrics(self, predictions: Floats, decided: NDArray[np.int64], encoded: NDArray[Any]) -> dict[str, float]:
+        positive = 1 if self.positive is None else self.classes.index(self.positive)
+        return class_metrics(predictions, decided, self.indexes(encoded), self.top_k, positive)
 
     def state(self) -> State:
         """Return the classes, their counts in the train rows, and the options that are not the defaults."""
@@ -193,14 +265,16 @@ class Classification:
         """Take over what an earlier ``fit`` learnt, and the options."""
         values = Classification()._options() | state.values
         self.classes = list(values["classes"])
+        self._places = class_places(self.classes)
         self._counts = np.array(values["counts"], np.int64)
         self.loss_name, self.gamma, self.label_smoothing = values["loss"], values["gamma"], values["label_smoothing"]
         self.top_k, self.threshold = values["top_k"], values["threshold"]
+        self._asked_positive = values["positive"]
 
     def _options(self) -> dict[str, Any]:
         return {
             "loss": self.loss_name, "gamma": self.gamma, "label_smoothing": self.label_smoothing,
-            "top_k": self.top_k, "threshold": self.threshold,
+            "top_k": self.top_k, "threshold": self.threshold, "positive": self._asked_positive,
         }  # fmt: skip
 
     def _tune(self, predictions: Floats, encoded: NDArray[np.int64]) -> Classification:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.labels import class_name
 from mmcli.store.state import State
-from mmcli.tasks._class_names import class_name, class_names, class_order
+from mmcli.tasks._class_names import class_names, class_order
 from mmcli.tasks._cluster_metrics import NONE, Numbers, cluster_draws, contingency, silhouette
 
 Floats = NDArray[np.float64]

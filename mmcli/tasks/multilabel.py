@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, softplus
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.labels import class_name, listed
 from mmcli.store.state import State
-from mmcli.tasks._label_metrics import best_thresholds, draws_of_labels, label_metrics, label_scores
+from mmcli.tasks._label_metrics import best_thresholds, by_label, draws_of_labels, label_metrics, label_scores
 from mmcli.tasks._separators import parted
 
 Floats = NDArray[np.float64]
@@ -24,10 +25,12 @@ _LEAST = 10
 
 
 class Multilabel:
-    """Labels are those of the train rows, sorted; a cell parts them by ``|``, a row of JSON lines may hold a list.
+    """Labels are those of the train rows, sorted; a cell parts them by ``|`` or holds a list.
 
-    Of several target columns each is a label, which a row has where its cell is 1 or true, not 0 or false. A cell that
-    holds the separator alone, or an empty list, is a row without labels.
+    Where most train rows hold lists written as text, ``['a', 'b']``, ``["a", "b"]`` or ``{a,b}``, cells are read as
+    lists. Of several target columns each is a label, which a row has where its cell is 1 or true, not 0 or false. A
+    cell that holds the separator alone, or an empty list, is a row without labels. White space around a label and the
+    Unicode form of its letters tell no labels apart.
 
     Args:
         separator: Between labels in a cell: characters, or ``comma``, ``semicolon``, ``space`` or ``tab``.
@@ -37,6 +40,7 @@ class Multilabel:
         gamma_neg: With ``asymmetric``, how much less labels count that a row plainly lacks: 0, or at least 1.
         gamma_pos: The same for labels that it plainly has.
         clip: With ``asymmetric``, the probability up to which a lacking label counts nothing, from 0 to below 1.
+        empty: Whether an empty cell is a row without labels (``--empty-target none``), not one without a target.
 
     Source: Ridnik et al. 2021, Asymmetric Loss For Multi-Label Classification, equations 4 to 7; the gamma
     of 4 and 0 and the margin of 0.05 that it trains with.
@@ -52,7 +56,7 @@ class Multilabel:
 
     def __init__(
         self, *, separator: str = "|", loss: Literal["bce", "asymmetric"] = "bce", threshold: float | None = None,
-        gamma_neg: float = 4.0, gamma_pos: float = 0.0, clip: float = 0.05,
+        gamma_neg: float = 4.0, gamma_pos: float = 0.0, clip: float = 0.05, empty: bool = False,
     ) -> None:  # fmt: skip
         for name, value, fits in (
             ("threshold between 0 and 1", threshold, threshold is None or 0 < threshold < 1),
@@ -68,7 +72,9 @@ class Multilabel:
         self.threshold = threshold
         self.gammas = (gamma_neg, gamma_pos)
         self.clip = clip
+        self.empty = empty
         self.labels: list[str] = []
+        self._lists = False
         self._prior: Floats = np.zeros(0)
         self._thresholds: Floats = np.zeros(0)
 
@@ -84,6 +90,8 @@ class Multilabel:
         Raises:
             MmcliError: A target is not as it must be, or no row has a label.
         """
+        texts = [target for target in targets if isinstance(target, str) and target.strip()]
+        self._lists = sum(listed(text) is not None for text in texts) * 2 > len(texts)
         split = [self._require(target) for target in targets]
         self.labels = sorted({label for labels in split for label in labels})
         if not self.labels:
@@ -102,7 +110,7 @@ class Multilabel:
 
     def unseen(self, targets: Sequence[Any]) -> list[str]:
         """Return the labels of these targets that no train row has, as often as they are there."""
-        known = set(self.labels)
+        known = set(map(class_name, self.labels))
         return [label for target in targets for label in self._require(target) if label not in known]
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.uint8]:
@@ -111,7 +119,7 @@ class Multilabel:
         Raises:
             MmcliError: A target is not as it must be.
         """
-        index = {label: place for place, label in enumerate(self.labels)}
+        index = {class_name(label): place for place, label in enumerate(self.labels)}
         found = np.zeros((len(targets), self.out_dim), np.uint8)
         for row, target in enumerate(targets):
             found[row, [index[label] for label in self._require(target) if label in index]] = 1
@@ -200,6 +208,14 @@ class Multilabel:
         """Return what the mean of is ``samples_f1``, ``hamming`` and ``exact``, (N,) each."""
         return label_scores(predictions >= self._thresholds, encoded.astype(bool))
 
+    def by_class(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
+        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by its name."""
+        return by_label(self.labels, predictions >= self._thresholds, encoded.astype(bool))
+
+    def take_empty(self) -> None:
+        """Take an empty cell for a row without labels."""
+        self.empty = True
+
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[np.uint8], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
@@ -218,6 +234,7 @@ class Multilabel:
                 "separator": self.separator, "loss": self.loss_name, "threshold": self.threshold,
                 "gammas": list(self.gammas), "clip": self.clip, "labels": self.labels,
                 "shares": self._prior.tolist(), "thresholds": self._thresholds.tolist(),
+                **({"empty": True} if self.empty else {}), **({"lists": True} if self._lists else {}),
             }
         )  # fmt: skip
 
@@ -225,6 +242,7 @@ class Multilabel:
         """Take over the options and what was learnt."""
         values = state.values
         self.separator, self.loss_name, self.threshold = values["separator"], values["loss"], values["threshold"]
+        self.empty, self._lists = values.get("empty", False), values.get("lists", False)
         negative, positive = values["gammas"]
         self.gammas, self.clip, self.labels = (negative, positive), values["clip"], list(values["labels"])
         self._prior, self._thresholds = (np.array(values[name], np.float64) for name in ("shares", "thresholds"))
@@ -237,18 +255,26 @@ class Multilabel:
 
     def _split(self, target: Any) -> list[str] | None:
         """Return the labels of a target, each once; None where it is neither text nor a list of plain values."""
-        if isinstance(target, list | tuple):
-            if any(part is None or isinstance(part, list | tuple | dict) for part in target):
-                return None
-            parts = [str(part) for part in target]
-        elif isinstance(target, dict):
-            cells = [_ZERO_ONE.get(str(value).strip().lower().removesuffix(".0")) for value in target.values()]
-            if None in cells:
-                return None
-            parts = [column for column, there in zip(target, cells, strict=True) if there]
-        elif target is None:
-            return None
+        if target is None:
+            return [] if self.empty else None
+        if isinstance(target, dict):
+            parts = self._columns(target)
+        elif isinstance(target, list | tuple):
+            parts = list(target)
         else:
-            parts = parted(str(target), self.separator)
-        labels = dict.fromkeys(part.strip() for part in parts if part.strip())
+            parts = listed(target) if self._lists else None
+            parts = parted(str(target), self.separator) if parts is None else parts
+        if parts is None or any(part is None or isinstance(part, list | tuple | dict) for part in parts):
+            return None
+        labels = dict.fromkeys(name for part in parts if (name := class_name(part)) is not None)
         return None if any("\ud800" <= letter <= "\udfff" for label in labels for letter in label) else list(labels)
+
+    def _columns(self, target: dict[str, Any]) -> list[Any] | None:
+        """Return the columns of a row that hold 1; None where one holds neither 0 nor 1."""
+        cells = [self._zero_or_one(value) for value in target.values()]
+        return None if None in cells else [column for column, there in zip(target, cells, strict=True) if there]
+
+    def _zero_or_one(self, cell: Any) -> bool | None:
+        if cell is None:
+            return False if self.empty else None
+        return _ZERO_ONE.get(str(cell).strip().lower().removesuffix(".0"))

@@ -12,10 +12,22 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks._class_loss import weights_of_classes
-from mmcli.tasks._class_names import class_indexes, class_name, class_names, class_order, class_records, confusion
-from mmcli.tasks._rank_metrics import draws_of_ranks, rank_metrics, rank_scores
+from mmcli.tasks._class_names import (
+    are_numbers,
+    by_class,
+    class_indexes,
+    class_names,
+    class_order,
+    class_places,
+    class_records,
+    class_references,
+    confusion,
+    numbered,
+)
+from mmcli.tasks._rank_metrics import SKIPPED_IF_UNSEEN, draws_of_ranks, rank_metrics, rank_scores
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
@@ -46,6 +58,7 @@ class Ordinal:
     smaller_is_better = ("mae", "macro_mae", "rps")
     encodes_classes = True
     of_networks = ("loss",)
+    skipped_if_unseen = SKIPPED_IF_UNSEEN
 
     def __init__(self, *, order: str | None = None, loss: Literal["rps", "cross_entropy"] = "rps") -> None:
         names = [] if order is None else [class_name(part.strip()) for part in order.split(_BETWEEN)]
@@ -95,7 +108,20 @@ class Ordinal:
 
     def known(self, target: Any) -> bool:
         """Return whether this is one of the classes."""
-        return class_name(target) in self.classes
+        return class_name(target) in class_places(self.classes)
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Whether targets are a column of numbers, in which ``NA`` says that there is none."""
+        return are_numbers(self.classes)
+
+    def references(self, targets: Sequence[Any]) -> NDArray[Any]:
+        """Return the name of each target's class, (N,) objects: one of no train row is there, and counts as wrong.
+
+        Raises:
+            MmcliError: A target is empty, a list or no Unicode text.
+        """
+        return class_references("ordinal", targets)
 
     def encode(self, targets: Sequence[Any]) -> Indexes:
         """Return the rank of each target's class, (N,), from 0.
@@ -146,35 +172,46 @@ class Ordinal:
         """
         return class_records(self.classes, predictions, self.decide(predictions), known)
 
-    def metrics(self, predictions: Floats, encoded: Indexes) -> dict[str, float]:
-        """Return the metrics of these rows by name.
+    def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
+        """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
         ``macro_mae`` is the mean over the classes that the rows have of their ``mae``. ``quadratic_kappa`` is left out
         where all rows have, and are predicted, the same class, ``spearman`` where all have the same; of predictions
-        that are all the same both are 0.
+        that are all the same both are 0. A class of no train row has no rank: it is wrong, at no distance.
 
         Raises:
             MmcliError: There are no rows.
         """
-        return rank_metrics(predictions, self.decide(predictions), encoded)
+        return rank_metrics(predictions, self.decide(predictions), self._ranks(encoded))
 
-    def row_scores(self, predictions: Floats, encoded: Indexes) -> dict[str, Floats]:
+    def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
         """Return what the mean of is ``mae``, ``macro_mae``, ``accuracy``, ``within_1`` and ``rps``, (N,) each."""
-        return rank_scores(predictions, self.decide(predictions), encoded)
+        return rank_scores(predictions, self.decide(predictions), self._ranks(encoded))
 
-    def metrics_of_draws(self, predictions: Floats, encoded: Indexes, counts: NDArray[np.int64]) -> dict[str, Floats]:
+    def metrics_of_draws(
+        self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
+    ) -> dict[str, Floats]:
         """Return the metrics of each draw, (D,), but for ``spearman``."""
-        return draws_of_ranks(predictions, self.decide(predictions), encoded, counts)
+        return draws_of_ranks(predictions, self.decide(predictions), self._ranks(encoded), counts)
 
-    def tables(self, predictions: Floats, encoded: Indexes) -> dict[str, dict[str, Any]]:
+    def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
         """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        return {"confusion": confusion(self.classes, self.decide(predictions), encoded)}
+        ranks, names = numbered(self.classes, encoded)
+        return {"confusion": confusion(names, self.decide(predictions), ranks)}
 
-    def baselines(self, encoded: Indexes) -> dict[str, dict[str, float]]:
+    def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
+        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""
+        ranks, names = numbered(self.classes, encoded)
+        return by_class(names, self.decide(predictions), ranks)
+
+    def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``median`` and ``majority``: these classes of the train rows for all, with the train rows' shares."""
         shares = np.tile(self.prior(), (len(encoded), 1))
         constants = {"median": self.decide(shares), "majority": shares.argmax(axis=1)}
-        return {name: rank_metrics(shares, predicted, encoded) for name, predicted in constants.items()}
+        return {name: rank_metrics(shares, predicted, self._ranks(encoded)) for name, predicted in constants.items()}
+
+    def _ranks(self, encoded: NDArray[Any]) -> Indexes:
+        return numbered(self.classes, encoded)[0]
 
     def state(self) -> State:
         """Return the classes, their counts in the train rows, and the options."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import huber_loss, l1_loss, mse_loss
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.cells import advice
 from mmcli.store.state import State
 from mmcli.tasks import number_of
 from mmcli.tasks._number_metrics import draws_of_numbers, number_metrics, number_scores
@@ -63,11 +64,17 @@ class Regression:
     def fault(self, target: Any) -> str | None:
         """Return what a target should be, where it is no number, or none above 0 where logarithms are learnt."""
         number = number_of(target)
+        advised = advice(target) if number is None else None
+        end = "" if advised is None else f" ({advised})"
         if self.log:
-            return (
-                "a number above 0, of which there is a logarithm (log=true)" if number is None or number <= 0 else None
-            )
-        return "a number" if number is None else None
+            fits = number is not None and number > 0
+            return None if fits else f"a number above 0, of which there is a logarithm (log=true){end}"
+        return f"a number{end}" if number is None else None
+
+    @property
+    def reads_numbers(self) -> bool:
+        """Targets are a column of numbers, in which ``NA`` says that there is none."""
+        return True
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the mean, spread and quantiles.

@@ -15,7 +15,7 @@ from torch import Tensor
 from mmcli.errors import UsageError
 from mmcli.registry import TASKS
 from mmcli.store.state import State
-from mmcli.tasks import Task
+from mmcli.tasks import Task, measures
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,8 @@ class Several:
     def fault(self, target: Any) -> str | None:
         """Return what the first of its parts should be that is none a task could take."""
         for name, part in self.parts.items():
-            fault = None if target[name] is None else part.fault(target[name])
+            value = _cell(target, name)
+            fault = None if value is None else part.fault(value)
             if fault is not None:
                 return f"{name!r} to be {fault}"
         return None
@@ -64,7 +65,7 @@ class Several:
             MmcliError: One of them cannot.
         """
         for name, part in self.parts.items():
-            own = [target[name] for target in targets if target[name] is not None]
+            own = [_cell(target, name) for target in targets if _is_there(part, _cell(target, name))]
             part.fit(own)
             encoded = part.encode(own[:1])
             self._targets[name] = (encoded.shape[1:], encoded.dtype)
@@ -75,29 +76,45 @@ class Several:
         return sum(self._out_dims)
 
     def known(self, target: Any) -> bool:
+        """Return whether one of the parts can be learnt."""
+        return any(part.known(_cell(target, name)) for name, part in self.parts.items())
+
+    def references(self, targets: Sequence[Any]) -> NDArray[Any]:
+        """Return the targets as they are, (N,) objects: metrics ask each part what it makes of its own."""
+        found = np.empty(len(targets), object)
+        found[:] = list(targets)
+        return found
+
+    def measures(self, target: Any) -> bool:
         """Return whether one of the parts can be measured."""
-        return any(self._has(name, target) for name in self.parts)
+        return any(measures(part, _cell(target, name)) for name, part in self.parts.items())
 
     def unseen(self, targets: Sequence[Any]) -> list[str]:
-        """Return what is there in these targets and was in no train row, as often as it is there."""
+        """Return the labels in these targets that no train row has, as often as they are there."""
         found = []
         for name, part in self.parts.items():
-            own = [target[name] for target in targets if target[name] is not None]
             find: Callable[[Sequence[Any]], list[str]] | None = getattr(part, "unseen", None)
-            lost = [str(value) for value in own if not part.known(value)]
-            lost += [] if find is None else find([value for value in own if part.known(value)])
-            found += [f"{name} {value}" for value in lost]
+            own = [_cell(target, name) for target in targets if part.known(_cell(target, name))]
+            found += [] if find is None else [f"{name} {value}" for value in find(own)]
         return found
+
+    def unknown(self, target: Any) -> list[str]:
+        """Return the classes of a target that no train row has."""
+        return [
+            f"{name} {_cell(target, name)}"
+            for name, part in self.parts.items()
+            if _is_there(part, _cell(target, name)) and not part.known(_cell(target, name))
+        ]
 
     def encode(self, targets: Sequence[Any]) -> Floats:
         """Return the numbers of all parts side by side, (N, E); NaN where there is none."""
         columns = []
         for name, part in self.parts.items():
             width = self._width(name)
-            there = np.array([self._has(name, target) for target in targets], bool)
+            there = np.array([part.known(_cell(target, name)) for target in targets], bool)
             block = np.full((len(targets), width), np.nan)
             if there.any():
-                own = [target[name] for target, known in zip(targets, there, strict=True) if known]
+                own = [_cell(target, name) for target, known in zip(targets, there, strict=True) if known]
                 block[there] = part.encode(own).reshape(-1, width)
             columns.append(block)
         return np.concatenate(columns, axis=1)
@@ -212,6 +229,14 @@ class Several:
             for table, value in part.tables(own, wanted).items()
         }
 
+    def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Any]:
+        """Return those of the tasks that have classes, by column."""
+        return {
+            name: part.by_class(own, wanted)
+            for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
+            if hasattr(part, "by_class")
+        }
+
     def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
         """Return those of all tasks, by baseline."""
         found: dict[str, dict[str, float]] = {}
@@ -257,16 +282,15 @@ class Several:
     def _width(self, name: str) -> int:
         return math.prod(self._targets[name][0])
 
-    def _has(self, name: str, target: Any) -> bool:
-        return target[name] is not None and self.parts[name].known(target[name])
-
     def _own_predictions(self, predictions: Floats) -> dict[str, Floats]:
         widths = [len(part.prior()) for part in self.parts.values()]
         blocks = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
         return dict(zip(self.parts, blocks, strict=True))
 
-    def own_targets(self, encoded: Floats) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Return by column the rows that have the target, and it as its task encodes it."""
+    def own_targets(self, encoded: NDArray[Any]) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Return by column the rows that have the target, and it as its task encodes it, or takes it for measuring."""
+        if encoded.dtype == object:
+            return {name: _own_references(part, name, encoded) for name, part in self.parts.items()}
         blocks = np.split(encoded, np.cumsum([self._width(name) for name in self.parts])[:-1], axis=1)
         found = {}
         for name, block in zip(self.parts, blocks, strict=True):
@@ -278,3 +302,20 @@ class Several:
         """Return a block of targets (B, width) in the form and type that its task encodes it in."""
         shape, dtype = self._targets[name]
         return block.reshape(len(block), *shape).to(torch.from_numpy(np.zeros(0, dtype)).dtype)
+
+
+def _cell(target: Any, name: str) -> Any:
+    """Return what a row has in a column; a row without any target has None in all."""
+    return None if target is None else target[name]
+
+
+def _is_there(part: Task, value: Any) -> bool:
+    return value is not None or part.known(value)
+
+
+def _own_references(part: Task, name: str, targets: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return the rows that a part can measure, and its targets of them as its metrics take them."""
+    rows = np.array([row for row, target in enumerate(targets) if measures(part, _cell(target, name))], np.intp)
+    own = [_cell(targets[row], name) for row in rows]
+    references = getattr(part, "references", part.encode)
+    return rows, references(own) if own else np.zeros(0)

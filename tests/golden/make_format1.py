@@ -85,7 +85,7 @@ def make(output: Path) -> None:
             "stage": "extract-features",
             "rows": 5,
             "rows_per_shard": 2,
-            "columns": dataclasses.asdict(Roles("id", "split", "label", None)),
+            "columns": Roles("id", "split", "label").to_json(),
             "seed": 0,
             "chain": [record.to_json() for record in records],
             "modalities": {name: spec.to_json() for name, spec in SPECS.items()},

@@ -177,7 +177,7 @@ def test_a_model_without_weights_names_the_methods_that_have_them(chain, steps, 
 def test_steps_count_for_the_memory_of_a_batch(steps):
     from mmcli.registry import parse_spec
     from mmcli.reporting import Silent
-    from mmcli.stages.targets import parse_tasks
+    from mmcli.stages.asked_task import parse_tasks
     from mmcli.stages.train_data import load_training_data
     from mmcli.stages.training_rows import aligned_train_columns, train_columns
     from mmcli.stages.transforms.fuse import FuseTransform

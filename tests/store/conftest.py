@@ -133,7 +133,7 @@ def header_of(
         "stage": record.stage,
         "rows": count,
         "rows_per_shard": shard_rows,
-        "columns": dataclasses.asdict(Roles("id", "split", "label")),
+        "columns": Roles("id", "split", "label").to_json(),
         "chain": [record.to_json()],
         "modalities": {name: SPECS[name].to_json() for name in modalities},
     }

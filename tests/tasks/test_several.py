@@ -93,7 +93,8 @@ def test_a_row_of_which_nothing_is_known_adds_nothing(several):
 def test_unseen_parts_are_told_and_not_measured(several):
     odd = {"colour": "black", "price": "2", "tags": "a|z"}
     assert several.known(odd)
-    assert several.unseen([odd, TARGETS[0]]) == ["colour black", "tags z"]
+    assert several.unseen([odd, TARGETS[0]]) == ["tags z"]
+    assert several.unknown(odd) == ["colour black"]
     assert np.isnan(several.encode([odd])[0]).tolist() == [True, False, False, False]
 
 
