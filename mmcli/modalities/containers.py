@@ -10,6 +10,8 @@ _LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index wo
 _TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this
 _SEGMENT = b"\x18\x53\x80\x67"
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
+_MEDIA_BOXES = (b"moov", b"mdat", b"moof")  # without all of which sound or pictures lack a part
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LAST_PAGE = 4
 
 
@@ -53,7 +55,10 @@ def pictures_of(container: Any) -> list[Any]:
 
 
 def is_cut_container(content: bytes) -> bool:
-    """Tell whether a file ends before its headers say: MP4 and MOV, Matroska and WebM, AVI, Ogg, GIF."""
+    """Tell whether a file ends before its headers say: MP4 and MOV, Matroska and WebM, AVI, Ogg, GIF, PNG, WebP.
+
+    Bytes after the end (tags, padding, text) are no harm.
+    """
     if content[4:8] in _BOXES:
         return _boxes_are_cut(content)
     if content.startswith(b"\x1aE\xdf\xa3"):
@@ -62,7 +67,11 @@ def is_cut_container(content: bytes) -> bool:
         return _last_page_is_cut(content)
     if content.startswith(b"RIFF") and content[8:12] == b"AVI ":
         return _lists_are_cut(content)
-    return content.startswith(b"GIF8") and not content.rstrip(b"\0").endswith(b";")
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return 8 + int.from_bytes(content[4:8], "little") > len(content)
+    if content.startswith(_PNG):
+        return _chunks_are_cut(content)
+    return content.startswith(b"GIF8") and _blocks_are_cut(content)
 
 
 def _last_page_is_cut(content: bytes) -> bool:
@@ -75,16 +84,27 @@ def _last_page_is_cut(content: bytes) -> bool:
 
 
 def _boxes_are_cut(content: bytes) -> bool:
-    """Tell whether the last box of an MP4 file ends past the end."""
+    """Tell whether an MP4 file lacks its index, or a part of it or of its media; bytes after these may be anything."""
     position = 0
+    media: list[bytes] = []
     while position + 8 <= len(content):
+        kind = content[position + 4 : position + 8]
         size = int.from_bytes(content[position : position + 4], "big")
         if size == 1:
             size = int.from_bytes(content[position + 8 : position + 16], "big")
-        if size == 0:  # to the end
-            return False
+        elif size == 0:  # to the end
+            size = len(content) - position
+        if position + size > len(content):
+            return kind in _MEDIA_BOXES or not _is_complete(media)
+        if kind in _MEDIA_BOXES and media[-1:] != [kind]:
+            media.append(kind)
         position += max(size, 8)
-    return position > len(content)
+    return not _is_complete(media)
+
+
+def _is_complete(media: list[bytes]) -> bool:
+    """Tell whether an MP4 file has an index and its media, and the media of its last fragment."""
+    return b"moov" in media and b"mdat" in media and media[-1] != b"moof"
 
 
 def _segment_is_cut(content: bytes) -> bool:
@@ -113,3 +133,33 @@ def _lists_are_cut(content: bytes) -> bool:
             return False
         position += 8 + size + size % 2
     return position > len(content) + 1
+
+
+def _chunks_are_cut(content: bytes) -> bool:
+    """Tell whether a PNG file ends before its last chunk, ``IEND``."""
+    position = len(_PNG)
+    while position + 8 <= len(content):
+        if content.startswith(b"IEND", position + 4):
+            return False
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+    return True
+
+
+def _blocks_are_cut(content: bytes) -> bool:
+    """Tell whether a GIF file ends before its trailer."""
+    position = _past_colours(content, 10, 13)
+    while content.startswith((b"!", b","), position):
+        if content[position] == ord("!"):
+            position += 2
+        else:
+            position = _past_colours(content, position + 9, position + 10) + 1
+        while position < len(content) and content[position]:
+            position += 1 + content[position]
+        position += 1
+    return position >= len(content)
+
+
+def _past_colours(content: bytes, flags: int, start: int) -> int:
+    """Return where a GIF's table of colours, which begins at ``start`` if the flags say that there is one, ends."""
+    bits = content[flags] if flags < len(content) else 0
+    return start + (3 << (bits & 7) + 1 if bits & 0x80 else 0)
