@@ -6,10 +6,12 @@ import pytest
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.audio import Preprocessor as SoundPreprocessor
-from mmcli.modalities.containers import open_container, pictures_of
+from mmcli.modalities.containers import pictures_of
 from mmcli.modalities.video import Preprocessor
-from mmcli.modalities.video._decode import _at, _frames, _pictures_stream
-from mmcli.modalities.video._timeline import read_timeline
+from mmcli.modalities.video._decode import _at, _frames
+from mmcli.modalities.video._packets import read_packets
+from mmcli.modalities.video._streams import opened, opened_for_decoding
+from mmcli.modalities.video._timeline import timeline_of
 from mmcli.modalities.video.motion import Motion
 from mmcli.runtime import Runtime
 from mmcli.store.columns import Column, FieldSpec, ModalitySpec, assemble
@@ -60,16 +62,15 @@ def test_a_clip_longer_than_asked_for_is_not_read_to_its_end():
 
 def test_only_what_leads_to_the_chosen_frames_is_decoded():
     content = film(plain(200), gop=10, b_frames=0)
-    with open_container(content, "mov") as container:
-        timeline = read_timeline(container, _pictures_stream(container))
+    with opened(content) as (container, stream):
+        timeline = timeline_of(read_packets(container, stream), "h264", reorders=True)
     assert timeline.seconds == 20
     wanted = timeline.shown_at([Fraction(3), Fraction(15, 2), Fraction(15)])
     assert wanted.tolist() == [30, 75, 150]
     needed = timeline.needed_for(wanted)
     assert needed.sum() < 120
-    with open_container(content, "mov") as container:
-        stream = _pictures_stream(container)
-        found = {time: frame for time, frame in _frames(container, stream, timeline, needed)}
+    with opened_for_decoding(content, 10**6) as (container, stream, decoder):
+        found = {time: frame for time, frame in _frames(container, stream, decoder, timeline, needed)}
     assert len(found) == needed.sum()
     for number in wanted:
         picture = found[int(timeline.pts[number])].to_ndarray(format="rgb24").transpose(2, 0, 1)
@@ -79,8 +80,8 @@ def test_only_what_leads_to_the_chosen_frames_is_decoded():
 def test_a_frame_that_leans_on_an_earlier_group_is_right():
     # open groups: frames stored after a key frame are shown before it and need the group before
     content = film(plain(30), options={"x264-params": "open-gop=1:bframes=2:b-adapt=0:keyint=6:scenecut=0"})
-    with open_container(content, "mov") as container:
-        timeline = read_timeline(container, _pictures_stream(container))
+    with opened(content) as (container, stream):
+        timeline = timeline_of(read_packets(container, stream), "h264", reorders=True)
     starts = np.searchsorted(timeline.segment, timeline.segment)
     leading = np.flatnonzero(timeline.pts < timeline.pts[starts])
     assert len(leading) > 3

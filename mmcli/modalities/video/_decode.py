@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.containers import is_cut_container, open_container, pictures_of
-from mmcli.modalities.video._timeline import Timeline, read_timeline
+from mmcli.modalities.containers import is_cut_container
+from mmcli.modalities.video._animation import animated_pictures, is_animated_webp, read_times, size_of
+from mmcli.modalities.video._avi import count_empty_chunks
+from mmcli.modalities.video._in_order import sequence_of
+from mmcli.modalities.video._packets import Packets, read_packets
+from mmcli.modalities.video._picture import picture
+from mmcli.modalities.video._streams import opened, opened_for_decoding
+from mmcli.modalities.video._timeline import Timeline, timeline_of
 from mmcli.store.columns import Array
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_DEMUXERS = "aac,asf,avi,dv,flac,flv,gif,ivf,matroska,mov,mp3,mpeg,mpegts,mxf,ogg,rm,wav"
 _NAMES = (
     (4, b"ftyp", "MP4 or MOV"), (4, b"moov", "MP4 or MOV"), (4, b"mdat", "MP4 or MOV"), (4, b"wide", "MP4 or MOV"),
     (0, b"\x1aE\xdf\xa3", "Matroska or WebM"), (8, b"AVI ", "AVI"), (0, b"FLV\1", "FLV"), (0, b"OggS", "Ogg"),
     (0, b"GIF8", "GIF"), (0, b"0&\xb2u\x8ef\xcf\x11", "WMV"), (0, b"\0\0\1\xba", "MPEG"), (188, b"G", "MPEG-TS"),
-    (0, b"\x06\x0e+4", "MXF"), (0, b"DKIF", "IVF"), (0, b".RMF", "RealMedia"),
+    (0, b"\x06\x0e+4", "MXF"), (0, b"DKIF", "IVF"), (0, b".RMF", "RealMedia"), (0, b"YUV4MPEG2", "Y4M"),
+    (0, b"\0\0\1", "H.264, H.265 or MPEG"),
+    (0, b"\0\0\0\1", "H.264, H.265 or MPEG"),
 )  # fmt: skip
-_SQUARE = (Fraction(1, 4), Fraction(4))  # pixels narrower or wider are no pixels but damage
+_PACKED = re.compile(rb"DivX\d+(?:b|Build)\d+p")  # as encoders write that two frames may be in a packet
+_HEAD = 2**16  # bytes in which they do
+_STORED_OUT_OF_ORDER = ("h264", "hevc")  # of which AVI does not tell when they are shown
 
 
 def pictures(
@@ -43,79 +54,164 @@ def pictures(
         UnusableError: ``corrupt`` where it is no video, damaged or shorter than its header says, ``skipped`` where
             it is over a limit.
     """
-    name = next((name for at, sign, name in _NAMES if content.startswith(sign, at)), None)
-    if is_cut_container(content):
+    name = _name_of(content)
+    if name is not None and is_cut_container(content):
         raise UnusableError("corrupt", f"truncated {name}")
+    decode = _decode_animation if is_animated_webp(content) else _decode
     try:
-        yield from _decode(content, times_of, max_pixels, max_frames)
+        yield from decode(content, times_of, max_pixels, max_frames)
     except UnusableError:
         raise
     except Exception:  # FFmpeg fed damaged bytes
         raise UnusableError("corrupt", "not a video" if name is None else f"damaged {name}") from None
 
 
+def _name_of(content: bytes) -> str | None:
+    """Return the name of the kind of video that a file begins as; None where it has none, or is another picture."""
+    if is_animated_webp(content):
+        return "WebP"
+    if content.startswith(b"\x89PNG"):
+        return "APNG" if 0 < content.find(b"acTL") < content.find(b"IDAT") else None
+    return next((name for at, sign, name in _NAMES if content.startswith(sign, at)), None)
+
+
+def _decode_animation(
+    content: bytes, times_of: Callable[[Fraction], Sequence[Fraction]], max_pixels: int, max_frames: int
+) -> Iterator[Image]:
+    _check_size(*size_of(content), max_pixels)
+    times = read_times(content)
+    wanted = times.shown_at(times_of(times.seconds))
+    _check_count(int(wanted.max()) + 1, max_frames)
+    return animated_pictures(content, wanted)
+
+
 def _decode(
     content: bytes, times_of: Callable[[Fraction], Sequence[Fraction]], max_pixels: int, max_frames: int
 ) -> Iterator[Image]:
-    with open_container(content, _DEMUXERS) as container:
-        stream = _pictures_stream(container)
-        _check_size(stream.codec_context, max_pixels)
-        timeline = read_timeline(container, stream)
+    with opened(content) as (container, stream):
+        _check_size(stream.codec_context.width, stream.codec_context.height, max_pixels)
+        packets = read_packets(container, stream)
+        least = _check_complete(container, stream, packets, content)
+        codec = stream.codec_context
+        timeline = timeline_of(packets, codec.name, bool(codec.codec.reorder))
+        if _is_untold(container, codec, content):
+            timeline = None
+    if timeline is None:
+        yield from _decode_in_order(content, packets, least, times_of, max_pixels, max_frames)
+        return
+    timeline = replace(timeline, end=max(timeline.end, int(timeline.pts[timeline.order[0]]) + least))
     wanted = timeline.shown_at(times_of(timeline.seconds))
     needed = timeline.needed_for(wanted)
-    if np.count_nonzero(needed) > max_frames:
-        raise UnusableError("skipped", f"more than {max_frames} frames to decode: --max-decode-frames")
-    with open_container(content, _DEMUXERS) as container:
-        stream = _pictures_stream(container)
-        stream.codec_context.thread_count = 1  # clips are decoded side by side
-        # What is damaged is an error rather than painted over.
-        stream.codec_context.options = {"err_detect": "explode", "max_pixels": str(max_pixels)}
-        for frame in _at(timeline.pts[wanted], _frames(container, stream, timeline, needed)):
-            _check_size(frame, max_pixels)
-            yield _picture(frame, stream.sample_aspect_ratio)
+    _check_count(int(np.count_nonzero(needed)), max_frames)
+    with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
+        frames = _frames(container, stream, decoder, timeline, needed)
+        for frame in _at(timeline.pts[wanted], frames):
+            _check_size(frame.width, frame.height, max_pixels)
+            yield picture(frame, stream.sample_aspect_ratio, stream.codec_context)
 
 
-def _pictures_stream(container: Any) -> Any:
-    streams = pictures_of(container)
-    if not streams:
-        raise UnusableError("corrupt", "no picture in it")
-    if streams[0].codec_context is None:
-        raise UnusableError("skipped", "its video codec cannot be read: convert it to H.264")
-    return streams[0]
+def _decode_in_order(
+    content: bytes,
+    packets: Packets,
+    least: int,
+    times_of: Callable[[Fraction], Sequence[Fraction]],
+    max_pixels: int,
+    max_frames: int,
+) -> Iterator[Image]:
+    """Decode all frames to learn when they are shown, and again to return those that are asked for."""
+    with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
+        times = sequence_of(_all_frames(container, stream, decoder), packets, max_frames)
+    times = replace(times, end=max(times.end, int(times.starts[0]) + least))
+    wanted = times.shown_at(times_of(times.seconds))
+    with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
+        for frame in _at(wanted, enumerate(_all_frames(container, stream, decoder))):
+            _check_size(frame.width, frame.height, max_pixels)
+            yield picture(frame, stream.sample_aspect_ratio, stream.codec_context)
 
 
-def _check_size(picture: Any, max_pixels: int) -> None:
-    if picture.width * picture.height > max_pixels:
+def _is_untold(container: Any, codec: Any, content: bytes) -> bool:
+    """Tell whether packets of this video do not tell which frame they show, though they have timestamps."""
+    if codec.name == "mpeg4":
+        return _PACKED.search(content[:_HEAD]) is not None
+    return container.format.name == "avi" and codec.name in _STORED_OUT_OF_ORDER
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
         raise UnusableError("skipped", f"more than {max_pixels} pixels: --max-pixels")
 
 
-def _frames(container: Any, stream: Any, timeline: Timeline, needed: Array) -> Iterator[tuple[int, Any]]:
+def _check_count(count: int, max_frames: int) -> None:
+    if count > max_frames:
+        raise UnusableError("skipped", f"more than {max_frames} frames to decode: --max-decode-frames")
+
+
+def _check_complete(container: Any, stream: Any, packets: Packets, content: bytes) -> int:
+    """Return for how long the file says that it is shown at least, in ticks.
+
+    Raises:
+        UnusableError: ``corrupt`` where frames that the file lists are not in it, or where it is a photograph.
+    """
+    container_name = container.format.name
+    if container_name == "mjpeg" and len(packets) == 1:
+        raise UnusableError("corrupt", "not a video")
+    if container_name == "avi":
+        found = len(packets) + count_empty_chunks(content, stream.index)
+        _check_found(found, stream.frames)
+        return int(stream.frames)
+    if container_name.startswith("mov"):
+        entries = getattr(stream, "index_entries", ())
+        _check_found(len(packets), sum(1 for number in range(len(entries)) if entries[number].size))
+    return 0
+
+
+def _check_found(found: int, listed: int) -> None:
+    if found < listed:
+        raise UnusableError("corrupt", f"truncated or damaged: {found} of {listed} frames")
+
+
+def _all_frames(container: Any, stream: Any, decoder: Any) -> Iterator[Any]:
+    for packet in container.demux(stream):
+        if packet.size:
+            yield from map(_undamaged, decoder.decode(packet))
+    yield from map(_undamaged, decoder.decode(None))
+
+
+def _undamaged(frame: Any) -> Any:
+    if frame.is_corrupt:
+        raise UnusableError("corrupt", "damaged frames")
+    return frame
+
+
+def _frames(container: Any, stream: Any, decoder: Any, timeline: Timeline, needed: Array) -> Iterator[tuple[int, Any]]:
     """Decode the needed packets, run by run; return each frame with when it is shown, in ticks."""
-    decoder = stream.codec_context
     edges = np.flatnonzero(np.diff(np.concatenate([[False], needed, [False]])))
     stops = dict(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
     first = stop = 0
     times: Iterator[int] = iter(())
     for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):
+        time = int(timeline.pts[number])
         if number in stops:
-            stop, first = stops[number], timeline.pts[number]
+            stop, first = stops[number], time
             shown = timeline.pts[number:stop]
             times = iter(np.sort(shown[shown >= first]).tolist())
         if number >= stop:
             continue
-        if timeline.pts[number] >= first:  # others are shown before this run, and may need what is not decoded
-            yield from _with_times(decoder.decode(packet), times, timeline.guessed)
+        if time >= first:  # others are shown before this run, and may need what is not decoded
+            packet.pts = time
+            yield from _with_times(decoder.decode(packet), times, timeline.joints)
         if number == stop - 1:
-            yield from _with_times(decoder.decode(None), times, timeline.guessed)
+            yield from _with_times(decoder.decode(None), times, timeline.joints)
             decoder.flush_buffers()
 
 
-def _with_times(frames: list[Any], times: Iterator[int], guessed: bool) -> Iterator[tuple[int, Any]]:
+def _with_times(frames: list[Any], times: Iterator[int], joints: Collection[int]) -> Iterator[tuple[int, Any]]:
     for frame in frames:
-        if frame.is_corrupt:
-            raise UnusableError("corrupt", "damaged frames")
-        in_order = next(times, frame.pts)
-        yield (in_order if guessed or frame.pts is None else frame.pts), frame
+        in_order = next(times, 0)
+        time = in_order if frame.pts is None else frame.pts
+        if time not in joints:
+            _undamaged(frame)
+        yield time, frame
 
 
 def _at(wanted: Array, frames: Iterator[tuple[int, Any]]) -> Iterator[Any]:
@@ -132,34 +228,3 @@ def _at(wanted: Array, frames: Iterator[tuple[int, Any]]) -> Iterator[Any]:
         raise UnusableError("corrupt", "0 frames")
     for _ in left:  # packets that show nothing, as some codecs have
         yield before
-
-
-def _picture(frame: Any, shape: Fraction | None) -> Image:
-    """Return a frame in RGB or RGBA, its pixels made square, turned upright.
-
-    Args:
-        frame: As decoded.
-        shape: Of its pixels: their width by their height.
-    """
-    from PIL import Image as pil
-
-    mode = "rgba" if any(part.is_alpha for part in frame.format.components) else "rgb24"
-    image = pil.fromarray(frame.to_ndarray(format=mode))
-    if shape and shape != 1 and _SQUARE[0] <= shape <= _SQUARE[1]:
-        image = image.resize((max(1, round(image.width * shape)), image.height), pil.Resampling.BILINEAR)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return image if matrix is None else pil.fromarray(_turn(np.asarray(image), np.frombuffer(bytes(matrix), np.int32)))
-
-
-def _turn(pixels: Array, matrix: Array) -> Array:
-    """Turn and flip pixels (H, W, C) as FFmpeg's display matrix says, by quarter turns.
-
-    Args:
-        pixels: As stored.
-        matrix: (9,): a pixel (x, y) is shown at (a x + c y, b x + d y), for a, b, _, c, d the first five.
-    """
-    a, b, _, c, d = matrix[:5].tolist()
-    if abs(b) > abs(a):
-        pixels, a, d = pixels.swapaxes(0, 1), c, b
-    pixels = pixels[:, ::-1] if a < 0 else pixels
-    return np.ascontiguousarray(pixels[::-1] if d < 0 else pixels)

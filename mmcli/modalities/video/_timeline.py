@@ -1,22 +1,33 @@
-"""When each frame of a video is shown, read from its packets without decoding any."""
+"""When each frame of a video is shown, told by its packets without decoding any."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from mmcli.errors import UnusableError
+from mmcli.modalities.video._packets import Packets
 from mmcli.store.columns import Array
 
-_MOST_PACKETS = 2_000_000  # 18 hours of 30 frames a second
-_COUNTED = ("mov", "avi")  # containers whose headers count their frames
 _ROUNDING = Fraction(1, 1000)  # some containers round to milliseconds when a frame is shown
-_STORED_OUT_OF_ORDER = ("h264", "hevc")  # of which AVI does not tell when they are shown
 _REORDERED = 32  # frames at most that are stored before another and shown after it
+_BEFORE, _AFTER = 4, 2
+_MPEG = ("mpeg1video", "mpeg2video")
+
+
+def latest(shown: Array, tick: Fraction, times: Sequence[Fraction]) -> Array:
+    """Return the place of the last frame that is shown by each time, in seconds from the first frame.
+
+    Args:
+        shown: (N,) when each frame is shown, rising, in ticks.
+        tick: In seconds.
+        times: In seconds.
+    """
+    ticks = np.array([int(shown[0]) + (time + _ROUNDING) // tick for time in times], np.int64)
+    return np.maximum(np.searchsorted(shown, ticks, side="right") - 1, 0)
 
 
 @dataclass(frozen=True)
@@ -29,7 +40,8 @@ class Timeline:
         order: The numbers of the frames that are shown, in the order of time.
         end: When the last is shown no more, in ticks.
         tick: In seconds.
-        guessed: Whether ``pts`` are guessed from the order in which frames are stored, which is not that of time.
+        joints: The ``pts`` of frames near where a file was joined to another. They seem damaged to FFmpeg, as the
+            numbers of what carries them do not go on.
     """
 
     pts: Array
@@ -37,7 +49,7 @@ class Timeline:
     order: Array
     end: int
     tick: Fraction
-    guessed: bool
+    joints: frozenset[int] = frozenset()
 
     @property
     def seconds(self) -> Fraction:
@@ -46,9 +58,7 @@ class Timeline:
 
     def shown_at(self, times: Sequence[Fraction]) -> Array:
         """Return the numbers of the frames that are shown at times, in seconds from the first frame."""
-        shown = self.pts[self.order]
-        ticks = np.array([int(shown[0]) + (time + _ROUNDING) // self.tick for time in times], np.int64)
-        return np.asarray(self.order[np.maximum(np.searchsorted(shown, ticks, side="right") - 1, 0)])
+        return np.asarray(self.order[latest(self.pts[self.order], self.tick, times)])
 
     def needed_for(self, wanted: Array) -> Array:
         """Tell which packets must be decoded so that the ``wanted`` ones can be, (P,) bool.
@@ -58,54 +68,60 @@ class Timeline:
         """
         needed = np.zeros(len(self.pts), bool)
         for number in np.unique(wanted):
-            start = 0 if self.guessed else np.searchsorted(self.segment, self.segment[number])
+            start = np.searchsorted(self.segment, self.segment[number])
             if self.pts[number] < self.pts[start] and start > 0:  # it also leans on what is before that start
                 start = np.searchsorted(self.segment, self.segment[start - 1])
             needed[start : number + 1 + _REORDERED] = True
         return needed
 
 
-def read_timeline(container: Any, stream: Any) -> Timeline:
-    """Read the packets of a stream of pictures.
+def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None:
+    """Return when the frames are shown; None where only decoding them can tell in which order they are.
+
+    Args:
+        packets: Of the video.
+        codec: FFmpeg's name.
+        reorders: Whether frames of this codec may be stored in an order that is not that of time.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none or fewer than the header counts, ``skipped`` where there are
-            too many.
+        UnusableError: ``corrupt`` where no frame is shown.
     """
-    pts: list[int] = []
-    keys: list[bool] = []
-    hidden: list[bool] = []
-    last = 0  # the duration of the frame that is shown last
-    for packet in container.demux(stream):
-        time = packet.dts if packet.pts is None else packet.pts
-        if not packet.size:
-            continue
-        if len(pts) == _MOST_PACKETS:
-            raise UnusableError("skipped", f"more than {_MOST_PACKETS} frames")
-        if time is None:
-            time = pts[-1] + 1 if pts else 0
-        if not pts or time >= max(pts[-_REORDERED:]):
-            last = packet.duration or 0
-        pts.append(time)
-        keys.append(packet.is_keyframe)
-        hidden.append(packet.is_discard)
-    if not pts:
-        raise UnusableError("corrupt", "0 frames")
-    if container.format.name.startswith(_COUNTED) and len(pts) < stream.frames:
-        raise UnusableError("corrupt", f"truncated or damaged: {len(pts)} of {stream.frames} frames")
-    times, segment = np.array(pts, np.int64), np.cumsum(keys)
-    shown = ~np.array(hidden) & ((segment > 0) | (segment[-1] == 0))
-    shown &= times >= times[np.argmax(keys)]
+    pts = _shown(packets, codec, reorders)
+    if pts is None:
+        return None
+    segment = np.cumsum(packets.keys)
+    shown = ~packets.hidden & ((segment > 0) | (segment[-1] == 0))
+    shown &= pts >= pts[np.argmax(packets.keys)]
     order = np.flatnonzero(shown)
     if not len(order):
         raise UnusableError("corrupt", "0 frames")
-    order = order[np.argsort(times[order], kind="stable")]
-    tick = Fraction(stream.time_base)
-    end = int(times[order[-1]]) + max(1, last or _usual_duration(stream, tick))
-    guessed = container.format.name == "avi" and stream.codec_context.name in _STORED_OUT_OF_ORDER
-    return Timeline(times, segment, order, end, tick, guessed)
+    order = order[np.argsort(pts[order], kind="stable")]
+    end = int(pts[order[-1]]) + (int(packets.durations[order[-1]]) or packets.step)
+    near = {number for place in packets.restarts.tolist() for number in range(place - _BEFORE, place + _AFTER)}
+    joints = frozenset(int(pts[number]) for number in near if 0 <= number < len(pts))
+    return Timeline(pts, segment, order, end, packets.tick, joints)
 
 
-def _usual_duration(stream: Any, tick: Fraction) -> int:
-    rate = stream.average_rate or stream.guessed_rate
-    return round(1 / (rate * tick)) if rate else 1
+def _shown(packets: Packets, codec: str, reorders: bool) -> Array | None:
+    """Return when each packet's frame is shown, in ticks, where that can be known."""
+    known, decoded = packets.told.T
+    if known.all():
+        return packets.pts
+    if not reorders:
+        return _counted_on(np.where(known, packets.pts, packets.dts), known | decoded, packets.step)
+    if codec not in _MPEG or not decoded.all():
+        return None
+    # A frame that later ones lean on is shown when the next of its kind is decoded.
+    later = np.flatnonzero(~known | (packets.pts != packets.dts))
+    following = np.append(packets.dts[later[1:]], packets.dts[-1] + packets.step)
+    pts = packets.pts.copy()
+    pts[later] = np.where(known[later], pts[later], following)
+    return pts
+
+
+def _counted_on(times: Array, known: Array, step: int) -> Array:
+    """Return times of which unknown ones follow the last known one step by step."""
+    numbers = np.arange(len(times))
+    last = np.maximum.accumulate(np.where(known, numbers, -1))
+    base = np.where(last >= 0, times[np.maximum(last, 0)], 0)
+    return np.asarray(base + (numbers - np.maximum(last, 0)) * step)

@@ -43,7 +43,7 @@ class Preprocessor:
         MmcliError: A number is not positive, or the background is no colour.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fitted: ClassVar[bool] = False
     threaded: ClassVar[bool] = True
 

@@ -1,0 +1,70 @@
+"""Animated WebP files, which FFmpeg does not read: their frames by Pillow, their times by the file's chunks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmcli.errors import UnusableError
+from mmcli.modalities.video._in_order import Sequenced
+from mmcli.store.columns import Array
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_ANIMATED = 0x02
+_FIRST_CHUNK = 12
+_TOO_SHORT, _INSTEAD = 10, 100  # milliseconds; as players do
+
+
+def is_animated_webp(content: bytes) -> bool:
+    """Tell whether a file is a WebP with frames."""
+    return (
+        content.startswith(b"RIFF")
+        and content[8:16] == b"WEBPVP8X"
+        and bool(int.from_bytes(content[20:21], "big") & _ANIMATED)
+    )
+
+
+def size_of(content: bytes) -> tuple[int, int]:
+    """Return the width and height of an animated WebP in pixels."""
+    width, height = (1 + int.from_bytes(content[start : start + 3], "little") for start in (24, 27))
+    return width, height
+
+
+def read_times(content: bytes) -> Sequenced:
+    """Return when the frames of an animated WebP are shown.
+
+    Raises:
+        UnusableError: ``corrupt`` where there are none.
+    """
+    durations = []
+    position = _FIRST_CHUNK
+    while position + 8 <= len(content):
+        if content.startswith(b"ANMF", position):
+            told = int.from_bytes(content[position + 20 : position + 23], "little")
+            durations.append(told if told > _TOO_SHORT else _INSTEAD)
+        size = int.from_bytes(content[position + 4 : position + 8], "little")
+        position += 8 + size + size % 2
+    if not durations:
+        raise UnusableError("corrupt", "0 frames")
+    ends = np.cumsum(durations)
+    return Sequenced(ends - durations, int(ends[-1]), Fraction(1, 1000))
+
+
+def animated_pictures(content: bytes, wanted: Array) -> Iterator[Image]:
+    """Return the pictures with these numbers, rising, in RGBA.
+
+    Raises:
+        Exception: Of any kind: Pillow was fed arbitrary bytes.
+    """
+    from PIL import Image as pil
+
+    with pil.open(io.BytesIO(content), formats=["WEBP"]) as image:
+        for number in wanted.tolist():
+            image.seek(number)
+            yield image.convert("RGBA")

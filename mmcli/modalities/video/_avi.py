@@ -1,0 +1,26 @@
+"""What FFmpeg does not tell of an AVI file: its chunks without content, each of which shows the last frame again."""
+
+from __future__ import annotations
+
+_LISTS = (b"RIFF", b"LIST")
+_INNER = (b"AVI ", b"AVIX", b"movi", b"rec ")
+
+
+def count_empty_chunks(content: bytes, stream: int) -> int:
+    """Return how many chunks of a stream of pictures are empty.
+
+    Args:
+        content: The bytes of the file.
+        stream: Its number.
+    """
+    names = (b"%02ddc" % stream, b"%02ddb" % stream)
+    found = position = 0
+    while position + 8 <= len(content):
+        name = content[position : position + 4]
+        if name in _LISTS and content[position + 8 : position + 12] in _INNER:
+            position += 12
+            continue
+        size = int.from_bytes(content[position + 4 : position + 8], "little")
+        found += size == 0 and name in names
+        position += 8 + size + size % 2
+    return found

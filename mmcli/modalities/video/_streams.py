@@ -1,0 +1,71 @@
+"""A video's container opened, its stream of pictures chosen as a player does, and what decodes that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mmcli.errors import UnusableError
+from mmcli.modalities.containers import open_container, pictures_of
+
+_DEMUXERS = (
+    "aac,apng,asf,avi,dv,flac,flv,gif,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,mpeg,mpegts,mpegvideo,mxf,obu,ogg,rm,"
+    "wav,yuv4mpegpipe"
+)
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave it out
+_DEFAULT_STREAM = 5_000_000  # pixels by which a stream may be smaller than others if it is the default
+
+
+@contextmanager
+def opened(content: bytes) -> Iterator[tuple[Any, Any]]:
+    """Open a video; return its container and its stream of pictures.
+
+    Raises:
+        UnusableError: ``corrupt`` where there are no pictures, ``skipped`` where they cannot be read.
+    """
+    with open_container(content, _DEMUXERS) as container:
+        yield container, _pictures_stream(container)
+
+
+@contextmanager
+def opened_for_decoding(content: bytes, max_pixels: int) -> Iterator[tuple[Any, Any, Any]]:
+    """Open a video; return its container, its stream of pictures and what decodes that."""
+    with opened(content) as (container, stream):
+        decoder = _decoder(stream)
+        decoder.thread_count = 1  # clips are decoded side by side
+        # What is damaged is an error rather than painted over.
+        decoder.options = {"err_detect": "explode", "max_pixels": str(max_pixels)}
+        yield container, stream, decoder
+
+
+def _pictures_stream(container: Any) -> Any:
+    """Return the stream that FFmpeg would show: the largest, or the default one unless it is much smaller."""
+    from av.stream import Disposition
+
+    streams = pictures_of(container)
+    if not streams:
+        raise UnusableError("corrupt", "no picture in it")
+    readable = [stream for stream in streams if stream.codec_context is not None]
+    if not readable:
+        raise UnusableError("skipped", "its video codec cannot be read: convert it to H.264")
+    return max(
+        readable,
+        key=lambda stream: (
+            stream.codec_context.width * stream.codec_context.height
+            + _DEFAULT_STREAM * bool(stream.disposition & Disposition.default)
+        ),
+    )
+
+
+def _decoder(stream: Any) -> Any:
+    """Return what decodes a stream: its own decoder, or where it has transparency one that keeps that."""
+    import av
+
+    codec = stream.codec_context.name
+    if codec not in _WITH_ALPHA or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    try:
+        return av.CodecContext.create(_WITH_ALPHA[codec], "r")
+    except ValueError:  # a build of FFmpeg without libvpx
+        raise UnusableError("skipped", "its transparency cannot be read: convert it to ProRes 4444") from None
