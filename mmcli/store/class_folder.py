@@ -9,40 +9,15 @@ from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
 from mmcli.store.text_lines import LONGEST, open_bytes, text_lines
 
+_VIDEOS = (
+    ".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v", ".ts", ".m2ts", ".mts", ".vob", ".ogv", ".wmv",
+    ".asf", ".flv", ".3gp", ".3g2", ".mxf", ".ivf", ".obu", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg",
+    ".y4m",
+)  # fmt: skip
 FOLDER_KINDS = {
     "image": (".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp"),
     "audio": (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac", ".wma", ".aiff", ".aif"),
-    "video": (
-        ".mp4",
-        ".mkv",
-        ".webm",
-        ".mov",
-        ".avi",
-        ".mpg",
-        ".mpeg",
-        ".m4v",
-        ".ts",
-        ".m2ts",
-        ".mts",
-        ".vob",
-        ".ogv",
-        ".wmv",
-        ".asf",
-        ".flv",
-        ".3gp",
-        ".3g2",
-        ".mxf",
-        ".ivf",
-        ".obu",
-        ".h264",
-        ".h265",
-        ".hevc",
-        ".m1v",
-        ".m2v",
-        ".mjpeg",
-        ".mjpg",
-        ".y4m",
-    ),  # fmt: skip
+    "video": _VIDEOS,
     "tensor": (".npy", ".npz", ".safetensors", ".pt"),
     "text": (".txt", ".md"),
 }
