@@ -11,8 +11,8 @@ from mmcli.store.text_lines import LONGEST, open_bytes, text_lines
 
 _VIDEOS = (
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v", ".ts", ".m2ts", ".mts", ".vob", ".ogv", ".wmv",
-    ".asf", ".flv", ".3gp", ".3g2", ".mxf", ".ivf", ".obu", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg", ".mjpg",
-    ".y4m",
+    ".asf", ".flv", ".3gp", ".3g2", ".mxf", ".ivf", ".obu", ".h264", ".h265", ".hevc", ".m1v", ".m2v", ".mjpeg",
+    ".mjpg", ".y4m",
 )  # fmt: skip
 FOLDER_KINDS = {
     "image": (".jpg", ".jpeg", ".png", ".gif", ".webp", ".tif", ".tiff", ".bmp"),
