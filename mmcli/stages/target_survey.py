@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from mmcli.errors import UnusableError
 from mmcli.stages.kinds import numbers_in_disguise
 from mmcli.stages.targets import is_empty, told_counts
-from mmcli.store.cells import cell_number
-from mmcli.store.labels import class_name
+from mmcli.store.cells import advice
+from mmcli.store.labels import class_name, listed
 from mmcli.tasks import MOST, has_many, number_of, says_nothing
 
 _MOST_KEPT = 100_000
@@ -22,6 +22,8 @@ _MANY_CLASSES = 0.5
 _FEWEST_ROWS = 20
 _WORDS = 3
 """A cell of as many words or more is a text."""
+_PARTED = re.compile(r"\w\s*[|;]\s*\w")
+_SHOWN = 40  # characters of a cell in a message
 _NEVER_A_CLASS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "-", "?"})
 
 
@@ -102,14 +104,13 @@ class TargetSurvey:
         return self.numeric and (says_nothing(cell) or (self.continuous and number_of(cell) is None))
 
     def why(self, cell: Any) -> str:
-        """Return what is wrong with a cell that lacks a target."""
-        if is_empty(cell) or says_nothing(cell):
-            return "empty" if is_empty(cell) else f"{cell!r}, which says that there is none"
-        try:
-            cell_number(cell, self.column)
-        except UnusableError as problem:
-            return problem.reason.removeprefix(f"column {self.column!r}: ").replace(" is not a number", ", no number")
-        return f"{cell!r}, no number"
+        """Return what a cell that lacks a target is."""
+        if is_empty(cell):
+            return "empty"
+        if says_nothing(cell):
+            return f"{cell!r}, which says that there is none"
+        advised = advice(cell)
+        return f"{str(cell)[:_SHOWN]!r}, no number as others are" + ("" if advised is None else f" ({advised})")
 
     def warnings(self) -> list[str]:
         """Return what a person should know of the column, one line each."""
@@ -149,24 +150,32 @@ class TargetSurvey:
             classes[class_name(cell) or ""] += count
         return classes
 
+    @cached_property
+    def _are_texts(self) -> bool:
+        """Whether cells hold texts or sets of labels, no classes."""
+        rows = self._every.total()
+        texts = sum(count for cell, count in self._every.items() if len(cell.split()) >= _WORDS)
+        sets = sum(count for cell, count in self._every.items() if listed(cell) is not None or _PARTED.search(cell))
+        return texts > rows / 2 or sets > rows / 10
+
     def _alike(self) -> list[str]:
-        if self.numeric:
+        if self.numeric or self._are_texts:
             return []
         groups: dict[str, Counter[str]] = {}
         for name, count in self._classes.items():
             groups.setdefault(" ".join(name.casefold().split()), Counter())[name] = count
         alike = [group for group in groups.values() if len(group) > 1]
-        if not alike or len(alike) > _MANY_CLASSES * len(groups) > _MANY_CLASSES * _FEWEST_ROWS:
+        if not alike:
             return []
         shown = "; ".join(map(told_counts, alike[:3])) + (" …" if len(alike) > 3 else "")
         return [f"classes that differ only in letter case or space are different classes ({shown})"]
 
     def _nearly_all_different(self) -> list[str]:
         rows = self._every.total()
-        if self.numeric or rows < _FEWEST_ROWS or len(self._classes) <= _MANY_CLASSES * rows or self._disguised():
+        if self.numeric or self._are_texts or self._disguised():
             return []
-        if sum(count for cell, count in self._every.items() if len(cell.split()) >= _WORDS) > rows / 2:
-            return []  # texts
+        if rows < _FEWEST_ROWS or len(self._classes) <= _MANY_CLASSES * rows:
+            return []
         words = Counter({cell: count for cell, count in self._every.items() if number_of(cell) is None})
         odd = f"; numbers but for {told_counts(words)}" if 0 < words.total() < rows / 2 else ""
         return [f"{len(self._classes)} different values in {rows} rows: as classes, nearly one for each row{odd}"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.store.labels import listed
 from mmcli.tasks._separators import parted
 
 PAD, BEGIN, END, UNKNOWN = range(4)
@@ -60,9 +61,11 @@ def texts_of(target: Any, separator: str | None) -> list[str]:
     """Return the texts of a target, none where it is not one text or a list of texts.
 
     Args:
-        target: A text, or several: a list of them, or parts of a cell.
+        target: A text, or several: a list of them, also written as ``["a", "b"]``, or parts of a cell.
         separator: What parts a cell; None where a cell is one text.
     """
+    if isinstance(target, str) and target.lstrip()[:2] in ("['", '["'):
+        target = listed(target) or target
     if isinstance(target, list | tuple):
         whole = all(isinstance(text, str) for text in target)
         return [text.strip() for text in target if text.strip()] if whole else []

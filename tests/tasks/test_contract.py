@@ -231,6 +231,9 @@ def test_class_weights_are_for_tasks_with_classes():
         [index % 90 for index in range(1000)],
         [f"name {index}" for index in range(100)],
         [0.25, "unknown", 0.75],
+        [*(0, 1) * 30, "NA", "NA"],
+        [*(index / 7 for index in range(85)), *["unknown"] * 15],  # more than one in ten
+        [f"${index},000" for index in range(60)],
     ],
 )
 def test_few_values_are_classes(targets):
@@ -243,6 +246,10 @@ def test_few_values_are_classes(targets):
         [index / 7 for index in range(100)],
         [str(index / 8) for index in range(1, 60)],
         list(range(100)),
+        [f"{1000 + index:,}" for index in range(60)],
+        [f" {index / 7} " for index in range(60)],
+        [*(index / 7 for index in range(78)), "NA", "n/a"],  # cells that say nothing
+        [*(index / 7 for index in range(95)), ".", "\\N", "#DIV/0!", "inf", "unknown"],
     ],
 )
 def test_many_different_numbers_are_numbers(targets):
@@ -257,6 +264,9 @@ def test_many_different_numbers_are_numbers(targets):
         ["a|b", "b", "a", "c|a", "c"],
         [*["red"] * 8, "red|blue", "blue"],
         ["1|2", "2", "1"],
+        ["['a', 'b']", "['a']", "[]"],
+        ['["a", "b"]', '["a"]', "none"],
+        ["{a,b}", "{}", "{b}"],
     ],
 )
 def test_lists_and_parted_words_are_labels(targets):
