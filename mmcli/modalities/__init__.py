@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mmcli.runtime import Runtime
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Tensor
@@ -105,3 +105,11 @@ class Extractor(Protocol):
 
     def load_state(self, state: State) -> None:
         """Take over what an earlier ``fit`` learnt."""
+
+
+@runtime_checkable
+class ReadsText(Protocol):
+    """An extractor that may look at the text itself, where others look at its tokens."""
+
+    def passes_over(self, asked: Sequence[str]) -> list[str]:
+        """Return those options of the tokens, as typed, that do not change what it makes of a text."""

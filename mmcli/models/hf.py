@@ -40,6 +40,7 @@ class Hf(nn.Module):
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("text", "image", "audio", "video")
+    reads_text: ClassVar[bool] = True  # by a tokenizer of its own, not the stored tokens
     argument_is_place: ClassVar[bool] = True
     version: ClassVar[int] = 1
     origin: ClassVar[str] = "the model's page on the hub says what it was trained on"

@@ -16,7 +16,7 @@ from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.compiling import require_compiler
 from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
-from mmcli.stages.extractors import DEFAULT_EXTRACTORS, is_untrained, make_extractor, name_of, tell_loading
+from mmcli.stages.extractors import default_extractors, is_untrained, make_extractor, name_of, passed_over, tell_loading
 from mmcli.stages.precision import settle_precision
 from mmcli.stages.training_rows import train_columns
 from mmcli.stages.transforms.extract_features import ExtractTransform, Use
@@ -63,6 +63,11 @@ def extract_features(
         if is_untrained(made.extractor):
             reporter.warn(
                 f"{name}: {made.spec} has random weights, nothing here trains it; train --encoder {made.source}=… does"
+            )
+        if ignored := passed_over(samples.modalities[made.source], made.extractor):
+            reporter.warn(
+                f"{name}: {made.spec} looks at the text, not at its tokens: {', '.join(ignored)} of preprocess has no "
+                f"effect on it (--use {made.source}=tfidf:analyzer=word counts the tokens)"
             )
         if told := tell_loading(made.extractor):
             reporter.note(f"{name}: {told}")
@@ -132,9 +137,8 @@ def _plan_uses(
         chosen[modality].append(spec)
     uses: dict[str, Use] = {}
     for modality, specs in chosen.items():
-        kind = modalities[modality].kind
         if not specs:
-            specs = [parse_spec(text) for text in DEFAULT_EXTRACTORS[kind]]
+            specs = default_extractors(modalities[modality])
             reporter.note(
                 f"{modality}: {' and '.join(map(str, specs))} (--use {modality}=… chooses, none leaves it out)"
             )

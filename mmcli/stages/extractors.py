@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.modalities import Extractor
+from mmcli.modalities import Extractor, ReadsText
 from mmcli.modalities.video.frames import Frames, as_images
 from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
 from mmcli.stages.frozen import FrozenEncoder
@@ -19,6 +19,11 @@ DEFAULT_EXTRACTORS = {
     "tensor": ("identity",),
 }
 """What is used where no ``--use`` names an extractor: nothing that needs weights."""
+
+
+WORDS_ASKED = "words_asked"
+"""The fact of a text modality that says what was asked of its tokens."""
+_COUNTING_TOKENS = ("tfidf:analyzer=word",)
 
 
 def names_for(kind: str) -> list[str]:
@@ -89,6 +94,23 @@ def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extrac
 def runs_network(extractor: Extractor) -> bool:
     """Tell whether an extractor, or the one it puts to work, is a network."""
     return isinstance(getattr(extractor, "inner", extractor), FrozenEncoder)
+
+
+def default_extractors(inputs: ModalitySpec) -> list[Spec]:
+    """Return what is used on a modality where no one names an extractor.
+
+    Of a text it is what counts the tokens, where more was asked of them than lower case.
+    """
+    asked = [option for option in inputs.facts.get(WORDS_ASKED, []) if option != "--lower"]
+    return [parse_spec(text) for text in (_COUNTING_TOKENS if asked else DEFAULT_EXTRACTORS[inputs.kind])]
+
+
+def passed_over(inputs: ModalitySpec, extractor: Extractor) -> list[str]:
+    """Return the options asked of the tokens, as typed, that do not change an extractor's features."""
+    asked = list(inputs.facts.get(WORDS_ASKED, []))
+    if isinstance(extractor, FrozenEncoder):
+        return asked if ENCODERS.constant(extractor.spec.name, "reads_text", False) else []
+    return extractor.passes_over(asked) if isinstance(extractor, ReadsText) else []
 
 
 def is_untrained(extractor: Extractor) -> bool:

@@ -9,11 +9,12 @@ from typing import Any
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import open_vectors
 from mmcli.models import DEFAULT_POOLING
-from mmcli.registry import FUSIONS, parse_spec
+from mmcli.registry import ENCODERS, FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
 from mmcli.stages.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
 from mmcli.stages.estimator_choice import check_suits_estimator
+from mmcli.stages.extractors import WORDS_ASKED
 from mmcli.stages.fusion_choice import check_pooling, load_fitted
 from mmcli.stages.network_plan import NetworkPlan
 from mmcli.stages.training_rows import aligned_train_columns, train_columns
@@ -134,6 +135,10 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
     for name, choice in encoders.items():
         if name not in asked:
             reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
+        if (ignored := samples.modalities[name].facts.get(WORDS_ASKED)) and ENCODERS.constant(
+            choice.spec.name, "reads_text", False
+        ):
+            reporter.warn(f"{name}: {choice} looks at the text, not at its tokens: {', '.join(ignored)} has no effect")
         if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
             reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
     fusing, method, pooling = _choose_method(samples, options, encoders, reporter)

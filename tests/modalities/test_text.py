@@ -92,7 +92,7 @@ def test_ids_go_by_count_then_token_and_unknown_is_one():
     preprocessor = Preprocessor(("review",), min_count=2)
     preprocessor.fit([b"b b a a c", b"c c d", b"e"])
     assert preprocessor.state().values == {"vocabulary": ["c", "a", "b"]}
-    assert preprocessor.facts() == {"vocabulary": 5, "language": "en"}
+    assert preprocessor.facts() == {"vocabulary": 5, "language": "en", "words_asked": ["--min-count 2"]}
     found = preprocessor.decode(b"a d b c zzz")[""]
     assert found.tolist() == [3, 1, 4, 2, 1]
     assert found.dtype == np.int32

@@ -11,7 +11,7 @@ from mmcli.store.columns import Column, Ragged
 
 
 def token_lists(column: Column) -> Iterator[list[str]]:
-    """Give the tokens of each row as preprocess made them."""
+    """Give the tokens of each row as preprocess made them; one that is rarer than was asked for is empty."""
     return (joined.split("\n") if joined else [] for joined in column.texts("tokens"))
 
 

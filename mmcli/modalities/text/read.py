@@ -21,6 +21,7 @@ from mmcli.store.state import State
 
 UNKNOWN_ID = 1
 """Of a token that is not in the vocabulary; 0 is left for padding."""
+DEFAULT_MAX_TOKENS = 256
 _RESERVED = 2
 _MOST_NEW_STRINGS = 500_000
 _LONG = 2000
@@ -38,13 +39,14 @@ class Preprocessor:
         remove_stop_words: Leave out the language's stop words.
         lemmatize: Put each token's lemma in its place; the pipeline must give lemmas.
         pos: Append the part of speech, ``word_NOUN``; the pipeline must give it.
-        min_count: How often the train rows must have a token for it to get an id of its own.
+        min_count: How often the train rows must have a token for it to get an id of its own; above 1, tokens without
+            one are stored as empty.
 
     Raises:
         MmcliError: A value is out of its range, or lemmas or parts of speech are asked of a blank pipeline.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     fitted: ClassVar[bool] = True
     threaded: ClassVar[bool] = False  # a spaCy pipeline belongs to one thread
 
@@ -52,7 +54,7 @@ class Preprocessor:
         self,
         columns: tuple[str, ...],
         *,
-        max_tokens: int = 256,
+        max_tokens: int = DEFAULT_MAX_TOKENS,
         language: str = "en",
         spacy_model: str | None = None,
         lower: bool = False,
@@ -92,7 +94,7 @@ class Preprocessor:
         return None if text is None else text.encode()
 
     def decode(self, content: bytes) -> dict[str, Array]:
-        """Return the ids of the tokens (T,), the cleaned text and the tokens, one a line, as UTF-8 bytes.
+        """Return the ids of the tokens (T,), the normalised text and the tokens, one a line, as UTF-8 bytes.
 
         Raises:
             UnusableError: The text is longer than the trained pipeline takes.
@@ -100,10 +102,11 @@ class Preprocessor:
         """
         text = _clean(content)
         tokens = self._tokens(text)
+        kept = tokens if self.min_count == 1 else [token if token in self._ids else "" for token in tokens]
         return {
             "": np.array([self._ids.get(token, UNKNOWN_ID) for token in tokens], np.int32),
             "text": np.frombuffer(text.encode(), np.uint8),
-            "tokens": np.frombuffer("\n".join(tokens).encode(), np.uint8),
+            "tokens": np.frombuffer("\n".join(kept).encode(), np.uint8),
         }
 
     def fit(self, contents: Iterable[bytes]) -> None:
@@ -133,9 +136,28 @@ class Preprocessor:
         }
 
     def facts(self) -> dict[str, Any]:
-        """Return the size of the vocabulary, with ids 0 (padding) and 1 (unknown), and the language."""
+        """Return the size of the vocabulary, with ids 0 (padding) and 1 (unknown), the language, and what was asked.
+
+        ``words_asked`` holds the options of the tokens that were asked for, as typed.
+        """
         language = self._made_with.get("lang", self.language)
-        return {"vocabulary": len(self._ids) + _RESERVED, "language": language}
+        asked = self._words_asked()
+        return {
+            "vocabulary": len(self._ids) + _RESERVED,
+            "language": language,
+            **({"words_asked": asked} if asked else {}),
+        }
+
+    def _words_asked(self) -> list[str]:
+        flags = {
+            "--lower": self.lower,
+            "--remove-stop-words": self.remove_stop_words,
+            "--lemmatize": self.lemmatize,
+            "--pos": self.pos,
+            f"--min-count {self.min_count}": self.min_count > 1,
+            f"--max-tokens {self.max_tokens}": self.max_tokens != DEFAULT_MAX_TOKENS,
+        }
+        return [flag for flag, asked in flags.items() if asked]
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

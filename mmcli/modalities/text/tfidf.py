@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
 from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
@@ -34,8 +34,8 @@ class Tfidf:
     n-gram of the train texts; with ``svd`` also these texts and their sparse matrix.
 
     Args:
-        analyzer: n-grams of ``word``: the tokens that preprocess stored; ``char``: the characters of the text;
-            ``char_wb``: those inside words, each word with a space on either side.
+        analyzer: n-grams of ``word``: the stored tokens, as the options of preprocess made them; ``char``: the
+            characters of the text; ``char_wb``: those inside words, each word with a space on either side.
         ngrams: The shortest and longest n-grams; None is ``(2, 5)`` for characters and ``(1, 2)`` for words.
         max_features: How many n-grams to keep: those in most train texts, ties by the n-gram; None keeps all.
         min_df: How many train texts must have an n-gram for it to count.
@@ -134,6 +134,12 @@ class Tfidf:
             features[row] = (self._components[terms[start:stop]] * weights[start:stop, None]).sum(0)
         return Dense(features)
 
+    def passes_over(self, asked: Sequence[str]) -> list[str]:
+        """Return the options of the tokens that do not change what it makes of a text."""
+        if self.analyzer == "word":
+            return []
+        return [option for option in asked if not (self.lowercase and option == "--lower")]
+
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no files."""
         return {}
@@ -162,7 +168,7 @@ class Tfidf:
         """Give the units of each text: n-grams do not reach from one to another."""
         if self.analyzer == "word":
             for tokens in token_lists(column):
-                units = tokens if self._high == 1 else ["\n".join(tokens)] if tokens else []
+                units = _without_empty(tokens, apart=self._high == 1)
                 yield [unit.lower() for unit in units] if self.lowercase else units
             return
         for text in column.texts("text"):
@@ -215,6 +221,15 @@ class Tfidf:
             parts.append(csr_matrix((weights, (rows, terms)), shape=(len(part), len(self._vocabulary))))
         svd = TruncatedSVD(dims, random_state=_SVD_SEED).fit(vstack(parts, format="csr"))
         return np.ascontiguousarray(svd.components_.T, np.float32)
+
+
+def _without_empty(tokens: list[str], apart: bool) -> list[str]:
+    """Return the tokens that are not empty: ``apart``, or the runs of neighbours among them, one a line."""
+    if apart:
+        return [token for token in tokens if token]
+    if "" not in tokens:
+        return ["\n".join(tokens)] if tokens else []
+    return ["\n".join(run) for there, run in groupby(tokens, bool) if there]
 
 
 def _remember_words(function: Callable[[str], Found]) -> Callable[[str], Found]:
