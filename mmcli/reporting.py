@@ -6,6 +6,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
+_STEERING = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if chr(code) not in "\n\t"
+}
+
+
+def visible(text: str) -> str:
+    """Return a text with the characters that steer a terminal, or turn the order of letters, written as escapes."""
+    return text if text.isascii() and text.isprintable() else text.translate(_STEERING)
+
 
 class Progress(Protocol):
     """A running count of a known total."""

@@ -31,6 +31,7 @@ from mmcli.cli import (
     verify,
 )
 from mmcli.errors import MmcliError
+from mmcli.reporting import visible
 
 _M_ARENA_MAX = -8  # of malloc.h
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -121,6 +122,6 @@ def _fail(message: str, code: int) -> NoReturn:
     if "--debug" in sys.argv:
         traceback.print_exc()
     stage = _command()
-    one_line = " ".join(message.split())
+    one_line = visible(" ".join(message.split()))
     print(f"mmcli {stage}: error: {one_line}" if stage else f"mmcli: error: {one_line}", file=sys.stderr)
     sys.exit(code)

@@ -13,13 +13,15 @@ def _load_config(context: typer.Context, path: Path | None) -> Path | None:
     if path is None:
         return None
     from mmcli.errors import unknown_name
-    from mmcli.stages.pipeline import read_yaml
+    from mmcli.stages.pipeline import check_words, read_yaml
 
     values = {key.replace("-", "_"): value for key, value in read_yaml(path).items()}
     known = {parameter.name: parameter for parameter in context.command.params if parameter.name}
     for key in values:
         if key not in known:
             raise unknown_name(f"option in {path}", key.replace("_", "-"), [name.replace("_", "-") for name in known])
+        hint = bool if getattr(known[key], "is_flag", False) else str
+        check_words(f"{path}: {key.replace('_', '-')}", values[key], hint)
     repeatable = {name for name, parameter in known.items() if getattr(parameter, "multiple", False)}
     defaults: dict[str, Any] = {
         key: [value] if key in repeatable and not isinstance(value, list) else value for key, value in values.items()

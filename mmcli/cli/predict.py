@@ -90,7 +90,8 @@ def command(
     del config, debug
     from mmcli.console import Console, print_lines
     from mmcli.errors import UsageError
-    from mmcli.stages.predict import check_suffix, predict, write_predictions
+    from mmcli.stages.predict import predict
+    from mmcli.stages.prediction_file import check_suffix, write_predictions
 
     reporter = Console(quiet)
     searches = bool(query or query_image)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,16 +16,25 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 from rich.table import Column, Table
+from rich.text import Text
 
 from mmcli.evaluation.headline import headline as headline_of
 from mmcli.registry import TASKS
-from mmcli.reporting import Progress
+from mmcli.reporting import Progress, visible
 
 _WIDTH = 400
 """Wider than any table: a terminal folds a long line, where rich would cut cells off."""
 _EVERY_SECONDS = 30
+_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # JSON escapes those below a space itself
 _FILLS_UP = Column(ratio=1, no_wrap=True)
 STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
+
+
+class _Terminal(RichConsole):
+    """A console to which no text can send an escape sequence."""
+
+    def render_str(self, text: str, **styles: Any) -> Text:
+        return super().render_str(visible(text), **styles)
 
 
 class _Shown:
@@ -33,7 +43,7 @@ class _Shown:
         self._task = task
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        self._progress.update(self._task, advance=steps, note=note)
+        self._progress.update(self._task, advance=steps, note=visible(note))
 
 
 class _Told:
@@ -58,7 +68,7 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._rich = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._rich = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say one line of information."""
@@ -83,11 +93,16 @@ class Console:
             yield _Shown(progress, progress.add_task(label, total=total, note=""))
 
 
+def json_line(value: Any) -> str:
+    """Return a value as one line of JSON that steers no terminal; what reads it reads the same."""
+    return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
 def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows as JSON lines, at once."""
     with reader_may_leave():
         for row in rows:
-            sys.stdout.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            sys.stdout.write(json_line(row) + "\n")
         sys.stdout.flush()
 
 
@@ -116,7 +131,7 @@ def make_table(title: str, *columns: str) -> Table:
 
 def standard_output() -> RichConsole:
     """Return what prints to standard output."""
-    return RichConsole(highlight=False, soft_wrap=True, width=_WIDTH)
+    return _Terminal(highlight=False, soft_wrap=True, width=_WIDTH)
 
 
 @contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, make_table, standard_output
+from mmcli.console import STATUS_STYLE, coloured, json_line, make_table, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.check import CheckReport
@@ -19,7 +18,7 @@ _LABELS = 12
 def show_check(report: CheckReport, as_json: bool) -> None:
     """Print what check found."""
     if as_json:
-        print(json.dumps(report.to_json(), ensure_ascii=False))
+        print(json_line(report.to_json()))
         return
     out = standard_output()
     splits = ", ".join(f"{count} {split}" for split, count in report.splits.items())

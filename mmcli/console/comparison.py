@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from mmcli.console import make_table, standard_output, told_task
+from mmcli.console import json_line, make_table, standard_output, told_task
 
 if TYPE_CHECKING:
     from mmcli.stages.comparison import Comparison
@@ -19,7 +18,7 @@ def show_comparison(comparison: Comparison, as_json: bool) -> None:
     """Print the methods, best first, each beside the best single modality; those that failed with why."""
     told = comparison.to_json()
     if as_json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json_line(told))
         return
     out = standard_output()
     metric, reference, seeds = told["metric"], told["reference"], len(told["seeds"])

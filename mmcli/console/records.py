@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, headline, make_table, print_lines, standard_output, told_task
+from mmcli.console import (
+    STATUS_STYLE,
+    coloured,
+    headline,
+    json_line,
+    make_table,
+    print_lines,
+    standard_output,
+    told_task,
+)
 from mmcli.console.results import what_was_made
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
 def show_names(names: Sequence[Name], as_json: bool) -> None:
     """Print registered names."""
     if as_json:
-        print(json.dumps([name.__dict__ for name in names], ensure_ascii=False))
+        print(json_line([name.__dict__ for name in names]))
         return
     out = standard_output()
     for what in dict.fromkeys(name.what for name in names):
@@ -38,7 +46,7 @@ def show_names(names: Sequence[Name], as_json: bool) -> None:
 def show_cards(cards: Sequence[Card], as_json: bool) -> None:
     """Print what there is to know of each encoder."""
     if as_json:
-        print(json.dumps([card.__dict__ for card in cards], ensure_ascii=False))
+        print(json_line([card.__dict__ for card in cards]))
         return
     out = standard_output()
     table = make_table(
@@ -56,7 +64,7 @@ def show_cards(cards: Sequence[Card], as_json: bool) -> None:
 def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
     """Print what inspect found."""
     if as_json:
-        print(json.dumps(found, ensure_ascii=False))
+        print(json_line(found))
         return
     out = standard_output()
     what = {"train": "model", "evaluate": "report of evaluate", "compare": "report of compare"}.get(
@@ -125,7 +133,7 @@ def show_ledger(ledger: Ledger, count: bool, as_json: bool) -> None:
 def show_differences(found: Sequence[Difference], as_json: bool) -> None:
     """Print what verify found."""
     if as_json:
-        print(json.dumps([difference.__dict__ for difference in found], ensure_ascii=False))
+        print(json_line([difference.__dict__ for difference in found]))
         return
     out = standard_output()
     for difference in found:
@@ -138,7 +146,7 @@ def show_leftovers(found: Sequence[Leftover], removed: Sequence[Leftover], as_js
     """Print what interrupted runs left, and what of it has been removed."""
     if as_json:
         rows = [{**left.__dict__, "path": str(left.path), "removed": left in removed} for left in found]
-        print(json.dumps(rows, ensure_ascii=False))
+        print(json_line(rows))
         return
     out = standard_output()
     for left in found:

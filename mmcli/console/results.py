@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console as RichConsole
 from rich.markup import escape
 
-from mmcli.console import STATUS_STYLE, coloured, headline, make_table, reader_may_leave, standard_output
+from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
 
 if TYPE_CHECKING:
     from mmcli.stages.driver import Summary
@@ -28,7 +28,7 @@ _CLASS_SCORES = ("precision", "recall", "f1")
 def show_stage(summary: Summary, as_json: bool) -> None:
     """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
     if as_json:
-        print(json.dumps(summary.to_json(), ensure_ascii=False))
+        print(json_line(summary.to_json()))
     elif _is_pipe_or_file():
         _write_rows(Path(summary.output))
     else:
@@ -38,7 +38,7 @@ def show_stage(summary: Summary, as_json: bool) -> None:
 def show_model(summary: Summary, as_json: bool) -> None:
     """Print what train made."""
     if as_json:
-        print(json.dumps(summary.to_json(), ensure_ascii=False))
+        print(json_line(summary.to_json()))
         return
     details = summary.details
     out = standard_output()
@@ -80,7 +80,7 @@ def what_was_made(model: str | None, parameters: int, best_epoch: int | None) ->
 def show_report(report: Report, as_json: bool) -> None:
     """Print an evaluation: metrics with intervals beside baselines, subsets of modalities, confusions."""
     if as_json:
-        print(json.dumps(report.metrics, ensure_ascii=False))
+        print(json_line(report.metrics))
         return
     found = report.metrics
     out = standard_output()
@@ -146,7 +146,7 @@ def show_result(result: Any, as_json: bool) -> None:
     elif result.stage == "train":
         show_model(result, as_json)
     elif as_json:
-        print(json.dumps(result.to_json(), ensure_ascii=False))
+        print(json_line(result.to_json()))
     else:
         _print_summary(result)
 

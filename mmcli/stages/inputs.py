@@ -6,7 +6,7 @@ import codecs
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,24 @@ from mmcli.store.sources import lines_as_they_come, open_table
 from mmcli.store.text_lines import check_encoding
 
 _ROWS = 256
+Chunk = tuple[list[Row], "list[BadLine]"]
+"""Rows, and the lines among them that are none."""
 STAGES = ("preprocess", "extract-features", "fuse")
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is no row.
+
+    Args:
+        before: How many rows of its group come before it.
+        line: Its number, from 1.
+        error: What is wrong with it.
+    """
+
+    before: int
+    line: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -39,10 +56,12 @@ class Asked:
     Args:
         ids: The id of each row.
         batch: The rows, the aligned features, and why inputs are not ok by source modality.
+        bad: Lines among them that are no rows.
     """
 
     ids: list[str]
     batch: Batch
+    bad: Sequence[BadLine] = ()
 
     def problems(self, sources: list[str]) -> list[dict[str, LedgerEntry]]:
         """Return for each row the source modalities that are not ok."""
@@ -70,6 +89,7 @@ def open_inputs(
     root: str | None = None,
     encoding: str = "utf-8",
     limit: int | None = None,
+    goes_on: bool = False,
 ) -> Iterator[Asked]:
     """Return the rows of a source with their aligned features, in order.
 
@@ -81,12 +101,13 @@ def open_inputs(
         root: The folder that media paths are relative to; None is the table's own.
         encoding: Of a raw table's text.
         limit: Rows at most.
+        goes_on: Whether a line of standard input that is no JSON object is told of, and those after it are read.
 
     Raises:
         MmcliError: The source is not there, was made differently, or has none of the model's columns.
     """
     if source == "-":
-        return _from_pipe(model, runtime, reporter, root, encoding, limit)
+        return _from_pipe(model, runtime, reporter, root, encoding, limit, goes_on)
     if is_artifact(Path(source)):
         return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
     table = open_table(source, encoding=encoding)
@@ -133,25 +154,35 @@ def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:
 def _from_rows(
     model: TrainedModel,
     name: str,
-    chunks: Iterator[list[Row]],
+    chunks: Iterator[Chunk],
     root: str,
     runtime: Runtime,
     reporter: Reporter,
 ) -> Iterator[Asked]:
     identity = model.artifact.roles.id
     chain = Chain(model.artifact, MediaFolder(root), identity)
-    first = next(chunks, None)
-    if first is None:
-        raise MmcliError(f"{name}: no rows to predict")
-    warn_of_other_readers(chain, reporter)
-    columns = {column for row in first for column in row}
-    leave_out_lacking(chain, columns, name, reporter)
     number = 0
+    first: Chunk = ([], [])
+    while not first[0]:
+        first = next(chunks, ([], []))
+        if not any(first):
+            if number:
+                return  # every line was bad
+            raise MmcliError(f"{name}: no rows to predict")
+        if not first[0]:
+            number += len(first[1])
+            yield Asked([], Batch([], {}), first[1])
+    warn_of_other_readers(chain, reporter)
+    columns = {column for row in first[0] for column in row}
+    leave_out_lacking(chain, columns, name, reporter)
     bad: dict[str, Counter[str]] = {}
-    for rows in itertools.chain([first], chunks):
-        ids = [str(row.get(identity, number + place)) for place, row in enumerate(rows)]
-        number += len(rows)
-        asked = Asked(ids, chain.apply(Batch(rows, {}), runtime))
+    for rows, told in itertools.chain([first], chunks):
+        ids = [
+            str(row.get(identity, number + place + sum(each.before <= place for each in told)))
+            for place, row in enumerate(rows)
+        ]
+        number += len(rows) + len(told)
+        asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told)
         yield asked
         for problems in asked.problems(model.sources):
             for modality, entry in problems.items():
@@ -208,13 +239,19 @@ def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter)
         )
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
     while chunk := list(itertools.islice(rows, _ROWS)):
-        yield chunk
+        yield chunk, []
 
 
 def _from_pipe(
-    model: TrainedModel, runtime: Runtime, reporter: Reporter, root: str | None, encoding: str, limit: int | None
+    model: TrainedModel,
+    runtime: Runtime,
+    reporter: Reporter,
+    root: str | None,
+    encoding: str,
+    limit: int | None,
+    goes_on: bool,
 ) -> Iterator[Asked]:
     """Rows of an artifact are collected first; JSON lines are answered as they come; CSV by the batch."""
     name = "standard input"
@@ -239,21 +276,40 @@ def _from_pipe(
         table = open_table("-", content, encoding)
         rows = itertools.islice((row for _, row in table.rows), limit)
         yield from _from_rows(model, name, _chunks(rows), root or ".", runtime, reporter)
-    elif {ARTIFACT, ROW} <= parse_row(first, f"{name}, line 1").keys():
+    elif _is_of_artifact(first, name, goes_on):
         lines = (line for group in whole for line in group)
         yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)
     else:
-        yield from _from_rows(model, name, _parsed(whole, name, limit), root or ".", runtime, reporter)
+        yield from _from_rows(model, name, _parsed(whole, name, limit, goes_on), root or ".", runtime, reporter)
 
 
-def _parsed(groups: Iterator[list[bytes]], name: str, limit: int | None) -> Iterator[list[Row]]:
+def _is_of_artifact(first: bytes, name: str, goes_on: bool) -> bool:
+    try:
+        return {ARTIFACT, ROW} <= parse_row(first, f"{name}, line 1").keys()
+    except MmcliError:
+        if goes_on:
+            return False
+        raise
+
+
+def _parsed(groups: Iterator[list[bytes]], name: str, limit: int | None, goes_on: bool) -> Iterator[Chunk]:
     number = taken = 0
     for group in groups:
-        rows = []
+        rows: list[Row] = []
+        bad: list[BadLine] = []
         for line in group:
             number += 1
-            if line.strip() and (limit is None or taken < limit):
-                taken += 1
+            if not line.strip() or (limit is not None and taken >= limit):
+                continue
+            taken += 1
+            try:
                 rows.append(parse_row(line.removeprefix(b"\xef\xbb\xbf"), f"{name}, line {number}"))
-        for start in range(0, len(rows), _ROWS):
-            yield rows[start : start + _ROWS]
+            except MmcliError as error:
+                if not goes_on:
+                    raise
+                bad.append(BadLine(len(rows), number, str(error)))
+            if len(rows) == _ROWS:
+                yield rows, bad
+                rows, bad = [], []
+        if rows or bad:
+            yield rows, bad

@@ -28,6 +28,7 @@ _FOR_ALL = ("seed", "device", "precision", "deterministic")
 _LARGEST_FILE = 2**20
 _MOST_NODES = 10_000
 _LONGEST_REASON = 300
+YAML_BOOLEANS = "YAML reads yes, no, on and off as true or false: put the word in quotes"
 _GIVEN = ("reporter", "jobs", "fresh")
 
 
@@ -71,6 +72,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise MmcliError(f"{path}: expected names with values, found {type(content).__name__}")
     for name in content:
+        if isinstance(name, bool):
+            raise MmcliError(f"{path}: {str(name).lower()!r} is no name; {YAML_BOOLEANS}")
         if not isinstance(name, str):
             raise MmcliError(f"{path}: {str(name)[:60]!r} is no name, expected words; put it in quotes if it is meant")
     return content
@@ -143,6 +146,8 @@ def _read_step(path: Path, entry: Any, folder: Path, for_all: Mapping[str, Any])
         if key in accepted
     }
     for key, value in values.items():
+        if isinstance(key, bool):
+            raise UsageError(f"{path}, {stage}: {str(key).lower()!r} is no option; {YAML_BOOLEANS}")
         name = str(key).replace("-", "_")
         if name not in accepted:
             raise unknown_name(
@@ -170,12 +175,25 @@ def _beside(path: Path, source: str) -> str:
 
 def _typed(where: str, value: Any, hint: Any) -> Any:
     """Take a YAML value for an option as the command takes its text."""
+    check_words(where, value, hint)
     choices = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
     if any(typing.get_origin(choice) is Sequence for choice in choices) and not isinstance(value, dict | None):
         return [str(item) for item in (value if isinstance(value, list) else [value])]
     if isinstance(value, dict) or value is None:
         raise UsageError(f"{where}: expected a value, found {value!r}")
     return coerce(where, ",".join(map(str, value)) if isinstance(value, list) else str(value), hint)
+
+
+def check_words(where: str, value: Any, hint: Any) -> None:
+    """Refuse true and false where an option takes words: YAML makes them of words such as no and on.
+
+    Raises:
+        UsageError: There is one.
+    """
+    choices = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    told = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, bool)]
+    if told and bool not in choices:
+        raise UsageError(f"{where}: found {str(told[0]).lower()}, expected a word; {YAML_BOOLEANS}")
 
 
 def _run_step(step: _Step, made: dict[str, str], path: Path, given: Mapping[str, Any]) -> Any:
@@ -188,7 +206,7 @@ def _run_step(step: _Step, made: dict[str, str], path: Path, given: Mapping[str,
         if "train" not in made:
             raise MmcliError(f"{path}: {step.stage} needs a train stage before it")
         if step.stage == "predict":
-            from mmcli.stages.predict import write_predictions
+            from mmcli.stages.prediction_file import write_predictions
 
             groups = step.function(Path(made["train"]), step.source or latest, **options)
             return {"predictions": write_predictions(step.output, groups), "output": str(step.output)}

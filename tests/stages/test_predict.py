@@ -14,7 +14,8 @@ from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.model import TrainedModel
-from mmcli.stages.predict import predict, write_predictions
+from mmcli.stages.predict import predict
+from mmcli.stages.prediction_file import write_predictions
 from mmcli.store.artifact import Artifact
 from tests.heard import Heard
 

@@ -16,7 +16,8 @@ from mmcli.stages.fuse import fuse
 from mmcli.stages.index import build_index
 from mmcli.stages.inputs import open_inputs
 from mmcli.stages.model import TrainedModel
-from mmcli.stages.predict import predict, write_predictions
+from mmcli.stages.predict import predict
+from mmcli.stages.prediction_file import write_predictions
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.search import search
 from mmcli.stages.train import train

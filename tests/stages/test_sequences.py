@@ -16,7 +16,8 @@ from mmcli.stages.evaluate import evaluate
 from mmcli.stages.fixed_batches import fixed_batches
 from mmcli.stages.fuse import fuse
 from mmcli.stages.model import TrainedModel
-from mmcli.stages.predict import predict, write_predictions
+from mmcli.stages.predict import predict
+from mmcli.stages.prediction_file import write_predictions
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 

@@ -14,7 +14,8 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
-from mmcli.stages.predict import predict, write_predictions
+from mmcli.stages.predict import predict
+from mmcli.stages.prediction_file import write_predictions
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact

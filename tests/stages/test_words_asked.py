@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_rare_tokens_count_no_more_and_their_neighbours_do_not_meet(table, tmp_p
 
     def terms(text):
         words = [word if counts.get(word, 0) >= 4 else None for word in text.split()]
-        pairs = [f"{a} {b}" for a, b in zip(words, words[1:], strict=False) if a and b]
+        pairs = [f"{a} {b}" for a, b in pairwise(words) if a and b]
         return [word for word in words if word] + pairs
 
     ours = TfidfVectorizer(analyzer=terms, sublinear_tf=True)

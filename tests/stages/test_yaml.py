@@ -54,3 +54,26 @@ def test_a_name_that_yaml_takes_for_something_else_is_refused(tmp_path, name):
     (tmp_path / "a.yaml").write_text(f"{name}: x\n")
     with pytest.raises(MmcliError, match="is no name"):
         read_yaml(tmp_path / "a.yaml")
+
+
+def test_words_that_yaml_reads_as_booleans_are_explained(tmp_path, mmcli):
+    (tmp_path / "table.csv").write_text("no,on,x,y\n" + "".join(f"n{n},day,{n % 7},{'ab'[n % 2]}\n" for n in range(40)))
+    told = "YAML reads yes, no, on and off as true or false: put the word in quotes"
+    text = "source: table.csv\nstages:\n  - preprocess:\n      id: {}\n      text: {}\n      target: y\n"
+    for values, where in (
+        (("no", "'on'"), "preprocess: id: found false"), (("'no'", "on"), "preprocess: text: found true"),
+        (("'no'", "[x, on]"), "preprocess: text: found true"),
+    ):  # fmt: skip
+        (tmp_path / "pipeline.yaml").write_text(text.format(*values))
+        done = mmcli("run", "pipeline.yaml")
+        assert done.code == 2
+        assert where in done.err
+        assert told in done.err
+    (tmp_path / "config.yaml").write_text("text: on\n")
+    done = mmcli("preprocess", "table.csv", "-o", "out", "--config", "config.yaml")
+    assert done.code == 2
+    assert f"text: found true, expected a word; {told}" in done.err
+    (tmp_path / "config.yaml").write_text("lower: on\ntext: 'on'\n")
+    assert mmcli("preprocess", "table.csv", "-o", "out", "--config", "config.yaml", "--target", "y").code == 0
+    (tmp_path / "config.yaml").write_text("no: x\n")
+    assert told in mmcli("preprocess", "table.csv", "-o", "out", "--config", "config.yaml").err

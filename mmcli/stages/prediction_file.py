@@ -1,0 +1,139 @@
+"""Predictions as a file: JSON lines, CSV or Parquet, which read back as they were."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from mmcli.errors import TooManyBadError, UsageError
+from mmcli.store.columns import Row
+from mmcli.store.rows import dump_row
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+_OWN_COLUMNS = {"probabilities": "probability", "similarity": "similarity", "row": "row"}
+_NESTED = ("modalities", "status", "reasons", "weights", "targets")
+
+
+def check_suffix(output: Path) -> None:
+    """Refuse a file whose suffix names no form of predictions.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"{output}: predictions are written as {', '.join(SUFFIXES)}")
+
+
+def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
+    """Write predictions as JSON lines, CSV or Parquet by the file's suffix, whole or not at all; return how many.
+
+    Raises:
+        UsageError: The suffix is none of these.
+        TooManyBadError: Lines could not be read; the file is written all the same and says which.
+    """
+    check_suffix(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f".{output.name}.writing")
+    write = _write_lines if output.suffix.lower() == ".jsonl" else _write_table
+    answers = _Answers(groups)
+    try:
+        write(beside, output.suffix.lower(), answers)
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
+    if answers.refused is not None:
+        raise answers.refused
+    return answers.count
+
+
+class _Answers:
+    """Counts answers as they pass; what is said of bad lines at the end waits until the good ones are written."""
+
+    def __init__(self, groups: Iterator[list[Row]]) -> None:
+        self._groups = groups
+        self.count = 0
+        self.refused: TooManyBadError | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        try:
+            for rows in self._groups:
+                self.count += len(rows)
+                yield from rows
+        except TooManyBadError as error:
+            self.refused = error
+
+
+def _write_lines(path: Path, suffix: str, rows: Iterable[Row]) -> None:
+    with path.open("wb") as file:
+        file.writelines(map(dump_row, rows))
+
+
+def _write_table(path: Path, suffix: str, answers: Iterable[Row]) -> None:
+    rows = [_flat(row) for row in answers]
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    if suffix == ".csv":
+        _write_csv(path, columns, rows)
+        return
+    import pandas
+
+    table = pandas.DataFrame(rows, columns=columns)
+    for name in columns:
+        cells = [row.get(name) for row in rows]
+        if None in cells and all(cell is None or type(cell) is int for cell in cells):
+            table[name] = pandas.array(cells, dtype="Int64")  # so that 3 beside an empty cell stays 3
+    table.to_parquet(path, index=False)
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a table whose lines end in a line feed, every cell with a line end or quote in it quoted.
+
+    The csv module quotes a lone carriage return only where lines end in one, and readers end a line at it.
+    """
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\r\n")
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        for row in chain([dict(zip(columns, columns, strict=True))], rows):
+            writer.writerow([row.get(column) for column in columns])
+            file.write(line.getvalue().removesuffix("\r\n") + "\n")
+            line.seek(0)
+            line.truncate()
+
+
+def _flat(row: Row) -> Row:
+    """One column a value: the probability of x in ``probability_x``, weights and others likewise, modalities by ``+``.
+
+    Lists are joined by ``|``, or JSON where a label holds one; of several targets each answer's columns begin with its
+    name.
+    """
+    flat = _flat_answer({key: value for key, value in row.items() if key not in _NESTED})
+    if "modalities" not in row:
+        return flat
+    for target, answer in row.get("targets", {}).items():
+        flat |= {f"{target}_{key}": value for key, value in _flat_answer(answer).items()}
+    flat["modalities"] = "+".join(row["modalities"])
+    flat |= {f"status_{name}": status for name, status in row["status"].items()}
+    flat |= {f"weight_{name}": value for name, value in row.get("weights", {}).items()}
+    flat["reasons"] = json.dumps(row["reasons"], ensure_ascii=False) if row["reasons"] else ""
+    return flat
+
+
+def _joined(labels: Sequence[str]) -> str:
+    plain = not any("|" in label or label.startswith("[") for label in labels)
+    return "|".join(labels) if plain else json.dumps(labels, ensure_ascii=False)
+
+
+def _flat_answer(answer: Mapping[str, Any]) -> Row:
+    flat = {
+        key: _joined(value) if isinstance(value, list) else value
+        for key, value in answer.items()
+        if key not in _OWN_COLUMNS
+    }
+    return flat | {
+        f"{start}_{name}": value for key, start in _OWN_COLUMNS.items() for name, value in answer.get(key, {}).items()
+    }
