@@ -25,7 +25,7 @@ from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import SpooledRows
 from mmcli.store.samples import ARTIFACT, ROW, Samples
-from mmcli.store.sources import open_table
+from mmcli.store.sources.opening import open_table
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = EmbedTransform.stage

@@ -25,8 +25,8 @@ from mmcli.store.columns import Batch, Column, LedgerEntry, Row
 from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Samples
-from mmcli.store.sources import lines_as_they_come, open_table
-from mmcli.store.text_lines import check_encoding
+from mmcli.store.sources.opening import lines_as_they_come, open_table
+from mmcli.store.sources.text_lines import check_encoding
 
 _ROWS = 256
 Chunk = tuple[list[Row], "list[BadLine]"]

@@ -23,7 +23,7 @@ from mmcli.store.artifact import EmptyTarget, Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile, SpooledRows
 from mmcli.store.samples import OWN_COLUMNS, SPLITS
-from mmcli.store.sources import Table, open_table
+from mmcli.store.sources.opening import Table, open_table
 
 MOST_ROWS = 100_000_000
 

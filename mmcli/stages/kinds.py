@@ -9,8 +9,8 @@ from typing import Any
 
 from mmcli.errors import UnusableError
 from mmcli.store.cells import advice, cell_number
-from mmcli.store.class_folder import FOLDER_KINDS
 from mmcli.store.columns import Row
+from mmcli.store.sources.folder import FOLDER_KINDS
 
 SAMPLE = 1000
 TARGET_NAMES = ("target", "label", "class", "category", "y")

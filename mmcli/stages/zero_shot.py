@@ -16,7 +16,7 @@ from mmcli.stages.transforms.embed import require_embeddings
 from mmcli.store.artifact import is_artifact
 from mmcli.store.columns import Array
 from mmcli.store.opening import open_samples
-from mmcli.store.sources import open_table
+from mmcli.store.sources.opening import open_table
 
 PLACE = "{}"
 _SCALE = 1 / 0.07

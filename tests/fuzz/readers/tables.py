@@ -17,7 +17,7 @@ from mmcli.modalities.text.read import Preprocessor as Text
 from mmcli.reporting import Silent
 from mmcli.stages.intake import IntakeOptions, take_in
 from mmcli.stages.kinds import infer_kinds
-from mmcli.store.sources import open_table
+from mmcli.store.sources.opening import open_table
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_lines, damaged_value, dumped
 

@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from mmcli.errors import MmcliError
-from mmcli.store.sources import lines_as_they_come, open_table
+from mmcli.store.sources.opening import lines_as_they_come, open_table
 
 
 def write(folder, name, content):

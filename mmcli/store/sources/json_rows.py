@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
 from mmcli.store.rows import parse_first, parse_row
-from mmcli.store.text_lines import LONGEST
+from mmcli.store.sources.text_lines import LONGEST
 
 
 def read_json(lines: Iterator[str], name: str, skipped: int = 0) -> Iterator[tuple[str, Row]]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
-from mmcli.store.text_lines import LONGEST
+from mmcli.store.sources.text_lines import LONGEST
 
 _QUOTED = re.compile(r'"[^"]*"')
 

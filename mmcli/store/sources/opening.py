@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmcli.errors import MmcliError
-from mmcli.store.class_folder import read_folder
 from mmcli.store.columns import Row
-from mmcli.store.delimited import read_delimited
-from mmcli.store.json_rows import read_json
-from mmcli.store.parquet_rows import read_parquet
-from mmcli.store.text_lines import LONGEST, check_encoding, joined, open_bytes, text_lines
+from mmcli.store.sources.delimited import read_delimited
+from mmcli.store.sources.folder import read_folder
+from mmcli.store.sources.json_rows import read_json
+from mmcli.store.sources.parquet_rows import read_parquet
+from mmcli.store.sources.text_lines import LONGEST, check_encoding, joined, open_bytes, text_lines
 
 _REPAIRS = {
     ".xlsx": "save it as CSV from the program that made it",

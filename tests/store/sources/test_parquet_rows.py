@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from mmcli.errors import MmcliError
-from mmcli.store.sources import open_table
+from mmcli.store.sources.opening import open_table
 
 
 def test_text_that_is_not_utf8(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
-from mmcli.store.text_lines import LONGEST, open_bytes, text_lines
+from mmcli.store.sources.text_lines import LONGEST, open_bytes, text_lines
 
 _VIDEOS = (
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".mpg", ".mpeg", ".m4v", ".ts", ".m2ts", ".mts", ".vob", ".ogv", ".wmv",

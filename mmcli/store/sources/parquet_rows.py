@@ -10,7 +10,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
-from mmcli.store.delimited import check_header
+from mmcli.store.sources.delimited import check_header
 
 _BATCH = 4096
 
