@@ -123,8 +123,8 @@ def _warn(measuring: Measuring, reporter: Reporter) -> None:
     if measuring.unknown:
         shown = told_counts(measuring.unknown)
         reporter.warn(
-            f"{measuring.unknown_targets} rows have a class that the model was not trained on ({shown}): they count as "
-            f"wrong, and {', '.join(measuring.skipped_if_unseen)} leave them out"
+            f"{measuring.unknown_targets} of {len(measuring)} rows have a class that the model was not trained on "
+            f"({shown}): they count as wrong; {', '.join(measuring.skipped_if_unseen)} leave them out"
         )
     if measuring.unseen:
         names = list(dict.fromkeys(measuring.unseen))

@@ -22,13 +22,17 @@ def refuse_empty(row: Row, where: str, identity: str, split: str, roles: Roles) 
         MmcliError: It is one.
     """
     if roles.empty_target == "error" and roles.targets and all(is_empty(row.get(target)) for target in roles.targets):
-        raise MmcliError(_without_target(where, identity, split, f"{told_targets(roles.targets)} empty"))
+        told = f"{told_targets(roles.targets)} empty; fill it"
+        raise MmcliError(
+            f"{_without_target(where, identity, split, told)}; --empty-target none says that an empty cell is no "
+            "label (multilabel)"
+        )
 
 
 def _without_target(where: str, identity: str, split: str, told: str) -> str:
     return (
-        f"{where}: sample {identity!r} is in {split} and {told}; fill it, move the sample to test, leave such rows out "
-        "with --empty-target drop, or say with --empty-target none that an empty cell is no label (multilabel)"
+        f"{where}: sample {identity!r} is in {split} and {told}, move the sample to test, or leave such rows out with "
+        "--empty-target drop"
     )
 
 
@@ -66,7 +70,7 @@ def rows_without_target(
             told = f"its target (column {surveys[0].column!r}) is {surveys[0].why(cells[0])}"
             if len(surveys) > 1:
                 told = f"none of its targets (columns {', '.join(map(repr, roles.targets))}) says anything"
-            raise MmcliError(_without_target(place_of(number), str(row[roles.id]), split, told))
+            raise MmcliError(_without_target(place_of(number), str(row[roles.id]), split, f"{told}; mend it"))
         lacking[split] += 1
         odd.update(str(cell) for cell in cells if not is_empty(cell))
         if split != "test":

@@ -66,8 +66,8 @@ def leave_out_empty(
             row = samples.rows.take([np.concatenate([part.rows for part in parts[split]])[there.index(False)]])[0]
             raise MmcliError(
                 f"sample {samples.id_of(row)!r}: {told_targets(source.roles.targets)} empty; fill it, move the row to "
-                "test, leave such rows out with --empty-target drop, or say with --empty-target none that an empty "
-                "cell is no label (multilabel)"
+                "test, or leave such rows out with --empty-target drop; --empty-target none says that an empty cell is "
+                "no label (multilabel)"
             )
         counts[split] = there.count(False)
         _keep(there, parts[split], targets)

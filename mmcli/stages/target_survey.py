@@ -25,6 +25,7 @@ _WORDS = 3
 _PARTED = re.compile(r"\w\s*[|;]\s*\w")
 _SHOWN = 40  # characters of a cell in a message
 _NEVER_A_CLASS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "-", "?"})
+_OF_PYTHON = "None"  # none in small letters is a class as good as any, such as none, mild, severe
 
 
 class TargetSurvey:
@@ -118,7 +119,7 @@ class TargetSurvey:
         if self.odd and not self.continuous:
             found.append(f"numbers but for {told_counts(self.odd)}: as classes these are some of their own")
         if not self.numeric:
-            nothing = Counter({c: n for c, n in self._every.items() if c.strip().lower() in _NEVER_A_CLASS})
+            nothing = Counter({c: n for c, n in self._every.items() if _says_nothing_in_words(c)})
             if nothing:
                 found.append(
                     f"{told_counts(nothing)}: as classes some of their own; leave cells without a target empty"
@@ -177,5 +178,11 @@ class TargetSurvey:
         if rows < _FEWEST_ROWS or len(self._classes) <= _MANY_CLASSES * rows:
             return []
         words = Counter({cell: count for cell, count in self._every.items() if number_of(cell) is None})
-        odd = f"; numbers but for {told_counts(words)}" if 0 < words.total() < rows / 2 else ""
+        odd = f"; numbers but for {told_counts(words)}" if 0 < words.total() < rows else ""
         return [f"{len(self._classes)} different values in {rows} rows: as classes, nearly one for each row{odd}"]
+
+
+def _says_nothing_in_words(cell: str) -> bool:
+    """Return whether a cell among words is more likely an empty one than a class."""
+    text = cell.strip()
+    return text == _OF_PYTHON or text.lower() in _NEVER_A_CLASS

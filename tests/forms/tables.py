@@ -110,10 +110,9 @@ ACCENTS = ({**ONE, "text": "café"}, {**TWO, "text": "10 €"})
 ACCENTS_CSV = "id,text,split\na,café,train\nb,10 €,val\n"
 TARGETS = "id,text,split,label\na,one,train,x\nb,two,val,y\n"
 WITH_TARGETS = ({**ONE, "label": "x"}, {**TWO, "label": "y"})
-REPAIR = (
-    "; fill it, move the sample to test, leave such rows out with --empty-target drop, or say with --empty-target none "
-    "that an empty cell is no label (multilabel)"
-)
+LEAVE_OUT = ", move the sample to test, or leave such rows out with --empty-target drop"
+EMPTY = f"; fill it{LEAVE_OUT}; --empty-target none says that an empty cell is no label (multilabel)"
+ODD = f"; mend it{LEAVE_OUT}"
 ZERO = "a zero byte, which no text has: no table, damaged, or in --encoding utf-16"
 NOT_UTF8 = "is not UTF-8; say what it is in, such as --encoding latin-1 or cp1252"
 
@@ -282,16 +281,16 @@ ROLE_FORMS = [
     bad_csv("nothing but test rows", "id,text,split\na,one,test\n",
             ": no train rows (found 1 test); nothing can be learnt from it"),
     bad_csv("a train row without a target", TARGETS + "c,three,train,\n",
-            ", line 4: sample 'c' is in train and its target (column 'label') is empty" + REPAIR),
+            ", line 4: sample 'c' is in train and its target (column 'label') is empty" + EMPTY),
     bad_csv("a target NA beside numbers", numbers_and("NA"),
             ", line 42: sample 'c' is in train and its target (column 'label') is 'NA', which says that there is none"
-            + REPAIR, numeric=["n"], target="label"),
+            + ODD, numeric=["n"], target="label"),
     bad_csv("an odd cell in a target of numbers", numbers_and("#DIV/0!"),
             ", line 42: sample 'c' is in train and its target (column 'label') is '#DIV/0!', no number as others are"
-            + REPAIR, numeric=["n"], target="label"),
+            + ODD, numeric=["n"], target="label"),
     bad_csv("a percentage in a target of numbers", numbers_and("12%"),
             ", line 42: sample 'c' is in train and its target (column 'label') is '12%', no number as others are "
-            "(write it without %)" + REPAIR, numeric=["n"], target="label"),
+            "(write it without %)" + ODD, numeric=["n"], target="label"),
     csv("train rows without a target, --empty-target drop", TARGETS + "c,three,train,\n", WITH_TARGETS,
         "left out, counted", empty_target="drop"),
     csv("train rows without a target, --empty-target none", TARGETS + "c,three,train,\n",

@@ -219,6 +219,11 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
          "32 different values in 32 rows: as classes, nearly one for each row; numbers but for 'a' × 1, 'b' × 1, "
          "'c' × 1, 'd' × 1"),
         ([*"01" * 20, "unknown"], "numbers but for 'unknown' × 1: as classes these are some of their own"),
+        ([*["a", "b"] * 20, None, "", "None"],
+         "'None' × 1: as classes some of their own; leave cells without a target empty"),
+        ([f"{sign}{n}" for n in range(20) for sign in "\u2212+"],
+         "40 different values in 40 rows: as classes, nearly one for each row; "
+         "numbers but for '\u22120' × 1, '\u22121' × 1, '\u22122' × 1, '\u22123' × 1, '\u22124' × 1 …"),
         ([*["a", "b"] * 20, "NA"], "'NA' × 1: as classes some of their own; leave cells without a target empty"),
     ],
 )  # fmt: skip
@@ -272,7 +277,7 @@ def test_a_row_of_an_unseen_class_is_wrong(tmp_path):
     heard = Heard()
     found = evaluate(model, str(samples), tmp_path / "report", reporter=heard)
     assert heard.warnings == [
-        "1 rows have a class that the model was not trained on ('novel' × 1): they count as wrong, and log_loss, "
+        "1 of 20 rows have a class that the model was not trained on ('novel' × 1): they count as wrong; log_loss, "
         "roc_auc, average_precision leave them out"
     ]
     answers = answers_of(tmp_path / "report")
@@ -335,7 +340,7 @@ def test_rows_without_labels_count_where_empty_is_said_to_be_none(tmp_path):
     empty = sum(not row["y"] for row in rows if row["split"] == "train")
     assert empty
     write_csv(tmp_path / "table.csv", rows)
-    with pytest.raises(MmcliError, match="--empty-target none that an empty cell is no label"):
+    with pytest.raises(MmcliError, match="--empty-target none says that an empty cell is no label"):
         preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x"], target="y")
     model, samples = chain(tmp_path, rows, task="multilabel:separator=semicolon", empty_target="none")
     found = evaluate(model, str(samples), tmp_path / "report").metrics
