@@ -113,6 +113,7 @@ class AskedTask:
         spec = self.of_target.get(column, self.task)
         if spec.name != AUTO:
             return _build(spec)
+        targets = [target for target in targets if target is not None]
         name = infer_task(targets)
         if name == "classification":
             _refuse_disguised(column, targets)

@@ -166,6 +166,9 @@ class TargetSurvey:
         for name, count in self._classes.items():
             groups.setdefault(" ".join(name.casefold().split()), Counter())[name] = count
         alike = [group for group in groups.values() if len(group) > 1]
+        truth = Counter({name: self._classes[name] for name in ("true", "false", "1", "0") if name in self._classes})
+        if truth.keys() & {"true", "false"} and truth.keys() & {"1", "0"}:
+            return [f"true and false are other classes than 1 and 0 ({told_counts(truth)})"]
         if not alike:
             return []
         shown = "; ".join(map(told_counts, alike[:3])) + (" …" if len(alike) > 3 else "")

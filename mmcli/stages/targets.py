@@ -118,9 +118,7 @@ def shown_target(task: Task, target: Any) -> Any:
         return {column: shown_target(parts[column], cell) for column, cell in target.items()}
     if not isinstance(target, str) or not hasattr(task, "reads_numbers"):
         return target
-    if task.link == "identity":
-        return task.decode(task.encode([target]))[0] if task.known(target) else target
-    return class_name(target)
+    return task.decode(task.encode([target]))[0] if task.known(target) else class_name(target)
 
 
 def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()) -> None:

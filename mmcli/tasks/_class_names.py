@@ -13,6 +13,7 @@ from mmcli.errors import MmcliError
 from mmcli.store.labels import DECIMAL, class_name
 
 Indexes = NDArray[np.int64]
+TRUTH, NUMBERS = ("false", "true"), ("0", "1")
 
 
 def class_names(task: str, targets: Sequence[Any]) -> list[str]:
@@ -44,10 +45,16 @@ def class_order(name: str) -> tuple[bool, float, str]:
 
 
 def class_places(classes: Sequence[str]) -> dict[str | None, int]:
-    """Return the place of each class by its name; classes of an older model may be named in another form."""
+    """Return the place of each class by its name; classes of an older model may be named in another form.
+
+    Where the classes are true and false, 1 and 0 are these, and the other way round.
+    """
     found: dict[str | None, int] = {}
     for place, name in enumerate(classes):
         found.setdefault(class_name(name), place)
+    for pair, other in ((TRUTH, NUMBERS), (NUMBERS, TRUTH)):
+        if found.keys() == set(pair):
+            found |= {name: found[same] for name, same in zip(other, pair, strict=True)}
     return found
 
 

@@ -218,6 +218,7 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
         ([*(str(n) for n in range(28)), *"abcd"],
          "32 different values in 32 rows: as classes, nearly one for each row; numbers but for 'a' × 1, 'b' × 1, "
          "'c' × 1, 'd' × 1"),
+        (["true", "False", 1, 1], "true and false are other classes than 1 and 0 ('1' × 2, 'true' × 1, 'false' × 1)"),
         ([*"01" * 20, "unknown"], "numbers but for 'unknown' × 1: as classes these are some of their own"),
         ([*["a", "b"] * 20, None, "", "None"],
          "'None' × 1: as classes some of their own; leave cells without a target empty"),
@@ -366,6 +367,19 @@ def test_empty_cells_of_columns_of_labels_are_0_where_that_is_said(tmp_path):
     model, samples = chain(tmp_path, rows, target=["high", "far"], task="multilabel", empty_target="none")
     found = evaluate(model, str(samples)).metrics
     assert (found["n"], found["metrics"]["map"] > 0.8) == (20, True)
+
+
+def test_a_row_of_json_lines_may_have_null_for_no_labels(tmp_path):
+    rows = rows_of(y=lambda n, told: [name for name, there in (("high", told > 0), ("far", abs(told) > 1)) if there])
+    found = []
+    for name, empty in (("null", None), ("list", [])):
+        lines = [json.dumps({**row, "y": row["y"] or empty}) + "\n" for row in rows]
+        (tmp_path / f"{name}.jsonl").write_text("".join(lines))
+        samples = tmp_path / f"{name}-samples"
+        preprocess(str(tmp_path / f"{name}.jsonl"), samples, numeric=["x", "z"], target="y", empty_target="none")
+        train(str(samples), tmp_path / name, **QUICK)
+        found.append(evaluate(tmp_path / name, str(samples)).metrics)
+    assert found[0] == found[1]
 
 
 # The positive class.

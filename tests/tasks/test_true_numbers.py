@@ -216,6 +216,16 @@ def test_an_older_model_whose_classes_are_named_in_another_form_still_knows_them
     assert all(map(other.known, ["café", "the\u0301"]))
 
 
+@pytest.mark.parametrize("learnt", [[True, False, True], ["0", "1", "1.0"]])
+def test_true_and_false_are_1_and_0_to_a_model_of_the_one_or_the_other(learnt):
+    task = Classification()
+    task.fit(learnt)
+    assert task.encode([True, "false", 1, "0.0", "TRUE ", 0]).tolist() == [1, 0, 1, 0, 1, 0]
+    assert task.indexes(task.references(["1", "true", "2"])).tolist() == [1, 1, 2]
+    task.fit([True, False, "unsure"])
+    assert not task.known(1)
+
+
 def test_lists_of_labels_may_be_written_as_text():
     rows = [["comedy", "drama"], ["action"], [], ["drama"], ["comedy"]]
     for write in (str, lambda row: str(row).replace("'", '"'), lambda row: "{" + ",".join(row) + "}"):
