@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from mmcli.stages.kinds import numbers_in_disguise
@@ -15,7 +16,7 @@ from mmcli.store.cells import advice
 from mmcli.store.labels import class_name, listed
 from mmcli.tasks import MOST, has_many, number_of, says_nothing
 
-_MOST_KEPT = 100_000
+_MOST_KEPT = 20_000
 """Different cells that are kept; of more, numbers are counted alone."""
 _MANY_CLASSES = 0.5
 """The share of rows that as many classes are nearly as many as rows."""
@@ -58,7 +59,7 @@ class TargetSurvey:
         if isinstance(cell, list | dict):
             return
         text = cell if isinstance(cell, str) else str(cell)
-        if text not in self._every and len(self._every) >= _MOST_KEPT and number_of(text) is not None:
+        if text not in self._every and len(self._every) >= _MOST_KEPT and _is_plain_number(text):
             self._more_numbers += is_train
             return
         self._every[text] += 1
@@ -183,6 +184,14 @@ class TargetSurvey:
         words = Counter({cell: count for cell, count in self._every.items() if number_of(cell) is None})
         odd = f"; numbers but for {told_counts(words)}" if 0 < words.total() < rows else ""
         return [f"{len(self._classes)} different values in {rows} rows: as classes, nearly one for each row{odd}"]
+
+
+def _is_plain_number(text: str) -> bool:
+    """Return whether a cell surely is a number: sooner told than of every form that one may have."""
+    try:
+        return isfinite(float(text)) and text.isascii() and "_" not in text
+    except ValueError:
+        return False
 
 
 def _says_nothing_in_words(cell: str) -> bool:

@@ -8,6 +8,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import metrics
 
 from mmcli.errors import MmcliError, UsageError
@@ -596,3 +598,14 @@ def test_a_target_of_several_may_be_na_in_one(tmp_path):
     with (tmp_path / "table.csv").open() as file:
         told = [float(row["a"]) for row in csv.DictReader(file) if row["split"] == "train" and row["a"] != "NA"]
     assert state["targets"][0]["state"]["mean"] == pytest.approx(np.mean(told))
+
+
+@given(
+    st.lists(st.sampled_from(["NA", "", "1", "1,5", "$3", "true", "['a']", "a|b"]) | st.text(max_size=6), max_size=40)
+)
+def test_a_survey_takes_whatever_cells_hold(cells):
+    survey = TargetSurvey.of("y", cells)
+    assert all("\n" not in text or any("\n" in cell for cell in cells) for text in survey.warnings())
+    for cell in cells:
+        if survey.lacks(cell):
+            assert survey.why(cell)

@@ -7,6 +7,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmcli.store.labels import class_name, listed
 
@@ -120,3 +122,17 @@ def test_a_long_cell_takes_no_time():
         "[" + "[" * 90_000 + "]",
     ):
         listed(text)
+
+
+@given(st.text(st.sampled_from("[]{}()'\",:\\ \nab1né\u0301\ufeff") | st.characters(), max_size=40))
+def test_any_text_is_a_list_or_not_and_a_name_stays_what_it_is(text):
+    items = listed(text)
+    assert items is None or all(item is None or isinstance(item, str) for item in items)
+    name = class_name(text)
+    assert name is None or class_name(name) == name
+
+
+@given(st.lists(st.text(max_size=8), max_size=6))
+def test_a_list_that_python_or_json_writes_is_read_again(items):
+    assert listed(json.dumps(items)) == items
+    assert listed(repr(items)) == items
