@@ -36,6 +36,9 @@ def command(
     template: options.Template = "{}",
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    quoting: options.Quoting = "auto",
+    header: options.Header = [],
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
@@ -55,7 +58,8 @@ def command(
 
     report = evaluate(
         model, source, output, split=split, target=target, positive=positive, modalities=modalities, root=root,
-        encoding=encoding, limit=limit, jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
+        encoding=encoding, delimiter=delimiter, quoting=quoting,
+        header=header, limit=limit, jobs=jobs, seed=seed, device=device, deterministic=deterministic, fresh=fresh,
         labels_from=labels_from, template=template, reporter=Console(quiet),
     )  # fmt: skip
     show_report(report, json)

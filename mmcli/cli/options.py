@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -77,6 +77,24 @@ Positive = Annotated[
         "rarer one of the train rows. Of one of several targets TARGET=LABEL. Repeatable.",
         show_default=False,
     ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="Between the cells of a table: a character, or tab, comma, semicolon, bar; by default the header tells.",
+        show_default=False,
+    ),
+]
+Quoting = Annotated[
+    Literal["auto", "minimal", "none"],
+    typer.Option(
+        help="Quotes in a table: minimal: a cell may stand in quotes; none: a quote is a character; auto: the table "
+        "tells."
+    ),
+]
+Header = Annotated[
+    list[str],
+    typer.Option(help="Comma-separated names of the columns of a table without a header.", show_default=False),
 ]
 Modalities = Annotated[
     list[str],

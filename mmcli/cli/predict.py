@@ -70,6 +70,9 @@ def command(
     ] = None,
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    quoting: options.Quoting = "auto",
+    header: options.Header = [],
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
@@ -105,7 +108,8 @@ def command(
     if output is not None:
         check_suffix(output)
     given: dict[str, Any] = {
-        "root": root, "encoding": encoding, "limit": limit, "jobs": jobs, "seed": seed, "device": device,
+        "root": root, "encoding": encoding, "delimiter": delimiter, "quoting": quoting,
+        "header": header, "limit": limit, "jobs": jobs, "seed": seed, "device": device,
         "deterministic": deterministic, "reporter": reporter,
     }  # fmt: skip
     if index is not None:

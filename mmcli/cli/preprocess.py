@@ -53,6 +53,17 @@ def command(
     id: Annotated[str | None, _column("Names each sample; by default the column id, or the row's number.")] = None,
     root: options.Root = None,
     encoding: options.Encoding = "utf-8",
+    delimiter: options.Delimiter = None,
+    quoting: options.Quoting = "auto",
+    header: options.Header = [],
+    fix_paths: Annotated[
+        bool,
+        typer.Option(
+            "--fix-paths",
+            help="Where a file is not found, take the one whose path differs in Unicode form, letter case, slashes, "
+            "%20 or spaces around it alone.",
+        ),
+    ] = False,
     confine: Annotated[bool, typer.Option("--confine", help="Skip media that lie outside the root.")] = False,
     like: Annotated[Path | None, _column("A model: its modalities, options and fitted state, for new rows.")] = None,
     split: Annotated[str | None, _column("Column with train, val, test; by default split.", SPLITS)] = None,
@@ -140,7 +151,8 @@ def command(
         high_pass=high_pass, low_pass=low_pass, normalize=normalize,
         frames=frames, fps=fps, clip_seconds=clip_seconds, max_decode_frames=max_decode_frames,
         on_error=on_error, max_errors=max_errors, on_leak=on_leak, only_failed=only_failed, limit=limit,
-        max_rows=max_rows, encoding=encoding,
+        max_rows=max_rows, encoding=encoding, delimiter=delimiter, quoting=quoting,
+        header=header, fix_paths=fix_paths,
         jobs=jobs, seed=seed, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

@@ -11,12 +11,13 @@ from mmcli.store.state import State
 
 
 class Media(Protocol):
-    """Reads the file that a cell names, of at most ``max_bytes``."""
+    """Reads the file that a cell names, of at most ``max_bytes``; one of a path spelled alike, if ``fix_paths``."""
 
     max_bytes: int
+    fix_paths: bool
 
-    def limited(self, max_bytes: int) -> Media:
-        """Return the same with another limit."""
+    def limited(self, max_bytes: int, fix_paths: bool) -> Media:
+        """Return the same with another limit, and paths fixed or not."""
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.

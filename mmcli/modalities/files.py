@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
+from mmcli.modalities.near_paths import NearPaths
 from mmcli.store.cells import cell_text
 
 NOT_FOUND = "file not found"
@@ -26,16 +27,19 @@ class MediaFolder:
         root: Where relative paths start: a folder, or an fsspec URL.
         confine: Refuse whatever lies outside the root, symbolic links followed.
         max_bytes: Refuse larger files.
+        fix_paths: Where a file is not there, read the one whose path differs in its spelling alone.
     """
 
-    def __init__(self, root: str, *, confine: bool = False, max_bytes: int = 2**30) -> None:
+    def __init__(self, root: str, *, confine: bool = False, max_bytes: int = 2**30, fix_paths: bool = False) -> None:
         self.root = root
         self.confine = confine
         self.max_bytes = max_bytes
+        self.fix_paths = fix_paths
+        self._near = NearPaths()
 
-    def limited(self, max_bytes: int) -> MediaFolder:
-        """Return the same folder with another limit."""
-        return MediaFolder(self.root, confine=self.confine, max_bytes=max_bytes)
+    def limited(self, max_bytes: int, fix_paths: bool) -> MediaFolder:
+        """Return the same folder with another limit, and paths fixed or not."""
+        return MediaFolder(self.root, confine=self.confine, max_bytes=max_bytes, fix_paths=fix_paths)
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.
@@ -49,12 +53,26 @@ class MediaFolder:
             MmcliError: A URL needs a package that is not installed.
         """
         whole = path if "://" in path else os.path.join(self.root, path)
-        content = self._read_url(whole) if _is_remote(whole) else self._read_local(_local(whole))
+        content = self._read_url(whole) if _is_remote(whole) else self._read_near(path, _local(whole))
         if not content:
             raise UnusableError("corrupt", "0 bytes")
         if len(content) > self.max_bytes:
             raise self._too_large()
         return content
+
+    def _read_near(self, path: str, whole: str) -> bytes:
+        """Read a file, or say which one is there whose path differs in its spelling alone, or read that."""
+        try:
+            return self._read_local(whole)
+        except UnusableError as error:
+            near = None if error.reason != NOT_FOUND else self._near.find(_local(self.root), path)
+            if near is None:
+                raise
+            if not self.fix_paths:
+                raise UnusableError(
+                    "missing", f"{NOT_FOUND}; one is there whose path differs in {near[1]} (--fix-paths takes it)"
+                ) from None
+            return self._read_local(os.path.join(_local(self.root), near[0]))
 
     def _read_local(self, path: str) -> bytes:
         try:

@@ -95,6 +95,12 @@ class Chain:
                 found |= transform.read_otherwise()
         return found
 
+    def tell_lacking(self) -> None:
+        """Let what is said of raw rows tell rows without a modality's columns from those whose cells are empty."""
+        for transform in self.transforms:
+            if isinstance(transform, PreprocessTransform):
+                transform.names_lacking = True
+
     def raw_columns(self) -> dict[str, tuple[str, ...]]:
         """Return the columns of raw rows that each modality is made from."""
         return {

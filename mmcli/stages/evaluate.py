@@ -26,6 +26,7 @@ from mmcli.stages.targets import take_positives, told_counts
 from mmcli.stages.zero_shot import PLACE, LabelModel, label_names
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
+from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "evaluate"
@@ -58,6 +59,9 @@ def evaluate(
     modalities: Sequence[str] = (),
     root: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Quoting = "auto",
+    header: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -79,17 +83,18 @@ def evaluate(
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
+    text = TableText(encoding, delimiter, quoting, header)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
     if labels_from is None:
         trained = TrainedModel(model)
     else:
-        labels = label_names(source, labels_from, limit, encoding)
+        labels = label_names(source, labels_from, limit, text)
         trained = LabelModel(model, labels, template, labels_from, runtime)
     take_positives(trained.task, positive, trained.artifact.roles.targets)
     keep = modalities_of(trained, modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
+    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit)
     measuring = Measuring(trained, keep, source, target)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)

@@ -63,7 +63,7 @@ def picture_reader(model: TrainedModel, source: str, root: str | None) -> Pictur
         if part["kind"] == "image"
     }
     media = MediaFolder(_root(source) if root is None else root)
-    media = media.limited(config.get("max_bytes", media.max_bytes))
+    media = media.limited(config.get("max_bytes", media.max_bytes), config.get("fix_paths", False))
 
     def read(row: Row) -> dict[str, str]:
         found = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from mmcli.runtime import Runtime, detect
 from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
 from mmcli.stages.faiss_lists import VERSION, require_faiss, write_lists
-from mmcli.stages.inputs import STAGES, leave_out_lacking, warn_of_other_readers
+from mmcli.stages.inputs import STAGES, warn_of_other_readers
+from mmcli.stages.known_columns import KnownColumns
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.transforms.embed import EmbedTransform, require_embeddings
 from mmcli.store.artifact import is_artifact
@@ -25,11 +26,11 @@ from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import SpooledRows
 from mmcli.store.samples import ARTIFACT, ROW, Samples
+from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.sources.opening import open_table
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = EmbedTransform.stage
-_LOOKED_AT = 256
 
 
 def build_index(
@@ -39,6 +40,9 @@ def build_index(
     *,
     root: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Quoting = "auto",
+    header: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -56,6 +60,9 @@ def build_index(
         output: The folder to write.
         root: The folder that media paths of a raw table are relative to; None is the table's own.
         encoding: Of a raw table's text.
+        delimiter: Between the cells of a raw table.
+        quoting: What quotes in it mean.
+        header: The names of its columns, where it has none.
         limit: Rows at most.
         seed: Recorded.
         jobs: Workers.
@@ -76,19 +83,19 @@ def build_index(
     require_embeddings(trained, "--index")
     if faiss:
         require_faiss()
-    rows = _open_rows(trained, source, root, encoding, limit, runtime, reporter)
+    rows = _open_rows(trained, source, root, TableText(encoding, delimiter, quoting, header), limit, runtime, reporter)
     transform = EmbedTransform(trained, rows.chain, rows.done, rows.name)
-    header = {
+    record = {
         "source": fingerprint([rows.digest, trained.artifact.digest]), "media_root": rows.media_root, "seed": seed,
         "parameters": {"limit": limit, **({"faiss": VERSION} if faiss else {})},
     }  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
         # The files that a raw table names may have changed.
-        same = None if fresh or rows.raw else up_to_date(writer.output, STAGE, header, transform.config())
+        same = None if fresh or rows.raw else up_to_date(writer.output, STAGE, record, transform.config())
         if same is not None:
             return summary_of(same, began)
         upstream = [(record, trained.artifact.states(record)) for record in trained.artifact.chain]
-        work = Work(transform, rows.count, rows.batch, trained.artifact.roles, upstream, header)
+        work = Work(transform, rows.count, rows.batch, trained.artifact.roles, upstream, record)
         if faiss:
             specs = transform.modalities()
             work = replace(work, finish=lambda folder: write_lists(folder, specs, rows.count, reporter))
@@ -121,17 +128,18 @@ class _Rows:
 
 
 def _open_rows(
-    model: TrainedModel, source: str, root: str | None, encoding: str, limit: int | None, runtime: Runtime,
+    model: TrainedModel, source: str, root: str | None, text: TableText, limit: int | None, runtime: Runtime,
     reporter: Reporter,
 ) -> _Rows:  # fmt: skip
     if is_artifact(Path(source)):
         return _from_samples(model, open_samples(source, STAGES, limit))
-    table = open_table(source, encoding=encoding)
-    spool = SpooledRows()
+    table = open_table(source, text=text)
+    spool, seen = SpooledRows(), set[str]()
     for _, row in itertools.islice(table.rows, limit):
         spool.append(row)
+        seen.update(row)
     rows = spool.close()
-    first = rows.rows(0, min(len(rows), _LOOKED_AT))
+    first = rows.rows(0, min(len(rows), 1))
     if not first:
         raise MmcliError(f"{table.name}: no rows to index")
     if source == "-" and {ARTIFACT, ROW} <= first[0].keys():
@@ -140,7 +148,8 @@ def _open_rows(
     media_root, identity = table.root if root is None else root, model.artifact.roles.id
     chain = Chain(model.artifact, MediaFolder(media_root), identity)
     warn_of_other_readers(chain, reporter)
-    leave_out_lacking(chain, {column for row in first for column in row}, table.name, reporter)
+    chain.tell_lacking()
+    KnownColumns(chain, table.name, sorted(seen)).warn_where_fixed(reporter)
 
     def batch(start: int, stop: int) -> Batch:
         numbered = enumerate(rows.rows(start, stop), start)

@@ -18,14 +18,15 @@ from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.bad_inputs import is_bad
 from mmcli.stages.chain import Chain, check_same_chain
+from mmcli.stages.known_columns import KnownColumns
 from mmcli.stages.model import TrainedModel
-from mmcli.stages.transforms.preprocess import PreprocessTransform
 from mmcli.store.artifact import is_artifact
 from mmcli.store.columns import Batch, Column, LedgerEntry, Row
 from mmcli.store.opening import open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Samples
-from mmcli.store.sources.opening import lines_as_they_come, open_table
+from mmcli.store.sources.dialect import TableText
+from mmcli.store.sources.opening import Table, lines_as_they_come, open_table
 from mmcli.store.sources.text_lines import check_encoding
 
 _ROWS = 256
@@ -87,7 +88,7 @@ def open_inputs(
     reporter: Reporter,
     *,
     root: str | None = None,
-    encoding: str = "utf-8",
+    text: TableText | None = None,
     limit: int | None = None,
     goes_on: bool = False,
 ) -> Iterator[Asked]:
@@ -99,7 +100,7 @@ def open_inputs(
         runtime: Where to compute.
         reporter: Is warned of columns that the model knows and the rows lack.
         root: The folder that media paths are relative to; None is the table's own.
-        encoding: Of a raw table's text.
+        text: How a raw table's text is written.
         limit: Rows at most.
         goes_on: Whether a line of standard input that is no JSON object is told of, and those after it are read.
 
@@ -107,12 +108,11 @@ def open_inputs(
         MmcliError: The source is not there, was made differently, or has none of the model's columns.
     """
     if source == "-":
-        return _from_pipe(model, runtime, reporter, root, encoding, limit, goes_on)
+        return _from_pipe(model, runtime, reporter, root, text or TableText(), limit, goes_on)
     if is_artifact(Path(source)):
         return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
-    table = open_table(source, encoding=encoding)
-    rows = itertools.islice((row for _, row in table.rows), limit)
-    return _from_rows(model, table.name, _chunks(rows), table.root if root is None else root, runtime, reporter)
+    table = open_table(source, text=text)
+    return _from_table(model, table, table.root if root is None else root, limit, runtime, reporter)
 
 
 def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
@@ -151,43 +151,52 @@ def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:
     return Batch(batch.rows, batch.columns, ledger)
 
 
-def _from_rows(
+def _from_table(
+    model: TrainedModel, table: Table, root: str, limit: int | None, runtime: Runtime, reporter: Reporter
+) -> Iterator[Asked]:
+    """Return the rows of a table; where each says its own columns, they are read until one has any that is known."""
+    chain = Chain(model.artifact, MediaFolder(root), model.artifact.roles.id)
+    columns = KnownColumns(chain, table.name, table.columns)
+    chunks = _chunks(itertools.islice((row for _, row in table.rows), limit))
+    waiting: list[Chunk] = []
+    while not columns.any and (chunk := next(chunks, None)) is not None:
+        waiting.append(chunk)
+        columns.add(chunk[0])
+    yield from _answered(model, chain, columns, itertools.chain(waiting, chunks), runtime, reporter)
+    for warning in table.warnings:
+        reporter.warn(warning)
+
+
+def _answered(
     model: TrainedModel,
-    name: str,
+    chain: Chain,
+    columns: KnownColumns,
     chunks: Iterator[Chunk],
-    root: str,
     runtime: Runtime,
     reporter: Reporter,
 ) -> Iterator[Asked]:
     identity = model.artifact.roles.id
-    chain = Chain(model.artifact, MediaFolder(root), identity)
-    number = 0
-    first: Chunk = ([], [])
-    while not first[0]:
-        first = next(chunks, ([], []))
-        if not any(first):
-            if number:
-                return  # every line was bad
-            raise MmcliError(f"{name}: no rows to predict")
-        if not first[0]:
-            number += len(first[1])
-            yield Asked([], Batch([], {}), first[1])
+    chain.tell_lacking()
     warn_of_other_readers(chain, reporter)
-    columns = {column for row in first[0] for column in row}
-    leave_out_lacking(chain, columns, name, reporter)
+    columns.warn_where_fixed(reporter)
+    number = 0
     bad: dict[str, Counter[str]] = {}
-    for rows, told in itertools.chain([first], chunks):
+    for rows, told in chunks:
         ids = [
             str(row.get(identity, number + place + sum(each.before <= place for each in told)))
             for place, row in enumerate(rows)
         ]
         number += len(rows) + len(told)
+        columns.add(rows)
         asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told)
         yield asked
         for problems in asked.problems(model.sources):
             for modality, entry in problems.items():
                 if is_bad(entry):
                     bad.setdefault(modality, Counter())[entry.reason] += 1
+    if not number:
+        raise MmcliError(f"{columns.name}: no rows to predict")
+    columns.warn(reporter)
     _warn_of_bad(bad, number, reporter)
 
 
@@ -200,30 +209,6 @@ def warn_of_other_readers(chain: Chain, reporter: Reporter) -> None:
             f"the model was trained on inputs read by another version of mmcli's readers: {told}; some values may "
             "differ: run its stages again to be sure"
         )
-
-
-def leave_out_lacking(chain: Chain, columns: set[str], name: str, reporter: Reporter) -> None:
-    """Take a modality for missing where the rows have no column of it; warn once.
-
-    Raises:
-        MmcliError: They have no column of any.
-    """
-    known = chain.raw_columns()
-    lacking = {modality for modality, needed in known.items() if not columns & set(needed)}
-    if lacking == set(known):
-        wanted = ", ".join(column for needed in known.values() for column in needed)
-        raise MmcliError(
-            f"{name}: none of the columns that the model knows ({wanted}); it has {', '.join(sorted(columns))}"
-        )
-    absent = sorted(column for needed in known.values() for column in needed if column not in columns)
-    if lacking or absent:
-        told = ", ".join(absent or sorted(lacking))
-        reporter.warn(
-            f"{name}: no column {told}: taken for missing in every row ({', '.join(sorted(lacking)) or 'in part'})"
-        )
-    for transform in chain.transforms:
-        if isinstance(transform, PreprocessTransform):
-            transform.lacking = frozenset(lacking)
 
 
 def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter) -> None:
@@ -249,7 +234,7 @@ def _from_pipe(
     runtime: Runtime,
     reporter: Reporter,
     root: str | None,
-    encoding: str,
+    text: TableText,
     limit: int | None,
     goes_on: bool,
 ) -> Iterator[Asked]:
@@ -257,7 +242,7 @@ def _from_pipe(
     name = "standard input"
     if sys.stdin.isatty():
         raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact's folder")
-    check_encoding(encoding)
+    check_encoding(text.encoding)
     groups = lines_as_they_come(sys.stdin.fileno())
     seen: list[list[bytes]] = []
     first = b""
@@ -269,18 +254,18 @@ def _from_pipe(
     else:
         raise MmcliError(f"{name} brought no rows: did the command before it fail?")
     whole = itertools.chain(seen, groups)
-    if not first.startswith(b"{") or codecs.lookup(encoding).name != "utf-8":
+    if not first.startswith(b"{") or codecs.lookup(text.encoding).name != "utf-8":
         lines = (line for group in whole for line in group)
         # A line end goes between lines, not after the last: half of one is no UTF-16.
         content = itertools.chain([next(lines)], (b"\n" + line for line in lines))
-        table = open_table("-", content, encoding)
-        rows = itertools.islice((row for _, row in table.rows), limit)
-        yield from _from_rows(model, name, _chunks(rows), root or ".", runtime, reporter)
+        yield from _from_table(model, open_table("-", content, text), root or ".", limit, runtime, reporter)
     elif _is_of_artifact(first, name, goes_on):
         lines = (line for group in whole for line in group)
         yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)
     else:
-        yield from _from_rows(model, name, _parsed(whole, name, limit, goes_on), root or ".", runtime, reporter)
+        chain = Chain(model.artifact, MediaFolder(root or "."), model.artifact.roles.id)
+        columns = KnownColumns(chain, name, None)
+        yield from _answered(model, chain, columns, _parsed(whole, name, limit, goes_on), runtime, reporter)
 
 
 def _is_of_artifact(first: bytes, name: str, goes_on: bool) -> bool:

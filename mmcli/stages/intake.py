@@ -15,6 +15,7 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
+from mmcli.stages.late_columns import LateColumns
 from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
 from mmcli.stages.target_intake import refuse_empty, rows_without_target
 from mmcli.stages.target_survey import TargetSurvey
@@ -23,6 +24,7 @@ from mmcli.store.artifact import EmptyTarget, Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.rows import RowFile, SpooledRows
 from mmcli.store.samples import OWN_COLUMNS, SPLITS
+from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.sources.opening import Table, open_table
 
 MOST_ROWS = 100_000_000
@@ -42,7 +44,20 @@ class IntakeOptions:
     limit: int | None = None
     seed: int = 0
     encoding: str = "utf-8"
+    delimiter: str | None = None
+    quoting: Quoting = "auto"
+    header: Sequence[str] = ()
     max_rows: int = MOST_ROWS
+
+    @property
+    def named(self) -> set[str]:
+        """The columns that a person named."""
+        return {*filter(None, (self.id, self.split, self.stratify, self.group_by)), *target_columns(self.target)}
+
+    @property
+    def text(self) -> TableText:
+        """How the table's text is written."""
+        return TableText(self.encoding, self.delimiter, self.quoting, self.header)
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,7 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     Raises:
         MmcliError: A row, id, split or target is not as it must be; the message names the line.
     """
-    table = open_table(source, encoding=options.encoding)
+    table = open_table(source, text=options.text)
     stream: Iterator[tuple[str, Row]] = ((where, _without_own_columns(row, where)) for where, row in table.rows)
     if options.limit is not None:
         stream = itertools.islice(stream, options.limit)
@@ -88,10 +103,15 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     head = list(itertools.islice(stream, SAMPLE))
     if not head:
         raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
-    columns = list(dict.fromkeys(column for _, row in head for column in row))
+    columns = list(table.columns or dict.fromkeys(column for _, row in head for column in row))
+    for note in table.notes:
+        reporter.note(f"{table.name}: {note}")
+    if table.columns is None:
+        stream = _read_on(stream, columns, options.named)
     roles = _find_roles(table.name, columns, options, reporter)
+    late = LateColumns(columns, roles, table.columns is None)
     surveys = [TargetSurvey(column) for column in roles.targets]
-    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options, surveys)
+    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options, surveys, late)
     _check_ids(rows, hashes, roles, source, options)
     left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
     splits = _count(np.delete(split_of, sorted(left_out)))
@@ -106,7 +126,24 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
             reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
         else:
             reporter.warn(f"no val rows, and too few rows ({len(split_of)}) to set some of train aside for val")
-    return Intake(table, rows, roles, columns, [row for _, row in head], split_of, left_out)
+    for warning in table.warnings:
+        reporter.warn(warning)
+    if not roles.targets and (target := infer_column(late.columns, TARGET_NAMES)) is not None:
+        reporter.warn(f"{table.name}: {target!r} begins in a later row; it is the target if named: --target {target}")
+    return Intake(table, rows, roles, columns + late.columns, [row for _, row in head] + late.rows, split_of, left_out)
+
+
+def _read_on(stream: Iterator[tuple[str, Row]], columns: list[str], named: set[str]) -> Iterator[tuple[str, Row]]:
+    """Read rows on until each named column has been in one; return all that were read, and those after them."""
+    if named <= set(columns):
+        return stream
+    passed = SpooledRows()
+    for where, row in stream:
+        passed.append({"where": where, "row": row})
+        columns += [column for column in row if column not in columns]
+        if named <= set(columns):
+            break
+    return itertools.chain(((each["where"], each["row"]) for each in passed.close()), stream)
 
 
 def _at_most(most: int, stream: Iterator[tuple[str, Row]], table: Table) -> Iterator[tuple[str, Row]]:
@@ -178,11 +215,12 @@ def _write_rows(
     columns: list[str],
     options: IntakeOptions,
     surveys: Sequence[TargetSurvey],
+    late: LateColumns,
 ) -> tuple[RowFile, Array, Array]:
     """Write the rows with id and split; return them, a hash of each id, and the split of each.
 
-    ``surveys`` count the cells of the targets. Ids are compared by hashes of 8 bytes, so that a million of them take
-    8 MB.
+    ``surveys`` count the cells of the targets, ``late`` finds columns that earlier rows lack. Ids are compared by
+    hashes of 8 bytes, so that a million of them take 8 MB.
     """
     made = roles.split not in columns or options.split_ratio is not None
     ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
@@ -190,6 +228,7 @@ def _write_rows(
     hashes, codes = array("Q"), array("B")
     rows = SpooledRows()
     for number, (where, row) in enumerate(stream):
+        late.look(row, where)
         identity = str(number) if roles.id not in columns else _cell(row, roles.id)
         if not identity or not _is_text(identity):
             raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
@@ -236,7 +275,7 @@ def _place(source: str, options: IntakeOptions, number: int) -> str:
     """Return where a row of the table stands; see ``_places``."""
     if source == "-":
         return f"standard input, row {number + 1}"
-    rows = open_table(source, encoding=options.encoding).rows
+    rows = open_table(source, text=options.text).rows
     return next(where for where, _ in itertools.islice(rows, number, None))
 
 
@@ -244,7 +283,7 @@ def _places(source: str, first: int, second: int, options: IntakeOptions) -> str
     """Return where two rows of the table stand; a table is read again to find out, standard input cannot be."""
     if source == "-":
         return f"standard input, rows {first + 1} and {second + 1}"
-    places = itertools.islice((where for where, _ in open_table(source, encoding=options.encoding).rows), second + 1)
+    places = itertools.islice((where for where, _ in open_table(source, text=options.text).rows), second + 1)
     found = [where for number, where in enumerate(places) if number in (first, second)]
     return f"{found[0]} and {found[1].removeprefix(source).lstrip(', ')}"
 

@@ -10,7 +10,8 @@ from typing import Any
 from mmcli.errors import UnusableError
 from mmcli.store.cells import advice, cell_number
 from mmcli.store.columns import Row
-from mmcli.store.sources.folder import FOLDER_KINDS
+from mmcli.store.sources.delimited import INDEX
+from mmcli.store.suffixes import FOLDER_KINDS
 
 SAMPLE = 1000
 TARGET_NAMES = ("target", "label", "class", "category", "y")
@@ -38,6 +39,8 @@ def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
         if kinds.count(kind) > len(cells) / 2:
             return kind
     numbers = [_is_number(value) for value in values]
+    if name.startswith(INDEX) and len(set(cells)) == len(cells):
+        return None
     told = [number for number in numbers if number is not None]
     if told and sum(told) >= 0.9 * len(told):
         if not any(map(_CODE.fullmatch, cells)) and not (_CODE_NAME.search(name) and all(map(str.isdigit, cells))):

@@ -16,6 +16,7 @@ from mmcli.stages.modality_choice import modalities_of
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.zero_shot import PLACE, LabelModel, parse_labels
 from mmcli.store.columns import LedgerEntry, Row
+from mmcli.store.sources.dialect import Quoting, TableText
 
 
 def predict(
@@ -25,6 +26,9 @@ def predict(
     modalities: Sequence[str] = (),
     root: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Quoting = "auto",
+    header: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -50,9 +54,10 @@ def predict(
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
     keep = modalities_of(trained, modalities)
+    text = TableText(encoding, delimiter, quoting, header)
     rows = 0
     refused: list[BadLine] = []
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit, goes_on=True)
+    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit, goes_on=True)
     for asked in inputs:
         rows += len(asked.ids)
         refused += asked.bad

@@ -17,6 +17,7 @@ from mmcli.stages.targets import is_empty
 from mmcli.stages.transforms.preprocess import PreprocessTransform, make_preprocessor
 from mmcli.store.artifact import Artifact, EmptyTarget
 from mmcli.store.columns import Row
+from mmcli.store.sources.dialect import Quoting
 from mmcli.tasks import says_nothing
 
 STAGE = "preprocess"
@@ -47,6 +48,7 @@ _OPTIONS: dict[str, dict[str, str]] = {
     "tensor": {"max_bytes": "max_bytes"},
 }  # fmt: skip
 """What the Preprocessor of a kind calls the options that are its own."""
+_OF_MEDIA = ("confine", "max_bytes", "fix_paths")
 
 
 class PreparationOptions(TypedDict, total=False):
@@ -69,6 +71,10 @@ class PreparationOptions(TypedDict, total=False):
     limit: int | None
     max_rows: int
     encoding: str
+    delimiter: str | None
+    quoting: Quoting
+    header: Sequence[str]
+    fix_paths: bool
     seed: int
     root: str | None
     confine: bool
@@ -131,11 +137,12 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
     )
     root = options.get("root")
     media = MediaFolder(
-        intake.table.root if root is None else root, **_named(options, {"confine": "confine", "max_bytes": "max_bytes"})
+        intake.table.root if root is None else root,
+        **_named(options, {name: name for name in _OF_MEDIA}),
     )
     if like is not None:
         transform = like_model(like, media, intake.roles.id)
-        return Preparation(intake, transform, media.limited(transform.media.max_bytes), True)
+        return Preparation(intake, transform, media.limited(transform.media.max_bytes, transform.media.fix_paths), True)
     plans = plan_modalities(flags, intake, reporter)
     preprocessors: dict[str, Preprocessor] = {
         name: make_preprocessor(

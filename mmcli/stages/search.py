@@ -21,6 +21,7 @@ from mmcli.stages.transforms.embed import embedding_specs, kinds_of, require_emb
 from mmcli.store.artifact import Artifact, Roles, is_artifact
 from mmcli.store.columns import Array, Row
 from mmcli.store.samples import OWN_COLUMNS
+from mmcli.store.sources.dialect import Quoting, TableText
 
 _ROWS_OF_AN_ITEM = 16
 _DIGITS = 9
@@ -114,6 +115,9 @@ def search(
     search: str | None = None,
     root: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
+    quoting: Quoting = "auto",
+    header: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -133,6 +137,9 @@ def search(
         search: The modality that rows are found by; None is all of another kind than the query's.
         root: See ``predict``.
         encoding: See ``predict``.
+        delimiter: See ``predict``.
+        quoting: See ``predict``.
+        header: See ``predict``.
         limit: Rows to look at, at most.
         seed: See ``predict``.
         jobs: See ``predict``.
@@ -172,7 +179,15 @@ def search(
         roles = index.roles
     else:
         rows, roles = {}, trained.artifact.roles
-        inputs = open_inputs(trained, source, runtime, reporter, root=root, encoding=encoding, limit=limit)
+        inputs = open_inputs(
+            trained,
+            source,
+            runtime,
+            reporter,
+            root=root,
+            text=TableText(encoding, delimiter, quoting, header),
+            limit=limit,
+        )
         for block in _blocks_of_inputs(trained, inputs, runtime):
             _look_at(nearest, embedded, block)
             numbers = sorted({int(number) for each in nearest for number in each.numbers})

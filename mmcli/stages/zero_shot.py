@@ -16,6 +16,7 @@ from mmcli.stages.transforms.embed import require_embeddings
 from mmcli.store.artifact import is_artifact
 from mmcli.store.columns import Array
 from mmcli.store.opening import open_samples
+from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.opening import open_table
 
 PLACE = "{}"
@@ -76,7 +77,7 @@ def parse_labels(texts: Sequence[str]) -> list[str]:
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
-def label_names(source: str, column: str, limit: int | None, encoding: str) -> list[str]:
+def label_names(source: str, column: str, limit: int | None, text: TableText) -> list[str]:
     """Return the different values of a column of a source, sorted.
 
     Raises:
@@ -88,7 +89,7 @@ def label_names(source: str, column: str, limit: int | None, encoding: str) -> l
     if is_artifact(Path(source)):
         cells = [row.get(column) for row in open_samples(source, STAGES, limit).rows]
     else:
-        cells = [row.get(column) for _, row in open_table(source, encoding=encoding).rows]
+        cells = [row.get(column) for _, row in open_table(source, text=text).rows]
     found = sorted({str(cell) for cell in cells if cell is not None and str(cell).strip()})
     if not found:
         raise MmcliError(f"{source}: no column {column!r} with labels (--labels-from)")

@@ -123,6 +123,18 @@ def numbers_and(cell: str) -> str:
     return f"id,n,split,label\n{rows}c,1,train,{cell}\n"
 
 
+DELIMITER = " (delimiter ','; --delimiter and --quoting choose)"
+CHARACTERS = " (--quoting none reads quotes as characters)"
+
+
+def quotes(one: str, two: str = "two") -> tuple[dict[str, str], dict[str, str]]:
+    return ({**ONE, "text": one}, {**TWO, "text": two})
+
+
+def tsv(name: str, content: str, rows: Sequence[Mapping[str, Any]] = ROWS, means: str = "", **options: Any):
+    return read(name, file("a.tsv", content.replace(",", "\t")), rows, means, **options)
+
+
 CSV_FORMS = [
     csv("CSV", CSV),
     csv("byte order mark", "\ufeff" + CSV, means="taken off"),
@@ -131,6 +143,31 @@ CSV_FORMS = [
     csv("semicolons", CSV.replace(",", ";"), means="seen in the header"),
     csv("tabs", CSV.replace(",", "\t"), means="seen in the header"),
     read("tabs in .tsv", file("a.tsv", CSV.replace(",", "\t"))),
+    csv("bars", CSV.replace(",", "|"), means="seen in the header"),
+    csv("another delimiter, named", CSV.replace(",", "~"), delimiter="~"),
+    csv("a space after each comma", 'id, text, split\na, "o, ne", train\nb, two, val\n', quotes("o, ne"),
+        "no part of the cell"),
+    csv("a first line sep=;", "sep=;\n" + CSV.replace(",", ";"), means="names the delimiter"),
+    csv("comment lines before the header", "# made by x\n# on a day\n" + CSV, means="left out, said"),
+    csv("a delimiter at the end of each line", CSV.replace("\n", ",\n"), means="no column"),
+    csv("an index without a name, as pandas writes", ",id,text,split\n0,a,one,train\n1,b,two,val\n",
+        ({**ONE, "index": "0"}, {**TWO, "index": "1"}), "the column index, not used unless named"),
+    csv("no header, its names given", CSV.partition("\n")[2], header=["id,text,split"]),
+    bad_csv("no header and bare quotes", 'a|say "one|train\nb|two|val\n',
+            ": the first line (a, say \"one, train) looks like a row, not like names of columns; give the names of its "
+            "columns: --header NAME,NAME,…"),
+    tsv("TSV, a bare quote at the start of a cell", 'id,text,split\na,"one,train\nb,two,val\n', quotes('"one'),
+        "a character"),
+    tsv("TSV, bare quotes that pair across rows", 'id,text,split\na,"one,train\nb,two",val\n', quotes('"one', 'two"'),
+        "characters"),
+    tsv("TSV, a quoted word", 'id,text,split\na,"one" she said,train\nb,"two",val\n', quotes('"one" she said', '"two"'),
+        "characters"),
+    tsv("TSV, every cell quoted", '"id","text","split"\n"a","one","train"\n"b","t""wo","val"\n', quotes("one", 't"wo'),
+        "taken off"),
+    tsv("TSV, quotes only where needed, as pandas writes", 'id,text,split\na,"say ""one""",train\nb,"t\nwo",val\n',
+        quotes('say "one"', "t\nwo"), "taken off"),
+    tsv("TSV, quoted words, --quoting minimal", 'id,text,split\na,"one",train\nb,"two",val\n', quoting="minimal"),
+    csv("CSV, --quoting none", 'id,text,split\na,"one,train\nb,two",val\n', quotes('"one', 'two"'), quoting="none"),
     csv("every cell quoted", '"id","text","split"\n"a","one","train"\n"b","two","val"\n'),
     csv("delimiters in a quoted name", 'id,"a;b;c;d",text,split\na,,one,train\nb,,two,val\n',
         ({**ONE, "a;b;c;d": ""}, {**TWO, "a;b;c;d": ""})),
@@ -143,13 +180,13 @@ CSV_FORMS = [
     bad_csv("two columns of one name", "id,text,text,split\na,1,2,train\n",
             ", line 1: columns 2 and 3 are both named 'text'; rename one"),
     bad_csv("a column without a name", "id,,text\na,1,2\n", ", line 1: column 2 has no name"),
-    bad_csv("too few cells", CSV + "c,three\n", ", line 4: 2 cells, expected 3 as in the header"),
-    bad_csv("too many cells", CSV + "c,three,val,\n", ", line 4: 4 cells, expected 3 as in the header"),
+    bad_csv("too few cells", CSV + "c,three\n", ", line 4: 2 cells, expected 3 as in the header" + DELIMITER),
+    bad_csv("too many cells", CSV + "c,three,val,x\n", ", line 4: 4 cells, expected 3 as in the header" + DELIMITER),
     bad_csv("a quote never closed", 'id,text,split\na,"one,train\nb,two,val\n',
-            ", line 2: a quote is opened in this row and never closed"),
+            ", line 2: a quote is opened in this row and never closed" + CHARACTERS),
     bad_csv("a quote closed too late", 'id,text,split\na,"one,train\nb,"two",val\n',
             ", line 3: text after a closing quote (the row begins on line 2); a quote inside a quoted cell is written "
-            "twice"),
+            "twice" + CHARACTERS),
     bad_csv("a zero byte", CSV.replace("two", "t\0o"), f": {ZERO}"),
     bad_csv("a zero byte far into it", CSV + "".join(f"{n},three,val\n" for n in range(9000)) + "\0",
             f", line 9004: {ZERO}"),
@@ -261,11 +298,16 @@ FOLDER_FORMS = [
          encoding="latin-1"),
     refused("a text in Latin-1", tree("x/0.txt", content=b"caf\xe9"),
             f"{{folder}}/in/x/0.txt, line 1: the byte 0xE9 {NOT_UTF8}"),
-    refused("split/class/file", tree("train/x/0.png"),
-            "{folder}/in/train/x/0.png: lies deeper than a folder for each class (expected CLASS/file); name the "
+    read("split/class/file", tree("train/x/0.txt", "valid/x/0.txt", "test/y/1.txt", "test/2.txt"),
+         [{"id": "test/2", "split": "test", "label": "", "text": "one two"},
+          {"id": "test/y/1", "split": "test", "label": "y", "text": "one two"},
+          {"id": "train/x/0", "split": "train", "label": "x", "text": "one two"},
+          {"id": "valid/x/0", "split": "val", "label": "x", "text": "one two"}], "the splits as they lie"),
+    refused("a folder more than these", tree("in/x/0.png"),
+            "{folder}/in/in/x/0.png: lies deeper than a folder for each class (expected CLASS/file); name the "
             "folder above the classes, or list the files in a table"),
     refused("two files of one kind and one stem", tree("x/0.png", "x/0.jpg"),
-            "{folder}/in/x/0.png: a second image file of the sample x/0"),
+            "{folder}/in/x/0.png: a second image file of the sample x/0; 0.jpg is there"),
     refused("an empty folder", tree(),
             "{folder}/in: no media files; expected a folder for each class with files in it, or a table"),
 ]  # fmt: skip

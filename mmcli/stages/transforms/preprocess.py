@@ -53,7 +53,7 @@ class PreprocessTransform:
         id_column: The column that names a sample, for the ledger.
 
     Attributes:
-        lacking: Modalities that the rows have no column of: missing in every row.
+        names_lacking: Whether a row without any column of a modality is told from one whose cells are empty.
         recorded: By modality the version and arguments that a loaded transform was recorded with, which name what it
             makes: arguments that have been added since stand at their defaults.
         trusted: Gives the key of a row's input where its file need not be read to know it; None elsewhere.
@@ -73,7 +73,7 @@ class PreprocessTransform:
         self.preprocessors = dict(preprocessors)
         self.media = media
         self.id_column = id_column
-        self.lacking: frozenset[str] = frozenset()
+        self.names_lacking = False
         self.recorded: dict[str, dict[str, Any]] = {}
         self.trusted: Callable[[str, Row], bytes | None] = lambda name, row: None
         self._fingerprints: dict[str, str] = {}
@@ -87,7 +87,12 @@ class PreprocessTransform:
         preprocessors = {
             name: make_preprocessor(part["kind"], part["config"]) for name, part in config["modalities"].items()
         }
-        transform = cls(kinds, preprocessors, media.limited(config.get("max_bytes", media.max_bytes)), id_column)
+        transform = cls(
+            kinds,
+            preprocessors,
+            media.limited(config.get("max_bytes", media.max_bytes), config.get("fix_paths", False)),
+            id_column,
+        )
         for name, part in config["modalities"].items():
             learnt = ""
             if name in states:
@@ -101,6 +106,7 @@ class PreprocessTransform:
         """Return the kind, code version and arguments of each modality, and the limit of files."""
         return {
             "max_bytes": self.media.max_bytes,
+            **({"fix_paths": True} if self.media.fix_paths else {}),
             "modalities": {
                 name: {"kind": self.kinds[name], "version": part.version, "config": part.config()}
                 | self.recorded.get(name, {})
@@ -173,9 +179,10 @@ class PreprocessTransform:
         return ABSENT_KEY if content is None else content_key(self._fingerprint(name), content)
 
     def _content(self, name: str, row: Row) -> bytes | None:
-        if name in self.lacking:
+        part = self.preprocessors[name]
+        if self.names_lacking and part.columns and not any(column in row for column in part.columns):
             raise UnusableError("missing", "no such column")
-        return self.preprocessors[name].content(row, self.media)
+        return part.content(row, self.media)
 
     def _item(self, name: str, part: Preprocessor, earlier: Lookup, row: Row) -> Item:
         """Read, look up or decode one input; its problem, if it has one, is returned and not raised."""

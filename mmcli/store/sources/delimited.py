@@ -1,80 +1,165 @@
-"""Tables whose cells are parted by commas, semicolons or tabs."""
+"""Tables of delimited cells: CSV, TSV, and others with bars or semicolons."""
 
 from __future__ import annotations
 
 import csv
-import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
+from mmcli.store.sources.dialect import Dialect, TableText, rows_inside, told_dialect
 from mmcli.store.sources.text_lines import LONGEST
 
-_QUOTED = re.compile(r'"[^"]*"')
+INDEX = "index"
+"""The name given to a first column without one, which pandas and R write for the numbers or names of rows."""
 
 
-def read_delimited(
-    lines: Iterable[str], name: str, delimiter: str | None = None, skipped: int = 0
-) -> Iterator[tuple[str, Row]]:
-    """Return the rows below the header, each with the line it ends in.
+class DelimitedRows:
+    """The rows below the header, each with the line it ends in.
 
     Args:
         lines: The lines of the table with their line ends.
         name: What messages call it.
-        delimiter: None takes the one of comma, semicolon and tab that the header has most of.
+        text: What a person says of how it is written.
+        tabs: Whether its name says that tabs stand between its cells.
         skipped: Lines that stood before these.
 
+    Attributes:
+        notes: How it is read, where that is not plain.
+        warnings: What may be wrong with it; more may come while it is read.
+
     Raises:
-        MmcliError: The header or a row is damaged.
+        MmcliError: The header is damaged; rows raise it where they are.
     """
-    csv.field_size_limit(LONGEST)
-    rest = iter(lines)
-    first = next(rest, None)
-    if first is None or first.isspace():
-        raise MmcliError(f"{name}: empty; expected a header line with the names of the columns")
-    if delimiter is None:
-        delimiter = max(",;\t", key=_QUOTED.sub("", first).count)
-    reader = csv.reader(itertools.chain([first], rest), delimiter=delimiter, strict=True)
-    began = 1
-    try:
-        columns = [column.strip() for column in next(reader)]
-        check_header(columns, name)
-        began = reader.line_num + 1
-        for cells in reader:
-            where = f"{name}, line {reader.line_num + skipped}"
-            began = reader.line_num + 1
-            if not cells or (len(cells) == 1 < len(columns) and not cells[0].strip()):
-                continue
-            if len(cells) != len(columns):
-                raise MmcliError(f"{where}: {len(cells)} cells, expected {len(columns)} as in the header")
-            yield where, dict(zip(columns, cells, strict=True))
-    except csv.Error as error:
-        raise MmcliError(_damage(error, name, began + skipped, reader.line_num + skipped)) from None
+
+    def __init__(
+        self, lines: Iterable[str], name: str, text: TableText | None = None, *, tabs: bool = False, skipped: int = 0
+    ) -> None:
+        csv.field_size_limit(LONGEST)
+        self._name = name
+        text = text or TableText()
+        self._dialect, rest = told_dialect(lines, text, tabs)
+        self.notes = list(self._dialect.notes)
+        self.warnings: list[str] = []
+        self._skipped = skipped + self._dialect.before
+        for _ in range(self._dialect.before):
+            next(rest)
+        first = next(rest, None)
+        if first is None or first.isspace():
+            raise MmcliError(f"{name}: empty; expected a header line with the names of the columns")
+        self._reader = self._cells_of(_again(first, rest))
+        self.columns = self._read_header(text.columns)
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        columns, width = self.columns, len(self.columns)
+        began = self._reader.line_num + 1
+        swallowed = 0
+        try:
+            for cells in self._rows():
+                line = self._reader.line_num
+                where = f"{self._name}, line {line + self._skipped}"
+                if line > began and (inner := rows_inside(cells, self._dialect.delimiter, width)):
+                    swallowed += 1
+                    if swallowed == 1:
+                        self.warnings.append(
+                            f"{self._name}, line {began + self._skipped}: a quoted cell spans {inner} lines that look "
+                            f"like rows of their own; is a quote opened there and never closed?{_CHARACTERS}"
+                        )
+                began = line + 1
+                if not cells or (len(cells) == 1 < width and not cells[0].strip()):
+                    continue
+                if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
+                    cells = cells[:width]  # a delimiter at the end of the line
+                if len(cells) != width:
+                    raise MmcliError(f"{where}: {len(cells)} cells, expected {width} as in the header{self._advice()}")
+                yield where, dict(zip(columns, cells, strict=True))
+        except csv.Error as error:
+            raise MmcliError(
+                _damage(error, self._name, began + self._skipped, self._reader.line_num + self._skipped)
+            ) from None
+
+    def _cells_of(self, lines: Iterable[str]) -> Any:
+        dialect: Dialect = self._dialect
+        return csv.reader(
+            lines, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True,
+            quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+        )  # fmt: skip
+
+    def _rows(self) -> Iterator[list[str]]:
+        if self._given is not None:
+            yield self._given
+        yield from self._reader
+
+    def _read_header(self, given: Sequence[str]) -> list[str]:
+        """Return the names of the columns; the first row waits where they were given."""
+        try:
+            cells = next(self._reader)
+        except csv.Error as error:
+            line = self._reader.line_num + self._skipped
+            raise MmcliError(_damage(error, self._name, 1 + self._skipped, line)) from None
+        self._given: list[str] | None = None
+        if given:
+            self._given = cells
+            return list(given)
+        columns = [column.strip() for column in cells]
+        while len(columns) > 1 and not columns[-1]:
+            columns.pop()  # a delimiter at the end of the line
+        if len(columns) > 1 and not columns[0]:
+            columns[0] = INDEX if INDEX not in columns else f"{INDEX}_of_rows"
+            self.notes.append(
+                f"the first column has no name, as pandas and R write the index of rows: it is called {columns[0]!r}, "
+                "and is not used unless it is named"
+            )
+        check_header(columns, self._name, 1 + self._skipped)
+        row = f"{self._name}: the first line ({', '.join(columns)[:60]}) looks like a row, not like names of columns"
+        names = "give the names of its columns: --header NAME,NAME,…"
+        if any('"' in column for column in columns):
+            raise MmcliError(f"{row}; {names}")
+        if all(re.fullmatch(r"[-+]?\d+\.?\d*", column) for column in columns):
+            self.warnings.append(f"{row}; if the table has no header, {names}")
+        return columns
+
+    def _advice(self) -> str:
+        known = {"\t": "tab", " ": "space"}.get(self._dialect.delimiter, self._dialect.delimiter)
+        return f" (delimiter {known!r}; --delimiter and --quoting choose)"
+
+
+def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
 
 
 def _damage(error: csv.Error, name: str, began: int, line: int) -> str:
     """Say what is wrong with the row that began on one line and was read up to another."""
     said = str(error)
     if "unexpected end" in said:
-        return f"{name}, line {began}: a quote is opened in this row and never closed"
+        return f"{name}, line {began}: a quote is opened in this row and never closed{_CHARACTERS}"
     if "field larger" in said:
         return f"{name}, line {began}: a cell of more than {LONGEST:,} characters; is a quote opened and never closed?"
     if "expected after" in said:
         row = f" (the row begins on line {began})" if began != line else ""
-        return f"{name}, line {line}: text after a closing quote{row}; a quote inside a quoted cell is written twice"
+        return (
+            f"{name}, line {line}: text after a closing quote{row}; a quote inside a quoted cell is written "
+            f"twice{_CHARACTERS}"
+        )
     return f"{name}, line {line}: not CSV ({said})"
 
 
-def check_header(columns: list[str], name: str) -> None:
+_CHARACTERS = " (--quoting none reads quotes as characters)"
+
+
+def check_header(columns: Sequence[str], name: str, line: int = 1) -> None:
     """Refuse columns without a name, and two of one name.
 
     Raises:
         MmcliError: There are such columns; the message says which.
     """
-    for column in columns:
-        if not column:
-            raise MmcliError(f"{name}, line 1: column {columns.index(column) + 1} has no name")
-        if columns.count(column) > 1:
-            places = " and ".join(str(place) for place, other in enumerate(columns, 1) if other == column)
-            raise MmcliError(f"{name}, line 1: columns {places} are both named {column!r}; rename one")
+    if "" in columns:
+        raise MmcliError(f"{name}, line {line}: column {list(columns).index('') + 1} has no name")
+    twice = next((column for column, count in Counter(columns).items() if count > 1), None)
+    if twice is not None:
+        places = " and ".join(str(place) for place, other in enumerate(columns, 1) if other == twice)
+        raise MmcliError(f"{name}, line {line}: columns {places} are both named {twice!r}; rename one")

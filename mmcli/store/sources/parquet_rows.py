@@ -15,8 +15,8 @@ from mmcli.store.sources.delimited import check_header
 _BATCH = 4096
 
 
-def read_parquet(path: Path) -> tuple[int, Iterator[tuple[str, Row]]]:
-    """Return how many rows a file says it has, and the rows; values become those that JSON has.
+def read_parquet(path: Path) -> tuple[int, list[str], Iterator[tuple[str, Row]]]:
+    """Return how many rows a file says it has, its columns, and the rows; values become those that JSON has.
 
     Raises:
         MmcliError: It is not a whole Parquet file, or two columns have one name; rows raise it where they are.
@@ -32,7 +32,7 @@ def read_parquet(path: Path) -> tuple[int, Iterator[tuple[str, Row]]]:
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise _damaged(path, error) from None
     check_header(names, str(path))
-    return file.metadata.num_rows, _rows(file, path)
+    return file.metadata.num_rows, names, _rows(file, path)
 
 
 def _rows(file: Any, path: Path) -> Iterator[tuple[str, Row]]:

@@ -15,6 +15,7 @@ import pyarrow.parquet
 import pytest
 
 from mmcli.errors import MmcliError
+from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.opening import lines_as_they_come, open_table
 
 
@@ -291,7 +292,7 @@ class TestStandardInput:
     @pytest.mark.parametrize("text", ["id,text\na,é\n", '{"id": "a", "text": "é"}\n', '[{"id": "a",\n "text": "é"}]'])
     def test_in_another_encoding(self, encoding, text):
         content = text.encode(encoding)
-        found = [row for _, row in open_table("-", content.splitlines(keepends=True), encoding).rows]
+        found = [row for _, row in open_table("-", content.splitlines(keepends=True), TableText(encoding)).rows]
         assert found == [{"id": "a", "text": "é"}]
 
     def test_no_more_is_read_than_taken(self):

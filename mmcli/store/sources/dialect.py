@@ -1,0 +1,179 @@
+"""How a delimited table is written: its delimiter, its quotes and what stands before its header, told by its start."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mmcli.errors import UsageError
+
+Quoting = Literal["auto", "minimal", "none"]
+DELIMITERS = ",;\t|^"
+NAMES = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "bar": "|", "space": " "}
+_SAMPLE_LINES, _SAMPLE_CHARACTERS = 2000, 2**20
+_QUOTED = re.compile(r'"[^"]*"')
+_WHOLE = re.compile(r'"(?:[^"]|"")*"')
+_NUMBER_OR_NOTHING = re.compile(r"\s*[-+\d.,eE%]*\s*")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TableText:
+    """What a person says of how a table's text is written.
+
+    Args:
+        encoding: A byte order mark is believed before it.
+        delimiter: Between cells, a character or its name; None is told by the header.
+        quoting: ``minimal``: a cell may stand in quotes; ``none``: a quote is a character like others; ``auto``: the
+            table tells.
+        header: The names of the columns of a table without a header line, comma-separated in one text or several.
+
+    Raises:
+        UsageError: The delimiter is no single character, or a name stands twice in the header.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    quoting: Quoting = "auto"
+    header: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        character = self.character
+        if character is not None and (len(character) != 1 or character in '"\r\n'):
+            raise UsageError(
+                f"--delimiter {self.delimiter}: expected one character, or one of {', '.join(NAMES)}; a quote or a "
+                "line end is none"
+            )
+        if len(set(self.columns)) < len(self.columns):
+            raise UsageError(f"--header {','.join(self.header)}: a name stands twice")
+
+    @property
+    def columns(self) -> list[str]:
+        """The names in ``header``."""
+        return [name.strip() for text in self.header for name in text.split(",") if name.strip()]
+
+    @property
+    def character(self) -> str | None:
+        """The delimiter itself."""
+        return None if self.delimiter is None else NAMES.get(self.delimiter.lower(), self.delimiter)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the cells of a table are to be read.
+
+    Args:
+        delimiter: Between cells.
+        quoted: Whether a cell may stand in quotes.
+        spaced: Whether a space follows every delimiter, which is no part of the cell.
+        before: Lines before the header that are no rows.
+        notes: What a person should know of all that.
+    """
+
+    delimiter: str
+    quoted: bool = True
+    spaced: bool = False
+    before: int = 0
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+
+def told_dialect(lines: Iterable[str], text: TableText, tabs: bool) -> tuple[Dialect, Iterator[str]]:
+    """Return how a table is written, and all its lines.
+
+    Args:
+        lines: With their line ends.
+        text: What a person says.
+        tabs: Whether the table's name says that tabs stand between its cells.
+    """
+    rest = iter(lines)
+    sample = _take(rest)
+    whole = itertools.chain(sample, rest)
+    notes: list[str] = []
+    delimiter, before = text.character or ("\t" if tabs else None), 0
+    separator = _SEPARATOR_LINE.fullmatch(sample[0]) if sample else None
+    if separator is not None and len(sample) > 1:
+        delimiter, before = text.character or separator[1], 1
+    elif comments := _comments(sample, delimiter):
+        before = comments
+        notes.append(f"{comments} lines that begin with # before the header are left out")
+    begins = sample[before:]
+    if delimiter is None:
+        delimiter = max(DELIMITERS, key=_QUOTED.sub("", begins[0]).count) if begins else ","
+    quoted = text.quoting == "minimal"
+    if text.quoting == "auto":
+        quoted = delimiter not in "\t|^" or _is_quoted(begins, delimiter, len(sample) < _SAMPLE_LINES)
+        if not quoted and any(_starts_with_quote(line, delimiter) for line in begins):
+            notes.append("quotes are read as characters of the cells (--quoting minimal takes them off)")
+    spaced = quoted and delimiter in ",;" and _is_spaced(begins, delimiter)
+    return Dialect(delimiter, quoted, spaced, before, tuple(notes)), whole
+
+
+def _take(lines: Iterator[str]) -> list[str]:
+    """Return the first lines, so many that they tell how the others are written."""
+    sample: list[str] = []
+    characters = 0
+    for line in lines:
+        sample.append(line)
+        characters += len(line)
+        if len(sample) == _SAMPLE_LINES or characters > _SAMPLE_CHARACTERS:
+            break
+    return sample
+
+
+def _comments(sample: Sequence[str], delimiter: str | None) -> int:
+    """Return how many lines at the start are comments: they begin with # and have other cells than those below."""
+    count = 0
+    while count < len(sample) and sample[count].startswith("#"):
+        count += 1
+    if not 0 < count < len(sample):
+        return 0
+    below = sample[count]
+    known = delimiter or max(DELIMITERS, key=_QUOTED.sub("", below).count)
+    return count if below.count(known) and sample[count - 1].count(known) != below.count(known) else 0
+
+
+def _is_quoted(lines: Sequence[str], delimiter: str, whole: bool) -> bool:
+    """Tell whether a table is written with quotes as CSV is, where most programs write none.
+
+    So it is where every cell that is no number stands in quotes; or where some cells do, and each of them had to: it
+    holds a delimiter, a line end or a quote written twice. Unless the lines are the ``whole`` table, the last row may
+    be cut off.
+    """
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return False  # a quote that nothing closes, or text after a closing one
+    width = len(rows[0]) if rows else 0
+    if any(len(row) != width or rows_inside(row, delimiter, width) for row in (rows if whole else rows[:-1]) if row):
+        return False
+    text = "".join(lines)
+    quoted = _WHOLE.findall(text)
+    cells = [cell for row in rows for cell in row]
+    throughout = len(quoted) >= sum(not _NUMBER_OR_NOTHING.fullmatch(cell) for cell in cells)
+    needed = all(delimiter in cell or "\n" in cell or "\r" in cell or '""' in cell[1:-1] for cell in quoted)
+    return bool(quoted) and (throughout or needed)
+
+
+def rows_inside(cells: Sequence[str], delimiter: str, width: int) -> int:
+    """Return over how many lines a cell goes that cut up make whole rows, as where a quote stands that was none."""
+    for place, cell in enumerate(cells):
+        first, *inner = cell.split("\n")
+        whole = inner and width > 1 and first.count(delimiter) == width - 1 - place
+        if whole and inner[-1].count(delimiter) == place and all(x.count(delimiter) == width - 1 for x in inner[:-1]):
+            return len(inner) + 1
+    return 0
+
+
+def _starts_with_quote(line: str, delimiter: str) -> bool:
+    return any(cell.startswith('"') for cell in line.split(delimiter))
+
+
+def _is_spaced(lines: Sequence[str], delimiter: str) -> bool:
+    """Tell whether a space follows every delimiter that stands outside quotes."""
+    plain = [_QUOTED.sub('""', line.rstrip("\r\n")) for line in lines[:-1] or lines]
+    counted = [(line.count(delimiter), line.count(f"{delimiter} ")) for line in plain if line.strip()]
+    return bool(counted) and all(count and count == spaced for count, spaced in counted)
