@@ -34,6 +34,7 @@ _NAMES = (
 )  # fmt: skip
 _PACKED = re.compile(rb"DivX\d+(?:b|Build)\d+p")  # as encoders write that two frames may be in a packet
 _HEAD = 2**16  # bytes in which they do
+_CHUNK = 8  # bytes of an empty chunk of an AVI
 _STORED_OUT_OF_ORDER = ("h264", "hevc")  # of which AVI does not tell when they are shown
 
 
@@ -99,7 +100,7 @@ def _decode(
     if timeline is None:
         yield from _decode_in_order(content, packets, least, times_of, max_pixels, max_frames)
         return
-    timeline = replace(timeline, end=max(timeline.end, int(timeline.pts[timeline.order[0]]) + least))
+    timeline = replace(timeline, end=max(timeline.end, least))
     wanted = timeline.shown_at(times_of(timeline.seconds))
     needed = timeline.needed_for(wanted)
     _check_count(int(np.count_nonzero(needed)), max_frames)
@@ -121,7 +122,8 @@ def _decode_in_order(
     """Decode all frames to learn when they are shown, and again to return those that are asked for."""
     with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
         times = sequence_of(_all_frames(container, stream, decoder), packets, max_frames)
-    times = replace(times, end=max(times.end, int(times.starts[0]) + least))
+    empty = least - int(packets.dts[-1]) - packets.step if least else 0
+    times = replace(times, end=times.end + max(0, empty))
     wanted = times.shown_at(times_of(times.seconds))
     with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
         for frame in _at(wanted, enumerate(_all_frames(container, stream, decoder))):
@@ -147,7 +149,7 @@ def _check_count(count: int, max_frames: int) -> None:
 
 
 def _check_complete(container: Any, stream: Any, packets: Packets, content: bytes) -> int:
-    """Return for how long the file says that it is shown at least, in ticks.
+    """Return until when the file is shown at least, in ticks.
 
     Raises:
         UnusableError: ``corrupt`` where frames that the file lists are not in it, or where it is a photograph.
@@ -157,8 +159,9 @@ def _check_complete(container: Any, stream: Any, packets: Packets, content: byte
         raise UnusableError("corrupt", "not a video")
     if container_name == "avi":
         found = len(packets) + count_empty_chunks(content, stream.index)
-        _check_found(found, stream.frames)
-        return int(stream.frames)
+        listed = stream.frames if stream.frames * _CHUNK < len(content) else 0  # as writers to a pipe leave it
+        _check_found(found, listed)
+        return int(listed)
     if container_name.startswith("mov"):
         entries = getattr(stream, "index_entries", ())
         _check_found(len(packets), sum(1 for number in range(len(entries)) if entries[number].size))
@@ -185,8 +188,7 @@ def _undamaged(frame: Any) -> Any:
 
 def _frames(container: Any, stream: Any, decoder: Any, timeline: Timeline, needed: Array) -> Iterator[tuple[int, Any]]:
     """Decode the needed packets, run by run; return each frame with when it is shown, in ticks."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], needed, [False]])))
-    stops = dict(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    stops = timeline.runs(needed)
     first = stop = 0
     times: Iterator[int] = iter(())
     for number, packet in enumerate(packet for packet in container.demux(stream) if packet.size):

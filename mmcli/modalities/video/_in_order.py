@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.video._packets import Packets
+from mmcli.modalities.video._packets import Packets, pace
 from mmcli.modalities.video._timeline import latest
 from mmcli.store.columns import Array
 
@@ -59,16 +59,11 @@ def sequence_of(frames: Iterator[Any], packets: Packets, max_frames: int) -> Seq
     if not given:
         raise UnusableError("corrupt", "0 frames")
     told = packets.told[:, 1].all()
-    pace = _pace(packets.dts[1:] - packets.dts[:-1] if told else packets.durations) or packets.step
+    step = pace(np.diff(packets.dts) if told else packets.durations) or packets.step
     if not told:
-        return Sequenced(np.arange(len(given)) * pace, len(given) * pace, packets.tick)
+        return Sequenced(np.arange(len(given)) * step, len(given) * step, packets.tick)
     starts: list[int] = []
     for time in given:
-        least = starts[-1] + (1 if time is not None else pace) if starts else int(packets.dts[0])
+        least = starts[-1] + (1 if time is not None else step) if starts else int(packets.dts[0])
         starts.append(least if time is None else max(time, least))
-    return Sequenced(np.array(starts, np.int64), starts[-1] + pace, packets.tick)
-
-
-def _pace(durations: Array) -> int:
-    positive = durations[durations > 0]
-    return int(np.median(positive)) if len(positive) else 0
+    return Sequenced(np.array(starts, np.int64), starts[-1] + step, packets.tick)

@@ -14,7 +14,9 @@ from mmcli.store.columns import Array
 
 _MOST = 2_000_000  # 18 hours of 30 frames a second
 _RESTARTING = ("mpegts", "mpeg")  # formats whose files may be joined as they are, timestamps and all
-_BACK, _AHEAD = Fraction(-1, 10), 10  # seconds by which timestamps may go wrong before they count as restarted
+_RAW = ("h264", "hevc", "m4v", "mpegvideo")  # formats without timestamps, of which FFmpeg guesses some
+_ON_ONE_CANVAS = ("apng", "gif")  # codecs whose frames may be patches on those before
+_APART = 10  # seconds by which timestamps may jump before they count as restarted
 _UNTOLD = -(2**62)
 
 
@@ -58,13 +60,13 @@ def read_packets(container: Any, stream: Any) -> Packets:
     step = _usual_duration(stream, tick)
     rows: list[tuple[int, int, int, bool, bool]] = []
     restarts: list[int] = []
-    joined = _joiner(tick, step) if container.format.name in _RESTARTING else _as_stored
+    times_of = _times_of(container.format.name, tick, step)
     for packet in container.demux(stream):
         if not packet.size:
             continue
         if len(rows) == _MOST:
             raise UnusableError("skipped", f"more than {_MOST} frames")
-        times, restarted = joined(packet.pts, packet.dts)
+        times, restarted = times_of(packet.pts, packet.dts)
         if restarted:
             restarts.append(len(rows))
         pts, dts = (_UNTOLD if time is None else time for time in times)
@@ -73,19 +75,40 @@ def read_packets(container: Any, stream: Any) -> Packets:
         raise UnusableError("corrupt", "0 frames")
     shown, decoded, durations, keys, hidden = (np.array(values, np.int64) for values in zip(*rows, strict=True))
     told = np.stack([shown, decoded], axis=1) != _UNTOLD
+    if container.format.name == "avi":  # empty chunks lie between those with pictures, each of which counts as one
+        durations[:], step = 0, pace(np.diff(decoded)) or step
+    if _leans_on_all(container.format.name, stream.codec_context, bool(keys.all())):
+        keys[1:] = 0
     return Packets(
         shown, decoded, told, durations, keys > 0, hidden > 0, np.array(restarts, np.int64), tick, step,
     )  # fmt: skip
 
 
+def _leans_on_all(container: str, codec_context: Any, all_keys: bool) -> bool:
+    """Tell whether each frame may need all before it, though packets say that they need no other."""
+    if codec_context.name in _ON_ONE_CANVAS:
+        return True
+    return container == "avi" and all_keys and not codec_context.codec.intra_only  # without a list of chunks
+
+
+def pace(durations: Array) -> int:
+    """Return the usual one of durations; 0 where none is known."""
+    positive = durations[durations > 0]
+    return int(np.median(positive)) if len(positive) else 0
+
+
 _Times = tuple[int | None, int | None]
+_TimesOf = Callable[[int | None, int | None], tuple[_Times, bool]]
 
 
-def _as_stored(pts: int | None, dts: int | None) -> tuple[_Times, bool]:
-    return (pts, dts), False
+def _times_of(container: str, tick: Fraction, step: int) -> _TimesOf:
+    """Return what gives the times of a packet, by what FFmpeg says, and tells whether they restarted with it."""
+    if container in _RAW:
+        return lambda pts, dts: ((None, None), False)
+    return _joiner(tick, step) if container in _RESTARTING else lambda pts, dts: ((pts, dts), False)
 
 
-def _joiner(tick: Fraction, step: int) -> Callable[[int | None, int | None], tuple[_Times, bool]]:
+def _joiner(tick: Fraction, step: int) -> _TimesOf:
     """Return what moves the times of packets so that a file that was joined to another follows it."""
     expected: int | None = None
     offset = 0
@@ -96,7 +119,7 @@ def _joiner(tick: Fraction, step: int) -> Callable[[int | None, int | None], tup
         if time is None:
             return (pts, dts), False
         wrong = 0 if expected is None else time + offset - expected
-        restarted = not _BACK <= wrong * tick <= _AHEAD
+        restarted = abs(wrong * tick) > _APART or (dts is not None and wrong < -step)
         if restarted:
             offset -= wrong
         expected = time + offset + step

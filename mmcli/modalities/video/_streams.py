@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ _DEMUXERS = (
     "wav,yuv4mpegpipe"
 )
 _WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave it out
+_HEVC_ALPHA = re.compile(rb"\x4e[\x01\x09]\xa5")  # a message of the alpha layer, which FFmpeg 9 is the first to read
 _DEFAULT_STREAM = 5_000_000  # pixels by which a stream may be smaller than others if it is the default
 
 
@@ -59,13 +61,20 @@ def _pictures_stream(container: Any) -> Any:
 
 
 def _decoder(stream: Any) -> Any:
-    """Return what decodes a stream: its own decoder, or where it has transparency one that keeps that."""
+    """Return what decodes a stream: its own decoder, or where it has transparency one that keeps that.
+
+    Raises:
+        UnusableError: ``skipped`` where no decoder keeps it.
+    """
     import av
 
-    codec = stream.codec_context.name
-    if codec not in _WITH_ALPHA or stream.metadata.get("alpha_mode") != "1":
-        return stream.codec_context
+    context = stream.codec_context
+    unread = UnusableError("skipped", "its transparency cannot be read: convert it to ProRes 4444 or VP9")
+    if context.name == "hevc" and _HEVC_ALPHA.search(context.extradata or b"") and "a" not in (context.pix_fmt or ""):
+        raise unread
+    if context.name not in _WITH_ALPHA or stream.metadata.get("alpha_mode") != "1":
+        return context
     try:
-        return av.CodecContext.create(_WITH_ALPHA[codec], "r")
+        return av.CodecContext.create(_WITH_ALPHA[context.name], "r")
     except ValueError:  # a build of FFmpeg without libvpx
-        raise UnusableError("skipped", "its transparency cannot be read: convert it to ProRes 4444") from None
+        raise unread from None

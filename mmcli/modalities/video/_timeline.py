@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from mmcli.store.columns import Array
 _ROUNDING = Fraction(1, 1000)  # some containers round to milliseconds when a frame is shown
 _REORDERED = 32  # frames at most that are stored before another and shown after it
 _BEFORE, _AFTER = 4, 2
-_MPEG = ("mpeg1video", "mpeg2video")
+_MPEG = ("mpeg1video", "mpeg2video", "mpeg4")
 
 
 def latest(shown: Array, tick: Fraction, times: Sequence[Fraction]) -> Array:
@@ -40,6 +41,7 @@ class Timeline:
         order: The numbers of the frames that are shown, in the order of time.
         end: When the last is shown no more, in ticks.
         tick: In seconds.
+        parts: The numbers of the packets with which edits and joined files begin, but for the first.
         joints: The ``pts`` of frames near where a file was joined to another. They seem damaged to FFmpeg, as the
             numbers of what carries them do not go on.
     """
@@ -49,6 +51,7 @@ class Timeline:
     order: Array
     end: int
     tick: Fraction
+    parts: tuple[int, ...] = ()
     joints: frozenset[int] = frozenset()
 
     @property
@@ -74,6 +77,15 @@ class Timeline:
             needed[start : number + 1 + _REORDERED] = True
         return needed
 
+    def runs(self, needed: Array) -> dict[int, int]:
+        """Return where each run of needed packets ends, by where it begins; none goes on from one part to another."""
+        edges = np.concatenate([[0], self.parts, [len(needed)]]).astype(np.int64)
+        begins = needed & ~np.concatenate([[False], needed[:-1]])
+        begins[edges[:-1]] = needed[edges[:-1]]
+        ends = needed & ~np.concatenate([needed[1:], [False]])
+        ends[edges[1:] - 1] = needed[edges[1:] - 1]
+        return dict(zip(np.flatnonzero(begins).tolist(), (np.flatnonzero(ends) + 1).tolist(), strict=True))
+
 
 def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None:
     """Return when the frames are shown; None where only decoding them can tell in which order they are.
@@ -92,30 +104,66 @@ def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None
     segment = np.cumsum(packets.keys)
     shown = ~packets.hidden & ((segment > 0) | (segment[-1] == 0))
     shown &= pts >= pts[np.argmax(packets.keys)]
+    durations = np.where(packets.durations > 0, packets.durations, packets.step)
+    parts = _parts(packets)
+    pts = _in_sequence(pts, shown, durations, parts, set(packets.restarts.tolist()))
     order = np.flatnonzero(shown)
     if not len(order):
         raise UnusableError("corrupt", "0 frames")
     order = order[np.argsort(pts[order], kind="stable")]
-    end = int(pts[order[-1]]) + (int(packets.durations[order[-1]]) or packets.step)
+    end = int(pts[order[-1]] + durations[order[-1]])
     near = {number for place in packets.restarts.tolist() for number in range(place - _BEFORE, place + _AFTER)}
     joints = frozenset(int(pts[number]) for number in near if 0 <= number < len(pts))
-    return Timeline(pts, segment, order, end, packets.tick, joints)
+    return Timeline(pts, segment, order, end, packets.tick, parts, joints)
+
+
+def _parts(packets: Packets) -> tuple[int, ...]:
+    """Return the numbers of the packets with which an edit or a joined file begins, of each but the first."""
+    back = np.flatnonzero(np.diff(packets.dts) < 0) + 1 if packets.told[:, 1].all() else packets.restarts
+    return tuple(np.union1d(packets.restarts, back).tolist())
+
+
+def _in_sequence(pts: Array, shown: Array, durations: Array, parts: Sequence[int], joined: Collection[int]) -> Array:
+    """Return ``pts`` in which joined files follow one another, and no edit begins before the one before it ends."""
+    pts = pts.copy()
+    end: int | None = None
+    for start, stop in pairwise([0, *parts, len(pts)]):
+        numbers = np.flatnonzero(shown[start:stop]) + start
+        if not len(numbers):
+            continue
+        late = 0 if end is None else end - int(pts[numbers].min())
+        pts[start:stop] += late if start in joined else max(0, late)
+        end = int((pts[numbers] + durations[numbers]).max())
+    return pts
 
 
 def _shown(packets: Packets, codec: str, reorders: bool) -> Array | None:
     """Return when each packet's frame is shown, in ticks, where that can be known."""
     known, decoded = packets.told.T
+    if codec in _MPEG and decoded.all():
+        return _by_next_anchor(packets)
     if known.all():
         return packets.pts
-    if not reorders:
-        return _counted_on(np.where(known, packets.pts, packets.dts), known | decoded, packets.step)
-    if codec not in _MPEG or not decoded.all():
+    if reorders:
         return None
-    # A frame that later ones lean on is shown when the next of its kind is decoded.
-    later = np.flatnonzero(~known | (packets.pts != packets.dts))
-    following = np.append(packets.dts[later[1:]], packets.dts[-1] + packets.step)
+    return _counted_on(np.where(known, packets.pts, packets.dts), known | decoded, packets.step)
+
+
+def _by_next_anchor(packets: Packets) -> Array:
+    """Return when frames of MPEG-1, 2 or 4 are shown: ones that others lean on when the next such one is decoded.
+
+    Where packets are told when, that counts; but FFmpeg may guess a wrong time for the last before a file's end.
+    """
+    known = packets.told[:, 0]
+    anchors = np.flatnonzero(~known | (packets.pts != packets.dts))
+    if not len(anchors):
+        return packets.pts
+    following = np.append(packets.dts[anchors[1:]], packets.dts[-1] + packets.step)
+    told = packets.pts[anchors]
+    usual = 2 * np.count_nonzero(told == following) >= np.count_nonzero(known[anchors])
     pts = packets.pts.copy()
-    pts[later] = np.where(known[later], pts[later], following)
+    guessed = usual & ((told > following) | (anchors == anchors[-1]))
+    pts[anchors] = np.where(known[anchors] & ~guessed, told, following)
     return pts
 
 
