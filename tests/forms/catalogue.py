@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forms import arrays, cells, files, hostile, images, sounds, tables, texts, videos
+from tests.forms import arrays, cells, files, hostile, images, played, sounds, tables, texts, videos
 from tests.forms.form import Form, Result, TableForm, run_forms, run_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
@@ -18,7 +18,8 @@ GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
     "Sounds, damaged": ("audio", sounds.DAMAGED),
     "Sounds, hostile": ("audio", hostile.SOUNDS),
     "Videos": ("video", videos.FORMS),
-    "Videos, damaged": ("video", videos.DAMAGED),
+    "Videos as other programs write them": ("video", played.FORMS),
+    "Videos, damaged": ("video", [*videos.DAMAGED, *played.DAMAGED]),
     "Arrays: vectors": ("tensor", arrays.VECTORS),
     "Arrays: one number": ("tensor", arrays.NUMBER),
     "Arrays: sequences": ("tensor", arrays.SEQUENCES),

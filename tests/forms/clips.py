@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 RATE = 10
+_RGB = {1: "rgb24", 2: "rgb48le"}
 PALETTE = np.array(
     [(30, 30, 30), (220, 30, 30), (30, 220, 30), (30, 30, 220), (220, 220, 30),
      (220, 30, 220), (30, 220, 220), (220, 220, 220), (130, 30, 30), (30, 130, 130)], np.uint8
@@ -88,7 +89,8 @@ def film(
             track = output.add_stream(sound[2], rate=sound[1], layout="mono") if sound else None
             for number, values in enumerate(frames):
                 frame = av.VideoFrame.from_ndarray(
-                    values, format=pixels if flat else "rgba" if values.shape[2] == 4 else "rgb24"
+                    values,
+                    format=pixels if flat else "rgba" if values.shape[2] == 4 else _RGB[values.dtype.itemsize],
                 )
                 if colours is not None:
                     frame = frame.reformat(format=pixels, dst_colorspace=colours)

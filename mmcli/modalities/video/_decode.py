@@ -157,6 +157,8 @@ def _check_complete(container: Any, stream: Any, packets: Packets, content: byte
     container_name = container.format.name
     if container_name == "mjpeg" and len(packets) == 1:
         raise UnusableError("corrupt", "not a video")
+    if container_name == "yuv4mpegpipe" and 0 <= packets.stop < len(content):
+        raise UnusableError("corrupt", "truncated or damaged Y4M")
     if container_name == "avi":
         found = len(packets) + count_empty_chunks(content, stream.index)
         listed = stream.frames if stream.frames * _CHUNK < len(content) else 0  # as writers to a pipe leave it

@@ -34,6 +34,7 @@ class Packets:
         restarts: The numbers of packets at which another file was joined to the one before.
         tick: In seconds.
         step: How long a frame is shown that does not tell, in ticks.
+        stop: The byte after the last packet; -1 where it is not known.
     """
 
     pts: Array
@@ -45,6 +46,7 @@ class Packets:
     restarts: Array
     tick: Fraction
     step: int
+    stop: int
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -60,6 +62,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
     step = _usual_duration(stream, tick)
     rows: list[tuple[int, int, int, bool, bool]] = []
     restarts: list[int] = []
+    stop = -1
     times_of = _times_of(container.format.name, tick, step)
     for packet in container.demux(stream):
         if not packet.size:
@@ -70,6 +73,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
         if restarted:
             restarts.append(len(rows))
         pts, dts = (_UNTOLD if time is None else time for time in times)
+        stop = -1 if packet.pos is None else packet.pos + packet.size
         rows.append((pts, dts, packet.duration or 0, packet.is_keyframe, packet.is_discard))
     if not rows:
         raise UnusableError("corrupt", "0 frames")
@@ -80,7 +84,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
     if _leans_on_all(container.format.name, stream.codec_context, bool(keys.all())):
         keys[1:] = 0
     return Packets(
-        shown, decoded, told, durations, keys > 0, hidden > 0, np.array(restarts, np.int64), tick, step,
+        shown, decoded, told, durations, keys > 0, hidden > 0, np.array(restarts, np.int64), tick, step, stop,
     )  # fmt: skip
 
 

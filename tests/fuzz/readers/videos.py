@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mmcli.modalities.video.read import Preprocessor
 from tests.forms.clips import film
+from tests.forms.edited import animation, emptied, packed, with_edits
 from tests.forms.tones import RATE, tone
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes
@@ -20,7 +21,13 @@ FORMATS = (
     ("webm", "libvpx-vp9", "yuv420p"), ("avi", "mjpeg", "yuvj420p"), ("avi", "libx264", "yuv420p"),
     ("avi", "rawvideo", "bgr24"), ("mpegts", "mpeg2video", "yuv420p"), ("mpeg", "mpeg1video", "yuv420p"),
     ("flv", "flv", "yuv420p"), ("asf", "wmv2", "yuv420p"), ("gif", "gif", "rgb8"),
+    ("apng", "apng", "rgb24"), ("h264", "libx264", "yuv420p"), ("m4v", "mpeg4", "yuv420p"),
+    ("mjpeg", "mjpeg", "yuvj420p"), ("mpeg2video", "mpeg2video", "yuv420p"), ("yuv4mpegpipe", "rawvideo", "yuv420p"),
+    ("mpegts", "libx264", "yuv420p"),
 )  # fmt: skip
+
+
+_HDR = "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
 
 
 def make(folder: Path) -> Reader:
@@ -32,6 +39,13 @@ def make(folder: Path) -> Reader:
         for container, codec, pixels in FORMATS
     }
     files["with sound"] = film(frames, rate=25, sound=(tone(440, 0.3), RATE, "aac"))
+    files["joined"] = 2 * files["mpegts libx264"]
+    files["WebP"] = animation("WEBP", frames, [40] * len(frames))
+    files["alpha"] = film([np.dstack([frame, frame[..., :1]]) for frame in frames], "webm", "libvpx-vp9", "yuva420p")
+    files["HDR"] = film(frames, "mp4", "libx265", "yuv420p10le", options={"x265-params": _HDR})
+    files["edits"] = with_edits(film(frames, rate=25, gop=3, b_frames=2), [(120, 160), (40, -1), (80, 0)])
+    files["packed"] = packed()
+    files["empty chunks"] = emptied(files["avi mjpeg"], (2, 5))
     readers = [
         Preprocessor(("a",), size=16, frames=3, max_pixels=100_000, max_decode_frames=200),
         Preprocessor(("a",), size=16, fps=10, resize="pad", max_pixels=100_000, max_decode_frames=200),
