@@ -69,6 +69,7 @@ def preprocess(
 
         def finish(folder: Path) -> None:
             bad.check()
+            transform.notices.report(reporter)
             files = [name for name, part in transform.preprocessors.items() if part.threaded]
             check_leaks(folder, files, intake.split_of, on_leak, reporter)
 

@@ -8,67 +8,118 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmcli.errors import UnusableError
+from mmcli.modalities.image._levels import float_levels, whole_levels
+from mmcli.modalities.notices import notice
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageCms import ImageCmsTransform
 
 _LARGEST_PROFILE = 4 * 2**20
+_MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
+_SAME = 1  # levels that an image may be away from sRGB to need no conversion
+_STEPS = 9
 
 
-def to_colour(image: Image) -> Image:
-    """Return the image in RGB, or in RGBA where it has transparency, its colour profile applied."""
-    profile = image.info.get("icc_profile") or b""
+def to_colour(image: Image, profile: bytes) -> Image:
+    """Return the image in RGB, or in RGBA where it has transparency, its colour profile applied.
+
+    A profile that cannot be applied is left out, and a notice says so.
+    """
     if image.mode == "F" or image.mode.startswith("I"):
         image = _to_bytes(image)
-    transparent = image.has_transparency_data
-    if image.mode != "LAB" and (transparent or image.mode not in ("L", "CMYK")):
-        image = _in_mode(image, "RGBA" if transparent else "RGB")
-    if image.mode == "LAB" or 0 < len(profile) <= _LARGEST_PROFILE:
-        transform = _to_srgb(profile, image.mode)
+    image = _in_simple_mode(image)
+    if image.mode == "LAB":
+        return _lab_to_srgb().apply(image)
+    if profile:
+        transform, problem = _to_srgb(profile, image.mode)
+        if problem:
+            notice(f"a colour profile is not applied: {problem},")
         if transform is not None:
-            return transform.apply(image)
-    return image if transparent else _in_mode(image, "RGB")
+            return _apply(transform, image)
+    return _in_mode(image, "RGBA" if image.mode in ("LA", "RGBA") else "RGB")
+
+
+def _in_simple_mode(image: Image) -> Image:
+    """Return an image in L, LA, RGB, RGBA, CMYK or LAB."""
+    if image.mode in ("La", "RGBa"):
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if image.mode in ("LAB", "LA", "RGBA"):
+        return image
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "CMYK") else _in_mode(image, "RGB")
 
 
 def _in_mode(image: Image, mode: str) -> Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-@lru_cache(maxsize=16)
-def _to_srgb(profile: bytes, mode: str) -> ImageCmsTransform | None:
-    """Return what converts pixels of a profile to sRGB; None where they are that already, or the profile is damaged.
+def _apply(transform: ImageCmsTransform, image: Image) -> Image:
+    if image.mode != "LA":
+        return transform.apply(image)
+    grey, alpha = image.split()
+    colours = transform.apply(grey)
+    colours.putalpha(alpha)
+    return colours
 
-    Profiles of another mode than the image's count as damaged.
+
+@lru_cache(maxsize=1)
+def _lab_to_srgb() -> ImageCmsTransform:
+    from PIL import ImageCms
+
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+
+
+@lru_cache(maxsize=16)
+def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
+    """Return what converts pixels of a profile to sRGB, or why it cannot be applied.
+
+    Neither where the pixels are sRGB already, which the numbers of the profile decide and not its name.
     """
     from PIL import ImageCms
 
-    target = ImageCms.createProfile("sRGB")
+    mode = "L" if mode == "LA" else mode
+    if len(profile) > _LARGEST_PROFILE:
+        return None, f"more than {_LARGEST_PROFILE} bytes"
     try:
-        if mode == "LAB":
-            return ImageCms.buildTransform(ImageCms.createProfile("LAB"), target, "LAB", "RGB")
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return None
-        return ImageCms.buildTransform(source, target, mode, "RGBA" if mode == "RGBA" else "RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        return None
+        space = source.profile.xcolor_space.strip()
+        target = ImageCms.createProfile("sRGB")
+        if space == "RGB" and mode == "L":
+            same = ImageCms.buildTransform(source, target, "RGB", "RGB")
+            return None, "" if _changes_nothing(same, "L") else "one of RGB on a grey image"
+        if mode not in _MODES.get(space, ()):
+            return None, f"one of {space} on an image in {mode}"
+        transform = ImageCms.buildTransform(source, target, mode, "RGBA" if mode == "RGBA" else "RGB")
+        return (None if mode != "CMYK" and _changes_nothing(transform, mode) else transform), ""
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return None, "it is damaged"
+
+
+def _changes_nothing(transform: ImageCmsTransform, mode: str) -> bool:
+    """Tell whether a transform leaves colours from all over their space as they are."""
+    from PIL import Image as pil
+
+    if mode == "L":
+        levels = np.arange(256, dtype=np.uint8)[None]
+        colours = np.repeat(levels[..., None], 3, axis=2)
+        pixels = pil.fromarray(levels if transform.input_mode == "L" else colours)
+    else:
+        steps = np.rint(np.linspace(0, 255, _STEPS)).astype(np.uint8)
+        colours = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+        pixels = pil.fromarray(colours).convert(mode)
+    shown = np.asarray(transform.apply(pixels).convert("RGB")).astype(int)
+    return bool(np.abs(shown - colours).max() <= _SAME)
 
 
 def _to_bytes(image: Image) -> Image:
     """Scale grey levels to 8 bits: of 16 bits, or float from 0 to 1 or to 255."""
     from PIL import Image as pil
 
-    values = np.asarray(image).astype(np.float32)
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(values).all():
-        raise UnusableError("corrupt", "NaN or infinite pixels")
-    limit = 65535.0 if image.mode != "F" else 1.0 if high <= 1 else 255.0
-    if low < 0 or high > limit:
-        raise UnusableError("skipped", f"grey levels from {low:g} to {high:g}, expected 0 to {limit:g}")
-    grey = pil.fromarray((values * (255 / limit) + 0.5).astype(np.uint8))
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey.putalpha(pil.fromarray(np.where(values == transparent, 0, 255).astype(np.uint8)))
-    return grey
+    values = np.asarray(image)
+    if image.mode == "F":
+        return pil.fromarray(float_levels(values))
+    return pil.fromarray(whole_levels(values, 16))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,7 +13,12 @@ from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.files import read_cell
 from mmcli.modalities.image._colour import to_colour
+from mmcli.modalities.image._colour_space import ColourSpace, nclx_space
+from mmcli.modalities.image._formats import HEIF, decoders, format_of, heic_is_read, is_heic, problem_of
 from mmcli.modalities.image._missing_pixels import jpeg_scans, open_ended_jpeg, png_is_changed, png_is_short
+from mmcli.modalities.image._png import colour_space, show_key
+from mmcli.modalities.image._tiff import read_tiff, tiff_layout
+from mmcli.modalities.notices import notice
 from mmcli.modalities.pictures import Resize, background_colour, fit, flatten
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
@@ -23,16 +26,6 @@ from mmcli.store.state import State
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# EPS is a program that an interpreter would run; the others hand over to programs or libraries outside.
-_NOT_DECODED = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "MPEG"})
-_SIGNATURES = (
-    (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (0, b"BM", "BMP"),
-    (0, b"II*\0", "TIFF"), (0, b"MM\0*", "TIFF"), (0, b"II+\0", "TIFF"), (0, b"\0\0\1\0", "ICO"),
-    (8, b"WEBP", "WebP"), (4, b"ftypavi", "AVIF"), (4, b"jP  ", "JPEG2000"), (0, b"qoif", "QOI"),
-)  # fmt: skip
-_NOT_READ = (
-    (4, b"ftyphei", "HEIC"), (4, b"ftyphev", "HEIC"), (4, b"ftypmif", "HEIC"), (0, b"<svg", "SVG"), (0, b"%PDF", "PDF"),
-)  # fmt: skip
 _ORIENTATION = 0x0112
 _MOST_SCANS = 100  # progressive JPEGs have about ten
 _JPEG_REDUCTION = 2  # a JPEG is decoded at no less than this many times the size it is resized to
@@ -53,7 +46,7 @@ class Preprocessor:
         MmcliError: The size or the limit is not positive, or the background is no colour.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     fitted: ClassVar[bool] = False
     threaded: ClassVar[bool] = True
 
@@ -85,33 +78,54 @@ class Preprocessor:
         Raises:
             UnusableError: ``corrupt`` where pixels are missing or damaged, ``skipped`` where there are too many.
         """
-        from PIL import Image
+        from PIL import Image as pil
 
-        formats = _prepare(self.max_pixels)
-        name = next((name for at, sign, name in _SIGNATURES if content.startswith(sign, at)), None)
+        formats = decoders(self.max_pixels)
+        name = format_of(content)
+        if is_heic(content) and heic_is_read():
+            formats = (*formats, HEIF)
         if name == "JPEG" and jpeg_scans(content) > _MOST_SCANS:
             raise UnusableError("skipped", f"a JPEG of more than {_MOST_SCANS} scans")
         try:
-            image: Image.Image = Image.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
-            self._check_size(image)
-            name = image.format or name
-            self._draft(image)
-            image.load()
-            self._check_size(image)  # icons hold images of other sizes than they say
-            if name == "PNG":
-                _check_png(image, content)
-            upright = _turn(to_colour(image), image)
+            image = self._tiff(content) if name == "TIFF" else None
+            if image is None:
+                image = pil.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
+                name = image.format or name
+                image = self._loaded(image, content)
+            upright = _turn(to_colour(image, _profile(image, content, name)), image)
             fitted = flatten(fit(upright, self.size, self.resize, self._fill), self._fill)
         except UnusableError:
             raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        except (pil.DecompressionBombError, pil.DecompressionBombWarning):
             raise self._too_large() from None
         except Exception as error:  # a decoder given damaged bytes fails in any way
-            raise _problem(content, name, error) from None
+            raise problem_of(content, name, error) from None
         return {"": np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))}
 
-    def _check_size(self, image: Image) -> None:
-        if image.width * image.height > self.max_pixels:
+    def _tiff(self, content: bytes) -> Image | None:
+        """Return a TIFF that Pillow would refuse or read wrongly; None of another."""
+        try:
+            layout = tiff_layout(content)
+        except Exception:  # damaged bytes fail in any way; Pillow may know more
+            return None
+        if layout is None or layout.is_plain:
+            return None
+        self._check_size(layout.size)
+        return read_tiff(content, layout)
+
+    def _loaded(self, image: Image, content: bytes) -> Image:
+        """Return an image that is open with its pixels decoded."""
+        self._check_size(image.size)
+        self._draft(image)
+        image.load()
+        self._check_size(image.size)  # icons hold images of other sizes than they say
+        if image.format == "PNG":
+            _check_png(image, content)
+            return show_key(image, content)
+        return image
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if size[0] * size[1] > self.max_pixels:
             raise self._too_large()
 
     def _too_large(self) -> UnusableError:
@@ -150,34 +164,6 @@ class Preprocessor:
         """Take over nothing."""
 
 
-@cache
-def _prepare(max_pixels: int) -> tuple[str, ...]:
-    """Load Pillow's decoders, raise its own limit to this one, and return the formats to accept."""
-    from PIL import Image
-
-    Image.init()
-    Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # never lower: other threads may need it
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of it is in the ledger
-    _quiet_libtiff()
-    return tuple(name for name in Image.ID if name not in _NOT_DECODED)
-
-
-def _quiet_libtiff() -> None:
-    """Stop libtiff, which Pillow decodes by, from writing of its own to standard error."""
-    import ctypes
-
-    from PIL import _imaging
-
-    try:
-        library = ctypes.CDLL(_imaging.__file__)
-        for name in ("TIFFSetErrorHandler", "TIFFSetErrorHandlerExt"):
-            set_handler = getattr(library, name)
-            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
-            set_handler(None)
-    except (OSError, AttributeError):
-        return  # a Pillow whose libtiff cannot be reached: its lines are harmless
-
-
 def _check_png(image: Image, content: bytes) -> None:
     """Refuse a PNG whose pixels, which Pillow has decoded, are not all there or not what they were."""
     if png_is_changed(content):
@@ -186,6 +172,20 @@ def _check_png(image: Image, content: bytes) -> None:
     # One that ended early has a black last row, or is interlaced.
     if (image.info.get("interlace") or not last.tobytes().strip(b"\0")) and png_is_short(content):
         raise UnusableError("corrupt", "truncated PNG")
+
+
+def _profile(image: Image, content: bytes, name: str | None) -> bytes:
+    """Return the ICC profile of an image's pixels; empty where they are sRGB's, or nothing is said of them."""
+    space: ColourSpace | None = None
+    if name == "PNG":
+        space = colour_space(content)
+    elif name in ("AVIF", HEIF) and not image.info.get("icc_profile"):
+        space = nclx_space(content)
+    if space is None:
+        return image.info.get("icc_profile") or b""
+    if space.dynamic_range:
+        notice(f"{space.dynamic_range} (high dynamic range) is shown as if it were sRGB")
+    return space.profile or b""
 
 
 def _turn(image: Image, source: Image) -> Image:
@@ -202,18 +202,3 @@ def _turn(image: Image, source: Image) -> Image:
     }  # fmt: skip
     turn = turns.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
-
-
-def _problem(content: bytes, name: str | None, error: Exception) -> UnusableError:
-    """Say why an image cannot be decoded, as far as the decoder knows."""
-    from PIL import UnidentifiedImageError
-
-    if name is None:
-        other = next((other for at, sign, other in _NOT_READ if content.startswith(sign, at)), None)
-        if other is not None:
-            return UnusableError("skipped", f"{other} cannot be read: convert it to PNG or JPEG")
-        return UnusableError("corrupt", "not an image")
-    if isinstance(error, UnidentifiedImageError):
-        return UnusableError("corrupt", f"damaged or truncated {name}, or one of a rare kind")
-    truncated = "truncated" in str(error).lower()
-    return UnusableError("corrupt", f"{'truncated' if truncated else 'damaged or truncated'} {name}")

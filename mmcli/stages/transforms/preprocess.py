@@ -11,6 +11,7 @@ import numpy as np
 
 from mmcli.errors import AbsentError, MmcliError, UnusableError
 from mmcli.modalities import Media, Preprocessor
+from mmcli.modalities.notices import Notices, listening
 from mmcli.registry import KINDS
 from mmcli.runtime import Runtime
 from mmcli.stages.transforms import Lookup
@@ -56,6 +57,7 @@ class PreprocessTransform:
         names_lacking: Whether a row without any column of a modality is told from one whose cells are empty.
         recorded: By modality the version and arguments that a loaded transform was recorded with, which name what it
             makes: arguments that have been added since stand at their defaults.
+        notices: What readers said of inputs that are ok.
         trusted: Gives the key of a row's input where its file need not be read to know it; None elsewhere.
     """
 
@@ -75,6 +77,7 @@ class PreprocessTransform:
         self.id_column = id_column
         self.names_lacking = False
         self.recorded: dict[str, dict[str, Any]] = {}
+        self.notices = Notices()
         self.trusted: Callable[[str, Row], bytes | None] = lambda name, row: None
         self._fingerprints: dict[str, str] = {}
 
@@ -200,11 +203,14 @@ class PreprocessTransform:
         if position is not None:
             return key, earlier.item(name, position)
         try:
-            return key, part.decode(content)
+            with listening() as heard:
+                item = part.decode(content)
         except UnusableError as problem:
             return key, problem
         except MmcliError as error:
             raise type(error)(f"sample {row.get(self.id_column)!r}, {name}: {error}") from None
+        self.notices.add(name, str(row.get(self.id_column)), heard)
+        return key, item
 
     def _column(self, part: Preprocessor, items: list[Item]) -> Column:
         decoded = [found if isinstance(found, dict) else None for _, found in items]
