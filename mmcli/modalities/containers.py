@@ -9,10 +9,16 @@ from typing import Any
 _LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index would make it take all there are
 _TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this
 _SEGMENT = b"\x18\x53\x80\x67"
+_ELEMENTS = (
+    b"\xa3", b"\xa0", b"\xe7", b"\xab", b"\xa7", b"\xec", b"\xbf", b"\x1f\x43\xb6\x75", b"\x11\x4d\x9b\x74",
+    b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1c\x53\xbb\x6b", b"\x12\x54\xc3\x67", b"\x19\x41\xa4\x69",
+    b"\x10\x43\xa7\x70",
+)  # fmt: skip  # of a Matroska segment and of a cluster
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
 _MEDIA_BOXES = (b"moov", b"mdat", b"moof")  # without all of which sound or pictures lack a part
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LAST_PAGE = 4
+_GOES_ON = 255  # the size of a part of a packet that ends on the next page
 
 
 def open_container(content: bytes, demuxers: str) -> Any:
@@ -75,12 +81,13 @@ def is_cut_container(content: bytes) -> bool:
 
 
 def _last_page_is_cut(content: bytes) -> bool:
-    """Tell whether the last page of an Ogg file is cut, or is not marked as the last."""
+    """Tell whether the last page of an Ogg file is cut, or a packet in it; it may lack the mark of the last page."""
     page = content.rfind(b"OggS")
-    segments = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
-    return (
-        not segments or page + 27 + len(segments) + sum(segments) > len(content) or not content[page + 5] & _LAST_PAGE
-    )
+    sizes = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
+    end = page + 27 + len(sizes) + sum(sizes)
+    if not sizes or end > len(content) or b"OggS".startswith(content[end:] or b"?"):
+        return True
+    return sizes[-1] == _GOES_ON and not content[page + 5] & _LAST_PAGE
 
 
 def _boxes_are_cut(content: bytes) -> bool:
@@ -108,12 +115,20 @@ def _is_complete(media: list[bytes]) -> bool:
 
 
 def _segment_is_cut(content: bytes) -> bool:
-    """Tell whether the segment of a Matroska file, after its EBML header, ends past the end."""
+    """Tell whether the segment of a Matroska file, after its EBML header, or what it holds, ends past the end."""
     size, start = _ebml_size(content, 4)
     if size is None or content[start + size : start + size + 4] != _SEGMENT:
         return size is not None and start + size >= len(content)
     inner, begin = _ebml_size(content, start + size + 4)
-    return inner is not None and begin + inner > len(content)
+    return _elements_are_cut(content, begin) if inner is None else begin + inner > len(content)
+
+
+def _elements_are_cut(content: bytes, position: int) -> bool:
+    """Tell whether the last element of a segment whose size is left open, or of its last cluster, ends past the end."""
+    while position < len(content) and (name := next((n for n in _ELEMENTS if content.startswith(n, position)), None)):
+        size, position = _ebml_size(content, position + len(name))
+        position += size or 0
+    return position > len(content)
 
 
 def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forms import arrays, cells, files, hostile, images, played, sounds, tables, texts, videos
+from tests.forms import arrays, cells, files, hostile, images, played, sound_ends, sounds, tables, texts, videos
 from tests.forms.form import Form, Result, TableForm, run_forms, run_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
@@ -15,6 +15,7 @@ GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
     "Images, damaged": ("image", images.DAMAGED),
     "Images, hostile": ("image", hostile.IMAGES),
     "Sounds": ("audio", sounds.FORMS),
+    "Sounds, where they end": ("audio", sound_ends.FORMS),
     "Sounds, damaged": ("audio", sounds.DAMAGED),
     "Sounds, hostile": ("audio", hostile.SOUNDS),
     "Videos": ("video", videos.FORMS),

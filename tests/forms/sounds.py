@@ -154,6 +154,14 @@ TRUNCATED = {
 }  # fmt: skip
 
 
+def cut_packet(content: bytes) -> bytes:
+    """An Ogg file without its last page, whose last packet but one goes on in it."""
+    kept = content[: content.rfind(b"OggS")]
+    page = kept.rfind(b"OggS")
+    last = page + 26 + kept[page + 26]
+    return kept[:last] + b"\xff" + kept[last + 1 :] + bytes(255 - kept[last])
+
+
 def head(content, share: float) -> bytes:
     return content[: int(len(content) * share)]
 
@@ -172,8 +180,7 @@ DAMAGED = [
     *(bad(f"{name}, first {share:.0%}", lambda make=make, share=share: head(make(), share),
           f"{'damaged or ' * (name == 'FLAC')}truncated {name}")
       for name, make in TRUNCATED.items() for share in (0.05, 0.5, 0.97)),
-    bad("Ogg, cut between two pages", lambda: (content := long("OGG", "VORBIS"))[: content.rfind(b"OggS")],
-        "truncated Ogg"),
+    bad("Ogg, cut between two pages inside a packet", lambda: cut_packet(long("OGG", "VORBIS")), "truncated Ogg"),
     bad("WAV that promises 10⁹ samples", lambda: patched(sine(), 40, "<I", 0x7FFEFFFF), "truncated WAV"),
     bad("WAV of 0 Hz", lambda: patched(sine(), 24, "<I", 0), "damaged or truncated WAV"),
     bad("WAV of 2 000 000 000 Hz", lambda: patched(sine(), 24, "<I", 2_000_000_000),

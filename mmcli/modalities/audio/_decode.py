@@ -1,141 +1,106 @@
-"""Decodes the bytes of audio files into mono waveforms, as far as they are needed."""
+"""Decodes the bytes of audio files into mono waveforms, as far as they are needed.
+
+How long a sound is, and whether its file is truncated, is told by how the data end; what a header counts is a claim.
+"""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mmcli.errors import AbsentError, UnusableError
-from mmcli.modalities.audio._truncated import format_name, is_cut, is_mpeg_frame
-from mmcli.modalities.containers import open_container, pictures_of
+from mmcli.errors import UnusableError
+from mmcli.modalities.audio._chunks import mpeg_in_wav, with_open_sizes
+from mmcli.modalities.audio._flac import files_of, promised_samples, samples_to_end
+from mmcli.modalities.audio._libraries import MpegSound, Sound, in_turn, with_pyav, with_soundfile
+from mmcli.modalities.audio._mpeg import is_mpeg_frame, read_mpeg
+from mmcli.modalities.audio._ogg import is_damaged, links_of, with_end_flag
+from mmcli.modalities.audio._tags import without_tags
+from mmcli.modalities.audio._truncated import format_name, is_cut
 from mmcli.store.columns import Array
 
-_BLOCK = 2**20  # samples of all channels together
-_RATES = (1000, 768_000)
-_SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd", b"ID3")
-_HEADER_DURATION = ("mov", "matroska", "asf")  # other containers estimate their duration
-_MISSING = 0.25  # seconds less than the header says that are no damage
-_DEMUXERS = (
-    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
-    "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
-)
-
-
-class _Bytes(io.BytesIO):
-    """Bytes that libsndfile may ask for at a place before their start, as it does where headers are wrong."""
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        try:
-            return super().seek(offset, whence)
-        except ValueError:
-            return self.tell()
+_SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd")
+_MISSING = 0.25  # seconds less than another decoder finds that are no damage
 
 
 def decode(content: bytes, seconds: float) -> tuple[Array, int]:
     """Return a sound's first seconds as the mean of its channels, (S,) float32, and its sample rate in Hz.
 
+    Files joined one after the other (MP3, FLAC, chained Ogg) are read to the end of the last.
+
     Raises:
-        UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
+        UnusableError: ``corrupt`` where it is no audio, damaged, truncated, or empty.
         AbsentError: It is a film without sound.
     """
-    if is_cut(content):
-        raise UnusableError("corrupt", f"truncated {format_name(content)}")
-    found = _with_soundfile(content, seconds) if _is_for_soundfile(content) else None
-    samples, rate = found or _with_pyav(content, seconds)
-    if not len(samples):
+    sound = without_tags(content)
+    if is_cut(sound) or (content and not sound):
+        raise UnusableError("corrupt", f"truncated {format_name(sound or content)}")
+    found = in_turn(_parts(sound), seconds)
+    if not len(found.samples):
         raise UnusableError("corrupt", "0 audio samples")
-    if not np.isfinite(samples).all():
+    if not np.isfinite(found.samples).all():
         raise UnusableError("corrupt", "NaN or infinite samples")
-    return samples, rate
+    return found.samples, found.rate
 
 
-def _is_for_soundfile(content: bytes) -> bool:
-    return is_mpeg_frame(content[:2]) or content.startswith(_SOUNDFILE)
+def _parts(content: bytes) -> Iterator[Callable[[float], Sound]]:
+    """Return what decodes each of the files that were joined.
 
-
-def _with_soundfile(content: bytes, seconds: float) -> tuple[Array, int] | None:
-    """Decode by libsndfile; None where it does not know the format."""
-    import soundfile
-
-    try:
-        sound = soundfile.SoundFile(_Bytes(content))
-    except (soundfile.LibsndfileError, TypeError):
-        return None
-    with sound:
-        needed = _needed(sound.samplerate, seconds)
-        try:
-            samples = _join(_blocks(sound, needed))
-        except soundfile.LibsndfileError:
-            raise UnusableError("corrupt", f"damaged or truncated {format_name(content)}") from None
-        if len(samples) < min(needed, sound.frames) and sound.frames < 2**62:
+    Raises:
+        UnusableError: ``corrupt`` where the last frame of an MP3 is cut in two.
+    """
+    mpeg = mpeg_in_wav(content) or (content if is_mpeg_frame(content[:2]) else None)
+    audio = read_mpeg(mpeg) if mpeg else None
+    if mpeg and audio:
+        if audio.is_cut:
             raise UnusableError("corrupt", f"truncated {format_name(content)}")
-        return samples, sound.samplerate
+        for part in audio.parts:
+            yield MpegSound(mpeg, part)
+    elif content.startswith(b"fLaC"):
+        yield from (lambda seconds, file=file: _flac(file, seconds) for file in files_of(content))
+    elif content.startswith(b"OggS"):
+        yield from (lambda seconds, link=link: _ogg(link, seconds) for link in links_of(content))
+    else:
+        yield lambda seconds: _either(with_open_sizes(content), seconds)
 
 
-def _blocks(sound: Any, needed: int) -> Iterator[Array]:
-    size = max(1, _BLOCK // sound.channels)
-    while needed > 0 and len(block := sound.read(min(size, needed), dtype="float32", always_2d=True)):
-        needed -= len(block)
-        yield block.mean(axis=1)
-
-
-def _with_pyav(content: bytes, seconds: float) -> tuple[Array, int]:
-    try:
-        container = open_container(content, _DEMUXERS)
-    except Exception:  # FFmpeg fed arbitrary bytes
-        name = format_name(content)
-        raise UnusableError("corrupt", "not audio" if name == "audio" else f"damaged or truncated {name}") from None
-    with container:
-        if not container.streams.audio:
-            if pictures_of(container):
-                raise AbsentError("no sound track")
-            raise UnusableError("corrupt", "no sound in it")
-        stream = container.streams.audio[0]
+def _either(content: bytes, seconds: float) -> Sound:
+    """Decode by the one decoder and, where it refuses or stops early, by the other: the longer sound is right."""
+    if not content.startswith(_SOUNDFILE):
         try:
-            rate, promised = int(stream.rate), _promised(container, stream)
-            needed = _needed(rate, seconds)
-            samples = _join(_frames(container, stream, needed))
+            return with_pyav(content, seconds)
         except UnusableError:
-            raise
-        except Exception:  # FFmpeg fed damaged bytes
-            raise UnusableError("corrupt", f"damaged or truncated {format_name(content)}") from None
-        if len(samples) < min(needed, (promised - _MISSING) * rate):
-            raise UnusableError("corrupt", f"truncated {format_name(content)}")
-        return samples, rate
+            if (found := with_soundfile(content, seconds)) is None:
+                raise
+            return found
+    found = with_soundfile(content, seconds)
+    if found is None:
+        return with_pyav(content, seconds)
+    if not found.is_short:
+        return found
+    try:
+        other = with_pyav(content, seconds)
+    except UnusableError:
+        return found
+    return other if len(other.samples) / other.rate > len(found.samples) / found.rate + _MISSING else found
 
 
-def _frames(container: Any, stream: Any, needed: int) -> Iterator[Array]:
-    import av
-
-    # Interleaved: of planes, one for each channel, PyAV takes past the last where there are more than eight.
-    interleaved = av.AudioResampler(format="flt")
-    for frame in container.decode(stream):
-        for part in interleaved.resample(frame):
-            block = part.to_ndarray().reshape(-1, part.layout.nb_channels).mean(axis=1)
-            needed -= len(block)
-            yield block[: len(block) + min(needed, 0)]
-        if needed <= 0:
-            return
+def _ogg(content: bytes, seconds: float) -> Sound:
+    found = _either(with_end_flag(content), seconds)
+    if found.is_short and is_damaged(content):
+        raise UnusableError("corrupt", "damaged Ogg")
+    return found
 
 
-def _promised(container: Any, stream: Any) -> float:
-    """Return the seconds of sound that a header says there are, 0 where it does not."""
-    if not container.format.name.startswith(_HEADER_DURATION):
-        return 0.0
-    if stream.duration is not None:
-        return float(stream.duration * stream.time_base)
-    return 0.0 if container.streams.video or container.duration is None else container.duration / 1e6
-
-
-def _needed(rate: int, seconds: float) -> int:
-    if not _RATES[0] <= rate <= _RATES[1]:
-        raise UnusableError("corrupt", f"damaged audio: a sample rate of {rate} Hz")
-    return round(seconds * rate)
-
-
-def _join(blocks: Iterator[Array]) -> Array:
-    parts = list(blocks)
-    return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, np.float32)
+def _flac(content: bytes, seconds: float) -> Sound:
+    """Decode a FLAC file whose count of samples may be 0, too low or too high."""
+    promised = promised_samples(content)
+    found = with_soundfile(content, seconds) if promised else None
+    if found and not found.is_short:
+        is_all = len(found.samples) < promised or (samples_to_end(content) or 0) <= promised
+        if is_all:
+            return found
+    found = with_pyav(content, seconds)
+    if len(found.samples) < round(seconds * found.rate) and samples_to_end(content) is None:
+        raise UnusableError("corrupt", "truncated FLAC")
+    return found

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
-from math import gcd
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy as np
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.audio._decode import decode
+from mmcli.modalities.audio._resample import resample
 from mmcli.modalities.files import read_cell
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
@@ -40,7 +39,7 @@ class Preprocessor:
         MmcliError: A value is out of its range, or a frequency not below half the sample rate.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fitted: ClassVar[bool] = False
     threaded: ClassVar[bool] = True
 
@@ -90,26 +89,16 @@ class Preprocessor:
         """Return the waveform as (S,) int16.
 
         Raises:
-            UnusableError: ``corrupt`` where it is no audio, damaged, shorter than its header says, or empty.
+            UnusableError: ``corrupt`` where it is no audio, damaged, truncated, or empty.
         """
         samples, rate = decode(content, self.max_decode_seconds if self.trim else self.max_seconds + _MARGIN)
-        samples = self._filter(self._resample(samples, rate))
+        samples = self._filter(resample(samples, rate, self.sample_rate))
         if self.trim:
             samples = _trim(samples)
         samples = _normalize(samples[: self._max_samples], self.normalize)
         if not len(samples):
             raise UnusableError("corrupt", "0 audio samples")
         return {"": np.clip(np.rint(samples * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int16)}
-
-    def _resample(self, samples: Array, rate: int) -> Array:
-        if rate == self.sample_rate:
-            return samples
-        from scipy.signal import resample_poly
-
-        divisor = gcd(rate, self.sample_rate)
-        up, down = self.sample_rate // divisor, rate // divisor
-        resampled: Array = resample_poly(samples, up, down, window=_anti_alias(max(up, down)))
-        return resampled
 
     def _filter(self, samples: Array) -> Array:
         limits = [frequency for frequency in (self.high_pass, self.low_pass) if frequency is not None]
@@ -150,16 +139,6 @@ class Preprocessor:
 
     def load_state(self, state: State) -> None:
         """Take over nothing."""
-
-
-@lru_cache(maxsize=4)
-def _anti_alias(ratio: int) -> Array:
-    """Return a low-pass filter, 90 dB down 12% above half the lower rate; shorter for rates without common divisor."""
-    from scipy.signal import firwin
-
-    half = max(4, min(24, 500_000 // ratio)) * ratio
-    taps: Array = firwin(2 * half + 1, 1 / ratio, window=("kaiser", 8.0))
-    return taps.astype(np.float32)
 
 
 def _trim(samples: Array) -> Array:
