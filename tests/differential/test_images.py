@@ -9,8 +9,9 @@ import pytest
 
 from mmcli.errors import UnusableError
 from mmcli.modalities.image import Preprocessor
-from tests.differential.images import GROUPS
+from tests.differential import coloured_images, images
 
+GROUPS = (*images.GROUPS, *coloured_images.GROUPS)
 QUICK = 25
 """Variants of each group in the quick run; the slow one takes all."""
 

@@ -97,6 +97,14 @@ def rainbow_line(height: int, width: int) -> bytes:
     return encode(pixels, "PNG")
 
 
+def heic(**options) -> bytes:
+    import pillow_heif
+
+    file = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(RGB)).save(file, quality=95, **options)
+    return file.getvalue()
+
+
 LINEAR = quarters([(50, 100, 200)] * 4)
 AS_SRGB = [tuple(np.rint(from_linear((50, 100, 200))).astype(int))] * 4
 SWAPPED = [(green, red, blue) for red, green, blue in AS_SRGB]
@@ -150,6 +158,8 @@ FORMS = [
     ok("TIFF, CMYK", lambda: cmyk("TIFF")),
     ok("BMP", lambda: encode(RGB, "BMP"), suffix=".bmp"),
     ok("ICO", lambda: encode(RGB, "ICO", sizes=[(16, 16), (32, 32)]), means="its largest picture"),
+    lossy("HEIC", heic, suffix=".heic"),
+    lossy("HEIC, its pixels of 4:4:4", lambda: heic(chroma=444)),
     lossy("AVIF", lambda: encode(RGB, "AVIF", quality=95)),
     ok("JPEG 2000", lambda: encode(RGB, "JPEG2000")),
     ok("PPM", lambda: encode(RGB, "PPM")),
@@ -217,7 +227,9 @@ DAMAGED = [
     bad("zeros", lambda: bytes(5000), "not an image"),
     bad("start of a sound file", lambda: b"RIFF\0\0\0\0WAVEfmt ", "not an image"),
     bad("EPS, which is a program", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),
-    bad("HEIC", lambda: b"\0\0\0\x18ftypheic" + bytes(50), "HEIC cannot be read: convert it to PNG or JPEG", "skipped"),
+    bad("HEIC, its pictures missing", lambda: b"\0\0\0\x18ftypheic" + bytes(50),
+        "damaged or truncated HEIC, or one of a rare kind"),
+    bad("HEIC, first half", lambda: cut(heic(), 0.5), "damaged or truncated HEIC, or one of a rare kind"),
     bad("SVG", lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG cannot be read: convert it to PNG or JPEG",
         "skipped"),
     *(bad(f"{form}{', ' + ' '.join(map(str, options.values())) if options else ''}, first {share:.0%}".replace(

@@ -21,10 +21,15 @@ _SAME = 1  # levels that an image may be away from sRGB to need no conversion
 _STEPS = 9
 
 
-def to_colour(image: Image, profile: bytes) -> Image:
+def to_colour(image: Image, profile: bytes, *, of_colours: bool = False) -> Image:
     """Return the image in RGB, or in RGBA where it has transparency, its colour profile applied.
 
     A profile that cannot be applied is left out, and a notice says so.
+
+    Args:
+        image: In any mode, loaded.
+        profile: An ICC profile; empty where the pixels are sRGB's.
+        of_colours: Grey levels are colours of the profile as well, red, green and blue alike.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         image = _to_bytes(image)
@@ -32,6 +37,8 @@ def to_colour(image: Image, profile: bytes) -> Image:
     if image.mode == "LAB":
         return _lab_to_srgb().apply(image)
     if profile:
+        if of_colours and image.mode in ("L", "LA"):
+            image = image.convert("RGB" if image.mode == "L" else "RGBA")
         transform, problem = _to_srgb(profile, image.mode)
         if problem:
             notice(f"a colour profile is not applied: {problem},")
@@ -93,7 +100,11 @@ def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
             return None, "" if _changes_nothing(same, "L") else "one of RGB on a grey image"
         if mode not in _MODES.get(space, ()):
             return None, f"one of {space} on an image in {mode}"
-        transform = ImageCms.buildTransform(source, target, mode, "RGBA" if mode == "RGBA" else "RGB")
+        # The table that LittleCMS would rather make of a table is fast, and coarse where colours are dark or pure.
+        exact = space == "RGB" and not source.profile.is_matrix_shaper
+        flags = ImageCms.Flags.NOOPTIMIZE if exact else ImageCms.Flags.NONE
+        shown = "RGBA" if mode == "RGBA" else "RGB"
+        transform = ImageCms.buildTransform(source, target, mode, shown, flags=flags)
         return (None if mode != "CMYK" and _changes_nothing(transform, mode) else transform), ""
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None, "it is damaged"

@@ -125,8 +125,10 @@ def read_tiff(content: bytes, layout: Layout) -> Image:
 
 
 def refusal(content: bytes) -> str | None:
-    """Say what a TIFF holds that nothing here reads; None where not even its tags can be read."""
+    """Say what a TIFF holds that nothing here reads; None where it should be read, or its tags are damaged."""
     try:
+        if tiff_layout(content) is not None:
+            return None
         tags = first_page(content)
         bits = "+".join(str(number) for number in numbers_of(tags, _BITS, (1,))[:5])
         kind = f"photometric {number_of(tags, _PHOTOMETRIC)}, compression {number_of(tags, _COMPRESSION, 1)}"
@@ -188,8 +190,8 @@ def _colour_map(layout: Layout) -> Array:
     levels = 2**layout.coding.bits
     if len(colours) != 3 * levels:
         raise UnusableError("corrupt", f"damaged TIFF: a palette of {len(colours)} numbers, expected {3 * levels}")
-    scale = 1 if colours.max(initial=0) < 256 else 257
-    return (colours.reshape(3, levels).T / scale + 0.5).astype(np.uint8)
+    shift = 0 if colours.max(initial=0) < 256 else 8  # 8 bits times 256 as well as times 257
+    return (colours.reshape(3, levels).T >> shift).astype(np.uint8)
 
 
 def _of_palette(values: Array, palette: Array, bits: int) -> Image:

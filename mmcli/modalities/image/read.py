@@ -92,7 +92,12 @@ class Preprocessor:
                 image = pil.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
                 name = image.format or name
                 image = self._loaded(image, content)
-            upright = _turn(to_colour(image, _profile(image, content, name)), image)
+            space = _named_space(image, content, name)
+            if space is None:
+                coloured = to_colour(image, image.info.get("icc_profile") or b"")
+            else:
+                coloured = to_colour(image, space.profile or b"", of_colours=True)
+            upright = _turn(coloured, image)
             fitted = flatten(fit(upright, self.size, self.resize, self._fill), self._fill)
         except UnusableError:
             raise
@@ -174,18 +179,16 @@ def _check_png(image: Image, content: bytes) -> None:
         raise UnusableError("corrupt", "truncated PNG")
 
 
-def _profile(image: Image, content: bytes, name: str | None) -> bytes:
-    """Return the ICC profile of an image's pixels; empty where they are sRGB's, or nothing is said of them."""
+def _named_space(image: Image, content: bytes, name: str | None) -> ColourSpace | None:
+    """Return the colour space that an image names in another way than by an ICC profile; None where it does not."""
     space: ColourSpace | None = None
     if name == "PNG":
         space = colour_space(content)
     elif name in ("AVIF", HEIF) and not image.info.get("icc_profile"):
         space = nclx_space(content)
-    if space is None:
-        return image.info.get("icc_profile") or b""
-    if space.dynamic_range:
+    if space is not None and space.dynamic_range:
         notice(f"{space.dynamic_range} (high dynamic range) is shown as if it were sRGB")
-    return space.profile or b""
+    return space
 
 
 def _turn(image: Image, source: Image) -> Image:
