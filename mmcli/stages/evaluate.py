@@ -114,8 +114,14 @@ def _nothing_measured(source: str, split: str, measuring: Measuring) -> str:
     if measuring.without_target:
         return (
             f"{source}: none of the {measuring.without_target} rows of the split {split!r} has a target to compare with"
+            + _told_odd(measuring)
         )
     return f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)"
+
+
+def _told_odd(measuring: Measuring) -> str:
+    """Return which cells are no target though they are not empty."""
+    return f" ({told_counts(measuring.odd)})" if measuring.odd else ""
 
 
 def _warn(measuring: Measuring, reporter: Reporter) -> None:
@@ -123,8 +129,11 @@ def _warn(measuring: Measuring, reporter: Reporter) -> None:
     if measuring.without_target:
         rows = len(measuring) + measuring.without_target
         reporter.warn(
-            f"{measuring.without_target} of {rows} rows have no target: {len(measuring)} with one are measured"
+            f"{measuring.without_target} of {rows} rows have no target{_told_odd(measuring)}: {len(measuring)} with "
+            "one are measured"
         )
+    elif measuring.odd:
+        reporter.warn(f"cells of columns of numbers that are none are no targets{_told_odd(measuring)}")
     if measuring.unknown:
         shown = told_counts(measuring.unknown)
         reporter.warn(

@@ -17,7 +17,15 @@ from mmcli.stages.example_pictures import Pictures, choose_examples
 from mmcli.stages.inputs import Asked
 from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import prediction
-from mmcli.stages.targets import TargetSource, number_columns, positives_of, shown_target, unknown_classes
+from mmcli.stages.targets import (
+    TargetSource,
+    continuous_columns,
+    number_columns,
+    odd_cells,
+    positives_of,
+    shown_target,
+    unknown_classes,
+)
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 
@@ -37,6 +45,7 @@ class _Collected:
     whole: list[Array] = field(default_factory=list)
     parts: dict[str, list[Array]] = field(default_factory=dict)
     without_target: int = 0
+    odd: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     unknown_targets: int = 0
     unseen: list[str] = field(default_factory=list)
@@ -62,6 +71,7 @@ class Measuring:
         roles = _roles(model, target)
         self._target = TargetSource(
             model.task_target, roles, name, numeric=number_columns(model.task, roles.targets),
+            continuous=continuous_columns(model.task, roles.targets),
             empties=roles.empty_target == "none",
         )  # fmt: skip
         self._required = target is not None
@@ -72,6 +82,11 @@ class Measuring:
     def without_target(self) -> int:
         """How many rows have no target: they are not measured."""
         return self._found.without_target
+
+    @property
+    def odd(self) -> Counter[str]:
+        """The cells of columns of numbers that hold something else, and are no target."""
+        return self._found.odd
 
     @property
     def unknown_targets(self) -> int:
@@ -149,6 +164,7 @@ class Measuring:
         for name, parts in theirs.parts.items():
             mine.parts[name] += parts
         mine.without_target += theirs.without_target
+        mine.odd.update(theirs.odd)
         mine.unknown.update(theirs.unknown)
         mine.unknown_targets += theirs.unknown_targets
         mine.unseen += theirs.unseen
@@ -160,6 +176,7 @@ class Measuring:
         if not there and (self._target.kind == "column" or self._required):
             raise MmcliError(f"sample {identity!r}: no target (column {columns}) to compare the prediction with")
         value = self._target.of(row) if there else None
+        self._found.odd.update(odd_cells(self._target.continuous, row))
         fault = None if value is None and self._target.kind == "column" else self.model.task.fault(value)
         if fault is not None:
             raise MmcliError(f"sample {identity!r}: its target (column {columns}) is {value!r}, expected {fault}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.reporting import Reporter
 from mmcli.stages.asked_task import AskedTask
 from mmcli.stages.target_survey import TargetSurvey
-from mmcli.stages.targets import TargetSource, told_targets
+from mmcli.stages.targets import TargetSource, odd_cells, told_counts, told_targets
 from mmcli.stages.training_batches import Examples
 from mmcli.store.artifact import EmptyTarget
 from mmcli.store.columns import Array
@@ -22,24 +23,33 @@ if TYPE_CHECKING:
     from mmcli.tasks import Task
 
 
-def read_numbers(source: TargetSource, found: Mapping[str, list[Any]]) -> TargetSource:
-    """Return the source that knows which columns are numbers by those of the train rows, and read targets by it.
+def _read_numbers(
+    source: TargetSource, found: Mapping[str, list[Any]], empty_target: EmptyTarget
+) -> tuple[TargetSource, Counter[str]]:
+    """Return the source that knows which columns are numbers by those of the train rows, and cells that are none.
 
     Args:
         source: Has read the targets as they stand.
         found: By split; a cell of a column of numbers that says nothing, as ``NA`` does, becomes None.
+        empty_target: Where rows without a target are left out, any cell that is no number does, too.
     """
-    from mmcli.tasks import numbers_among
+    from mmcli.tasks import has_many, numbers_among
 
+    odd: Counter[str] = Counter()
     if source.kind == "group":
-        return source
+        return source, odd
     columns = source.roles.targets
     cells = {column: [cell for row in found["train"] if (cell := _cell(row, column)) is not None] for column in columns}
-    read = replace(source, numeric=[column for column, own in cells.items() if numbers_among(own)])
-    if read.numeric:
+    numbers = {column: own for column, each in cells.items() if (own := numbers_among(each))}
+    many = [column for column, own in numbers.items() if has_many(set(own), len(own))] if empty_target == "drop" else []
+    read = replace(source, numeric=list(numbers), continuous=many)
+    if numbers:
         for targets in found.values():
+            odd.update(
+                cell for row in targets for cell in odd_cells(many, {column: _cell(row, column) for column in many})
+            )
             targets[:] = [read.blanked({column: _cell(row, column) for column in columns}) for row in targets]
-    return read
+    return read, odd
 
 
 def _cell(target: Any, column: str) -> Any:
@@ -55,6 +65,7 @@ def leave_out_empty(
     Raises:
         MmcliError: There is one, and it is an error.
     """
+    source, odd = _read_numbers(source, found, empty_target)
     if asked.kind != "column" or empty_target == "none":
         return
     counts = {}
@@ -73,7 +84,8 @@ def leave_out_empty(
         _keep(there, parts[split], targets)
     if counts:
         told = " and ".join(f"{count} {split}" for split, count in counts.items())
-        reporter.warn(f"{told} rows without a target are left out (--empty-target drop)")
+        shown = f" ({told_counts(odd)})" if odd else ""
+        reporter.warn(f"{told} rows without a target{shown} are left out (--empty-target drop)")
 
 
 def take_empties(task: Task) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.artifact import Roles
 from mmcli.store.labels import class_name
-from mmcli.tasks import says_nothing
+from mmcli.tasks import number_of, says_nothing
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
@@ -44,6 +44,7 @@ class TargetSource:
         name: Of the source, for messages.
         named: Whether a person named the columns, which must then be there.
         numeric: The columns of numbers, in which ``NA`` is an empty cell.
+        continuous: Those in which any cell that is no number is one without a target.
         empties: Whether a row all of whose cells are empty has a target nevertheless.
     """
 
@@ -52,6 +53,7 @@ class TargetSource:
     name: str
     named: bool = False
     numeric: Collection[str] = ()
+    continuous: Collection[str] = ()
     empties: bool = False
 
     def is_in(self, row: Mapping[str, Any]) -> bool:
@@ -77,12 +79,22 @@ class TargetSource:
     def blanked(self, cells: Mapping[str, Any]) -> Any:
         """Return the target that these cells by column are."""
         found = {
-            column: None if is_empty(cell) or (column in self.numeric and says_nothing(cell)) else cell
+            column: None
+            if is_empty(cell)
+            or (column in self.numeric and says_nothing(cell))
+            or (column in self.continuous and number_of(cell) is None)
+            else cell
             for column, cell in cells.items()
         }
         if len(found) == 1:
             return next(iter(found.values()))
         return found if self.empties or any(cell is not None for cell in found.values()) else None
+
+
+def odd_cells(continuous: Collection[str], cells: Mapping[str, Any]) -> list[str]:
+    """Return the cells of columns of numbers that hold something else."""
+    found = [cells.get(column) for column in continuous]
+    return [str(cell) for cell in found if not (is_empty(cell) or says_nothing(cell)) and number_of(cell) is None]
 
 
 def told_counts(counts: Counter[str], most: int = 5) -> str:
@@ -100,6 +112,12 @@ def number_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
     """Return the columns that a task reads as numbers."""
     parts: Mapping[str, Task] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
     return frozenset(column for column, part in parts.items() if getattr(part, "reads_numbers", False))
+
+
+def continuous_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
+    """Return the columns of which a task learns numbers, no classes."""
+    parts: Mapping[str, Task] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
+    return frozenset(column for column, part in parts.items() if part.link == "identity")
 
 
 def unknown_classes(task: Task, target: Any) -> list[str]:

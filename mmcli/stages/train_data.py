@@ -21,7 +21,6 @@ from mmcli.stages.target_rows import (
     check_targets,
     leave_out_empty,
     leave_out_unknown,
-    read_numbers,
     take_empties,
     warn_of_classes,
     warn_of_unseen,
@@ -104,7 +103,6 @@ def load_training_data(
             found[split] += [target.of(batch.rows[row]) for row in here]
     if empty:
         reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
-    target = read_numbers(target, found)
     leave_out_empty(target, asked, parts, found, empty_target, samples, reporter)
     for split, targets in found.items():
         if not targets:

@@ -125,6 +125,28 @@ def test_a_cell_that_says_nothing_is_no_target(tmp_path, nothing):
     assert raw["metrics"] == pytest.approx(found["metrics"], abs=1e-5)
 
 
+@pytest.mark.parametrize("nothing", ["NA", "null", "-"])
+def test_nor_is_one_among_classes_that_are_numbers(tmp_path, nothing):
+    rows = rows_of(y=lambda n, told: nothing if n in (4, 8) else str(int(told > 0)))
+    write_csv(tmp_path / "table.csv", rows)
+    with pytest.raises(MmcliError, match=r"line 6: sample 's4' is in train and its target .*, which says that"):
+        preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x"], target="y")
+    model, samples = chain(tmp_path, rows, empty_target="drop")
+    found = evaluate(model, str(samples)).metrics
+    assert (list(found["classes"]), found["n"], found["without_target"]) == (["0", "1"], 19, 1)
+
+
+def test_nothing_is_learnt_of_a_row_that_is_left_out(tmp_path):
+    rows = rows_of(y=lambda n, told: "" if n == 4 else f"{told:.3f}")
+    rows[4]["x"] = "1e9"
+    write_csv(tmp_path / "table.csv", rows)
+    preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x"], target="y", empty_target="drop")
+    values = Artifact(tmp_path / "samples").take("table", np.arange(99)).main.values[:, 0]
+    numbers = np.array([float(row["x"]) for n, row in enumerate(rows) if n != 4])
+    learnt = np.array([row["split"] == "train" for n, row in enumerate(rows) if n != 4])
+    np.testing.assert_allclose(values, (numbers - numbers[learnt].mean()) / numbers[learnt].std(), atol=1e-5)
+
+
 @pytest.mark.parametrize("odd", [".", "\\N", "#DIV/0!", "inf", "unknown", "1e999"])
 def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (4, 8) else f"{told:.3f}")
@@ -135,6 +157,42 @@ def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, o
     model, _ = chain(tmp_path, rows, empty_target="drop", heard=heard)
     assert f"1 train rows have no target ({odd!r} × 2) and are left out (--empty-target drop)" in heard.warnings
     assert Artifact(model).header["task"] == "regression"
+
+
+@pytest.mark.parametrize("odd", [".", "#DIV/0!", "12%"])
+def test_an_odd_cell_of_a_test_row_is_no_target_either(tmp_path, odd):
+    rows = rows_of(y=lambda n, told: odd if n in (8, 18) else f"{told:.3f}")
+    heard = Heard()
+    model, samples = chain(tmp_path, rows, heard=heard)
+    assert f"2 test rows have no target ({odd!r} × 2): they are predicted, not measured" in heard.warnings
+    for source in (samples, tmp_path / "table.csv"):
+        heard = Heard()
+        found = evaluate(model, str(source), reporter=heard).metrics
+        assert (found["n"], found["without_target"]) == (18, 2)
+        assert heard.warnings == [f"2 of 20 rows have no target ({odd!r} × 2): 18 with one are measured"]
+    for row in rows:
+        row["y"] = odd if row["split"] == "test" else row["y"]
+    write_csv(tmp_path / "none.csv", rows)
+    with pytest.raises(MmcliError, match=r"none of the 20 rows of the split 'test' has a target .* × 20\)"):
+        evaluate(model, str(tmp_path / "none.csv"))
+
+
+def test_an_odd_cell_of_one_of_several_targets_costs_that_one(tmp_path):
+    rows = rows_of(a=lambda n, told: "." if n == 8 else f"{told:.3f}", b=lambda n, told: "uv"[told > 0])
+    model, samples = chain(tmp_path, rows, target=["a", "b"])
+    found = evaluate(model, str(samples)).metrics
+    assert (found["n"], found["n_by_target"]) == (20, {"a": 19, "b": 20})
+
+
+def test_train_leaves_odd_cells_out_where_it_is_told_to(tmp_path):
+    rows = rows_of(price=lambda n, told: "." if n in (4, 6) else f"{told:.3f}")
+    write_csv(tmp_path / "table.csv", rows)
+    preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x", "z"])
+    with pytest.raises(MmcliError, match=r"sample 's4': its target .* is '\.', expected a number"):
+        train(str(tmp_path / "samples"), tmp_path / "model", target="price", **QUICK)
+    heard = Heard()
+    train(str(tmp_path / "samples"), tmp_path / "model", target="price", empty_target="drop", reporter=heard, **QUICK)
+    assert "1 train and 1 val rows without a target ('.' × 2) are left out (--empty-target drop)" in heard.warnings
 
 
 def test_the_wrong_rows_of_an_array_are_not_taken_for_rows_left_out(tmp_path):
