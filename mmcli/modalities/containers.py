@@ -16,6 +16,7 @@ _ELEMENTS = (
 )  # fmt: skip  # of a Matroska segment and of a cluster
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
 _MEDIA_BOXES = (b"moov", b"mdat", b"moof")  # without all of which sound or pictures lack a part
+_MOST_PARTS = 20_000_000  # of a GIF, most of them 255 bytes long; one with more is not looked through
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LAST_PAGE = 4
 _GOES_ON = 255  # the size of a part of a packet that ends on the next page
@@ -163,6 +164,7 @@ def _chunks_are_cut(content: bytes) -> bool:
 def _blocks_are_cut(content: bytes) -> bool:
     """Tell whether a GIF file ends before its trailer."""
     position = _past_colours(content, 10, 13)
+    parts = 0
     while content.startswith((b"!", b","), position):
         if content[position] == ord("!"):
             position += 2
@@ -170,6 +172,9 @@ def _blocks_are_cut(content: bytes) -> bool:
             position = _past_colours(content, position + 9, position + 10) + 1
         while position < len(content) and content[position]:
             position += 1 + content[position]
+            parts += 1
+            if parts > _MOST_PARTS:
+                return False
         position += 1
     return position >= len(content)
 

@@ -243,7 +243,7 @@ def _joined() -> list[Variant]:
     codecs = {
         ".ts": _B_FRAMES, ".mpg": (*_MPEG1, "-bf", "2"), ".vob": (*_MPEG2, "-r", "25"), ".h264": _B_FRAMES,
         ".hevc": _X265, ".mp4": _B_FRAMES, ".avi": _MPEG4, ".mjpeg": _MJPEG, ".m2v": (*_MPEG2, "-r", "25"),
-        ".gif": (),
+        ".gif": (), ".mkv": _B_FRAMES, ".webm": _VP9, ".flv": _B_FRAMES,
     }  # fmt: skip
     lengths = ((20, 20), (7, 13), (13, 4), (1, 9))
     ts = [
@@ -291,10 +291,13 @@ def _pictures() -> list[Variant]:
     ]
     told = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
     bright = [
-        Variant(f"PQ, {suffix}", encoded(suffix, "-vf", _TO_PQ, *_X265, "-pix_fmt", "yuv420p10le", *told),
-                filters=_FROM_PQ)
+        Variant(
+            f"PQ, {suffix}", encoded(suffix, "-vf", _TO_PQ, *_X265, "-pix_fmt", "yuv420p10le", *told), filters=_FROM_PQ
+        )
         for suffix in (".mp4", ".mkv", ".ts", ".mov", ".hevc")
-    ]  # fmt: skip
+    ]
+    bright.append(Variant("PQ, VP9, .webm", encoded(
+        ".webm", "-vf", _TO_PQ, *_VP9, "-pix_fmt", "yuv420p10le", *told), filters=_FROM_PQ))  # fmt: skip
     return turn + colours + sizes + aspects + bright
 
 
@@ -302,7 +305,7 @@ _RANDOM = {
     "H.264": (_X264, (".mp4", ".mov", ".mkv", ".ts", ".flv", ".avi", ".h264")),
     "H.265": (_X265, (".mp4", ".mkv", ".ts", ".hevc")),
     "MPEG-4": (_MPEG4, (".mp4", ".avi", ".mkv")),
-    "MPEG-2": ((*_MPEG2, "-r", "25"), (".ts", ".mpg", ".vob", ".mkv", ".m2v")),
+    "MPEG-2": ((*_MPEG2, "-r", "25"), (".ts", ".mkv", ".m2v")),  # in MPEG, frames so small share their timestamps
     "VP9": (_VP9, (".webm", ".mp4", ".ivf")),
     "MJPEG": (_MJPEG, (".avi", ".mov", ".mkv")),
 }
@@ -318,7 +321,7 @@ def _random(number: int, draw: np.random.Generator) -> Variant:
     name = str(draw.choice(list(_RANDOM)))
     options, suffixes = _RANDOM[name]
     suffix = str(draw.choice(suffixes))
-    frames, group, b_frames = int(draw.integers(1, 41)), int(draw.integers(1, 16)), int(draw.integers(0, 4))
+    frames, group, b_frames = int(draw.integers(3, 41)), int(draw.integers(1, 16)), int(draw.integers(0, 4))
     choice = ["-g", str(group)]
     if name in ("H.264", "MPEG-4", "MPEG-2"):
         choice += ["-bf", str(min(b_frames, 2) if name == "MPEG-2" else b_frames)]
@@ -327,7 +330,7 @@ def _random(number: int, draw: np.random.Generator) -> Variant:
     if frames > 12 and suffix in (".mp4", ".mov") and draw.random() < 0.6:
         start = str(round(draw.random() * frames / 15, 2))
         return Variant(f"{title}, cut at {start} s", copied(write, suffix, before=("-ss", start)))
-    if suffix in (".ts", ".mpg", ".vob", ".h264", ".hevc", ".m2v") and draw.random() < 0.5:
+    if suffix in (".ts", ".h264", ".hevc", ".m2v") and draw.random() < 0.5:
         more = int(draw.integers(1, 30))
         return Variant(f"{title}, joined to {more}", joined(
             write, encoded(suffix, *options, *choice, first=int(draw.integers(0, 21)), count=more)))  # fmt: skip

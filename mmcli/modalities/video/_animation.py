@@ -11,6 +11,7 @@ import numpy as np
 
 from mmcli.errors import UnusableError
 from mmcli.modalities.video._in_order import Sequenced
+from mmcli.modalities.video._packets import MOST_FRAMES
 from mmcli.store.columns import Array
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_times(content: bytes) -> Sequenced:
     """Return when the frames of an animated WebP are shown.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none.
+        UnusableError: ``corrupt`` where there are none, ``skipped`` where there are too many.
     """
     durations = []
     position = _FIRST_CHUNK
@@ -48,6 +49,8 @@ def read_times(content: bytes) -> Sequenced:
         if content.startswith(b"ANMF", position):
             told = int.from_bytes(content[position + 20 : position + 23], "little")
             durations.append(told if told > _TOO_SHORT else _INSTEAD)
+            if len(durations) > MOST_FRAMES:
+                raise UnusableError("skipped", f"more than {MOST_FRAMES} frames")
         size = int.from_bytes(content[position + 4 : position + 8], "little")
         position += 8 + size + size % 2
     if not durations:

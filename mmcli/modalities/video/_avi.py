@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _LISTS = (b"RIFF", b"LIST")
 _INNER = (b"AVI ", b"AVIX", b"movi", b"rec ")
+_MOST_CHUNKS = 8_000_000  # of pictures, sound and others; a file with more is not looked through
 
 
 def count_empty_chunks(content: bytes, stream: int) -> int:
@@ -15,11 +16,13 @@ def count_empty_chunks(content: bytes, stream: int) -> int:
     """
     names = (b"%02ddc" % stream, b"%02ddb" % stream)
     found = position = 0
-    while position + 8 <= len(content):
+    for _ in range(_MOST_CHUNKS):
         name = content[position : position + 4]
         if name in _LISTS and content[position + 8 : position + 12] in _INNER:
             position += 12
             continue
+        if len(name) < 4:
+            break
         size = int.from_bytes(content[position + 4 : position + 8], "little")
         found += size == 0 and name in names
         position += 8 + size + size % 2

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 from mmcli.errors import UnusableError
 from mmcli.store.columns import Array
 
-_MOST = 2_000_000  # 18 hours of 30 frames a second
+MOST_FRAMES = 2_000_000  # 18 hours of 30 frames a second
 _RESTARTING = ("mpegts", "mpeg")  # formats whose files may be joined as they are, timestamps and all
 _RAW = ("h264", "hevc", "m4v", "mpegvideo")  # formats without timestamps, of which FFmpeg guesses some
+_SIMPLE = ("flv", "ivf", "gif", "apng", "asf", "obu")  # formats whose packets FFmpeg calls corrupt only if cut
 _ON_ONE_CANVAS = ("apng", "gif")  # codecs whose frames may be patches on those before
 _APART = 10  # seconds by which timestamps may jump before they count as restarted
 _UNTOLD = -(2**62)
@@ -56,43 +58,51 @@ def read_packets(container: Any, stream: Any) -> Packets:
     """Read the packets of a stream of pictures, of joined files with the times of one.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none, ``skipped`` where there are too many.
+        UnusableError: ``corrupt`` where there are none or one is cut, ``skipped`` where there are too many.
     """
     tick = Fraction(stream.time_base)
     step = _usual_duration(stream, tick)
-    rows: list[tuple[int, int, int, bool, bool]] = []
+    shown, decoded, durations = (array("q") for _ in range(3))
+    keys, hidden = bytearray(), bytearray()
     restarts: list[int] = []
     stop = -1
     times_of = _times_of(container.format.name, tick, step)
     for packet in container.demux(stream):
         if not packet.size:
             continue
-        if len(rows) == _MOST:
-            raise UnusableError("skipped", f"more than {_MOST} frames")
+        if len(shown) == MOST_FRAMES:
+            raise UnusableError("skipped", f"more than {MOST_FRAMES} frames")
+        if packet.is_corrupt and container.format.name in _SIMPLE:
+            raise UnusableError("corrupt", f"truncated or damaged: frame {len(shown) + 1} lacks its end")
         times, restarted = times_of(packet.pts, packet.dts)
         if restarted:
-            restarts.append(len(rows))
+            restarts.append(len(shown))
         pts, dts = (_UNTOLD if time is None else time for time in times)
         stop = -1 if packet.pos is None else packet.pos + packet.size
-        rows.append((pts, dts, packet.duration or 0, packet.is_keyframe, packet.is_discard))
-    if not rows:
+        shown.append(pts)
+        decoded.append(dts)
+        durations.append(packet.duration or 0)
+        keys.append(packet.is_keyframe)
+        hidden.append(packet.is_discard)
+    if not shown:
         raise UnusableError("corrupt", "0 frames")
-    shown, decoded, durations, keys, hidden = (np.array(values, np.int64) for values in zip(*rows, strict=True))
-    told = np.stack([shown, decoded], axis=1) != _UNTOLD
-    if container.format.name == "avi":  # empty chunks lie between those with pictures, each of which counts as one
-        durations[:], step = 0, pace(np.diff(decoded)) or step
-    if _leans_on_all(container.format.name, stream.codec_context, bool(keys.all())):
-        keys[1:] = 0
-    return Packets(
-        shown, decoded, told, durations, keys > 0, hidden > 0, np.array(restarts, np.int64), tick, step, stop,
+    times_told = np.stack([np.array(shown), np.array(decoded)], axis=1) != _UNTOLD
+    packets = Packets(
+        np.array(shown), np.array(decoded), times_told, np.array(durations), np.array(keys, bool),
+        np.array(hidden, bool), np.array(restarts, np.int64), tick, step, stop,
     )  # fmt: skip
+    return _mended(packets, container.format.name, stream.codec_context)
 
 
-def _leans_on_all(container: str, codec_context: Any, all_keys: bool) -> bool:
-    """Tell whether each frame may need all before it, though packets say that they need no other."""
-    if codec_context.name in _ON_ONE_CANVAS:
-        return True
-    return container == "avi" and all_keys and not codec_context.codec.intra_only  # without a list of chunks
+def _mended(packets: Packets, container: str, codec_context: Any) -> Packets:
+    """Return packets without what FFmpeg says wrongly of them."""
+    leans_on_all = codec_context.name in _ON_ONE_CANVAS
+    if container == "avi":
+        # Empty chunks lie between those with pictures, each of which counts as one.
+        paced = pace(np.diff(packets.dts)) or packets.step
+        packets = replace(packets, durations=np.zeros_like(packets.durations), step=paced)
+        leans_on_all |= bool(packets.keys.all()) and not codec_context.codec.intra_only  # it has no list of chunks
+    return replace(packets, keys=np.arange(len(packets)) == 0) if leans_on_all else packets
 
 
 def pace(durations: Array) -> int:

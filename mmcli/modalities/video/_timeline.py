@@ -105,7 +105,7 @@ def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None
     shown = ~packets.hidden & ((segment > 0) | (segment[-1] == 0))
     shown &= pts >= pts[np.argmax(packets.keys)]
     durations = np.where(packets.durations > 0, packets.durations, packets.step)
-    parts = _parts(packets)
+    parts = _parts(packets, pts)
     pts = _in_sequence(pts, shown, durations, parts, set(packets.restarts.tolist()))
     order = np.flatnonzero(shown)
     if not len(order):
@@ -117,9 +117,12 @@ def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None
     return Timeline(pts, segment, order, end, packets.tick, parts, joints)
 
 
-def _parts(packets: Packets) -> tuple[int, ...]:
+def _parts(packets: Packets, pts: Array) -> tuple[int, ...]:
     """Return the numbers of the packets with which an edit or a joined file begins, of each but the first."""
-    back = np.flatnonzero(np.diff(packets.dts) < 0) + 1 if packets.told[:, 1].all() else packets.restarts
+    keys = np.flatnonzero(packets.keys)
+    back = keys[1:][np.diff(pts[keys]) <= 0]
+    if packets.told[:, 1].all():
+        back = np.union1d(back, np.flatnonzero(np.diff(packets.dts) < 0) + 1)
     return tuple(np.union1d(packets.restarts, back).tolist())
 
 
