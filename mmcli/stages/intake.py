@@ -22,6 +22,7 @@ from mmcli.stages.target_survey import TargetSurvey
 from mmcli.stages.targets import target_columns, target_role
 from mmcli.store.artifact import EmptyTarget, Roles
 from mmcli.store.columns import Array, Row
+from mmcli.store.labels import class_name
 from mmcli.store.rows import RowFile, SpooledRows
 from mmcli.store.samples import OWN_COLUMNS, SPLITS
 from mmcli.store.sources.dialect import Quoting, TableText
@@ -234,7 +235,11 @@ def _write_rows(
             raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
         group = None if roles.group is None else _cell(row, roles.group)
         if made:
-            stratum = None if options.stratify is None else _cell(row, options.stratify)
+            stratum = (
+                None
+                if options.stratify is None
+                else class_name(row.get(options.stratify)) or _cell(row, options.stratify)
+            )
             split = splitter.assign(identity, group, stratum)
         else:
             split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")

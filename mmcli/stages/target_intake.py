@@ -67,7 +67,9 @@ def rows_without_target(
             continue
         split = SPLITS[split_of[number]]
         if split != "test" and roles.empty_target == "error":
-            told = f"its target (column {surveys[0].column!r}) is {surveys[0].why(cells[0])}"
+            every = surveys[0].lacking
+            others = f" (in all {told_counts(every)})" if every.total() > 1 else ""
+            told = f"its target (column {surveys[0].column!r}) is {surveys[0].why(cells[0])}{others}"
             if len(surveys) > 1:
                 told = f"none of its targets (columns {', '.join(map(repr, roles.targets))}) says anything"
             raise MmcliError(_without_target(place_of(number), str(row[roles.id]), split, f"{told}; mend it"))

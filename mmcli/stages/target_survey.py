@@ -105,6 +105,11 @@ class TargetSurvey:
             return True
         return self.numeric and (says_nothing(cell) or (self.continuous and number_of(cell) is None))
 
+    @property
+    def lacking(self) -> Counter[str]:
+        """The cells that are not empty and no target."""
+        return Counter({cell: count for cell, count in self._every.items() if self.lacks(cell)})
+
     def why(self, cell: Any) -> str:
         """Return what a cell that lacks a target is."""
         if is_empty(cell):

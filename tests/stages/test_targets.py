@@ -151,7 +151,7 @@ def test_nothing_is_learnt_of_a_row_that_is_left_out(tmp_path):
 def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (4, 8) else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
-    with pytest.raises(MmcliError, match=r"line 6: sample 's4' is in train and its .* no number as others are"):
+    with pytest.raises(MmcliError, match=r"line 6: sample 's4' .* no number as others are \(in all .* × 2\)"):
         check(str(tmp_path / "table.csv"), numeric=["x"], target="y")
     heard = Heard()
     model, _ = chain(tmp_path, rows, empty_target="drop", heard=heard)
@@ -240,6 +240,17 @@ def test_targets_that_train_was_told_of_are_read_alike(tmp_path):
 
 
 # Classes.
+
+
+def test_strata_are_classes_however_they_are_written(tmp_path):
+    names = ["3", "3.0", " 3", "cafe\u0301", "café", "café "]
+    rows = [{"id": str(n), "x": n, "y": names[n % 6]} for n in range(120)]
+    write_csv(tmp_path / "table.csv", rows)
+    options = IntakeOptions(target="y", stratify="y", split_ratio="0.5,0.25,0.25")
+    found = list(take_in(str(tmp_path / "table.csv"), options, Heard()).rows)
+    for of_class in (range(3), range(3, 6)):
+        splits = [row["split"] for row in found if names.index(row["y"]) in of_class]
+        assert [splits.count(split) for split in ("train", "val", "test")] == pytest.approx([30, 15, 15], abs=1)
 
 
 def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
