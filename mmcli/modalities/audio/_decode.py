@@ -11,7 +11,7 @@ import numpy as np
 
 from mmcli.errors import UnusableError
 from mmcli.modalities.audio._chunks import mpeg_in_wav, with_open_sizes
-from mmcli.modalities.audio._flac import files_of, promised_samples, samples_to_end
+from mmcli.modalities.audio._flac import files_of, goes_on, is_cut_flac, promised_samples
 from mmcli.modalities.audio._libraries import MpegSound, Sound, in_turn, with_pyav, with_soundfile
 from mmcli.modalities.audio._mpeg import is_mpeg_frame, read_mpeg
 from mmcli.modalities.audio._ogg import is_damaged, links_of, with_end_flag
@@ -96,11 +96,9 @@ def _flac(content: bytes, seconds: float) -> Sound:
     """Decode a FLAC file whose count of samples may be 0, too low or too high."""
     promised = promised_samples(content)
     found = with_soundfile(content, seconds) if promised else None
-    if found and not found.is_short:
-        is_all = len(found.samples) < promised or (samples_to_end(content) or 0) <= promised
-        if is_all:
-            return found
+    if found and not found.is_short and not (len(found.samples) == promised and goes_on(content, promised)):
+        return found
     found = with_pyav(content, seconds)
-    if len(found.samples) < round(seconds * found.rate) and samples_to_end(content) is None:
+    if len(found.samples) < round(seconds * found.rate) and is_cut_flac(content, len(found.samples)):
         raise UnusableError("corrupt", "truncated FLAC")
     return found

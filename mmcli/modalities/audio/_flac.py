@@ -1,4 +1,4 @@
-"""The end of FLAC files: whether the last frame is whole, and how many samples come before its end."""
+"""The end of FLAC files: how many samples there are up to the end of the last frame, whatever the header counts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from functools import cache
 
 _INFO = b"fLaC\0\0\0\x22"
 _SYNCS = (b"\xff\xf8", b"\xff\xf9")
-_LONGEST_FRAME = 2**21  # bytes looked through for the last frame
-_SUMMED = 2**22  # bytes of which checksums are taken, at most
+_MAX_SEARCHES = 2**18  # places that look like a frame and are none
+_NEAR = 2**17  # samples: two of the longest frames
 _BLOCKS = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608, **{code: 256 << code - 8 for code in range(8, 16)}}
 
 
@@ -24,30 +24,43 @@ def promised_samples(content: bytes) -> int:
     return int.from_bytes(content[21:26], "big") & (1 << 36) - 1
 
 
-def samples_to_end(content: bytes) -> int | None:
-    """Return the samples up to the end of the last frame; None where the last frame is not whole.
+def is_cut_flac(content: bytes, decoded: int) -> bool:
+    """Tell whether fewer samples were decoded than there are up to the end of the last frame, by its number.
 
-    Zeros after the end are passed over.
+    Bytes after the last frame are passed over.
     """
-    budget = _SUMMED
-    for stop in sorted({len(content), len(content.rstrip(b"\0"))}):
-        earliest, start = max(0, stop - _LONGEST_FRAME), stop
-        while (start := max(content.rfind(sync, earliest, start) for sync in _SYNCS)) >= 0 and budget > 0:
-            samples = _samples_after(content, start)
-            if samples is None:
-                continue
-            if _checksum16(content[start : stop - 2]) == content[stop - 2 : stop]:
-                return samples
-            budget -= stop - start
+    ends = _samples_to_end(content, decoded)
+    return ends is None or ends > decoded
+
+
+def goes_on(content: bytes, samples: int) -> bool:
+    """Tell whether a file has frames behind so many samples."""
+    return (_samples_to_end(content, samples) or 0) > samples
+
+
+def _samples_to_end(content: bytes, about: int) -> int | None:
+    """Return the samples up to the end of the last frame, ``about`` so many; None where there is no such frame."""
+    first = content.find(b"\xff", len(_INFO))
+    while first >= 0 and not (begin := _frame_at(content, first)):
+        first = content.find(b"\xff", first + 1)
+    if first < 0 or not begin:
+        return None
+    sync, start = content[first : first + 2], len(content)
+    for _ in range(_MAX_SEARCHES):
+        if (start := content.rfind(sync, first, start)) < 0:
+            return None
+        frame = _frame_at(content, start)
+        if frame and abs(frame[0] + frame[1] - begin[0] - about) <= _NEAR:
+            return frame[0] + frame[1] - begin[0]
     return None
 
 
-def _samples_after(content: bytes, start: int) -> int | None:
-    """Return the samples up to the end of the frame that begins at ``start``; None where none begins there."""
+def _frame_at(content: bytes, start: int) -> tuple[int, int] | None:
+    """Return the number of the first sample, and the samples, of the frame that begins at ``start``, if one does."""
     codes = content[start + 2 : start + 4]
     lead = content[start + 4] if start + 4 < len(content) else 0xFF
     ones = 8 - (lead ^ 0xFF).bit_length()  # the number is written as UTF-8 writes a character
-    if ones in (1, 8):
+    if ones in (1, 8) or not content.startswith(_SYNCS, start):
         return None
     at = start + 4 + max(1, ones)
     number = lead & 0x7F >> ones
@@ -59,33 +72,25 @@ def _samples_after(content: bytes, start: int) -> int | None:
         block = int.from_bytes(content[at : at + size_code - 5], "big") + 1
         at += size_code - 5
     at += {12: 1, 13: 2, 14: 2}.get(rate_code, 0)
-    if block is None or _checksum8(content[start:at]) != content[at : at + 1]:
+    if block is None or _checksum(content[start:at]) != content[at : at + 1]:
         return None
-    if content[start + 1] & 1:  # counts samples
-        return number + block
-    return number * int.from_bytes(content[10:12], "big") + block
+    counts_samples = content[start + 1] & 1
+    return (number if counts_samples else number * int.from_bytes(content[10:12], "big")), block
 
 
 @cache
-def _table(polynomial: int, bits: int) -> tuple[int, ...]:
+def _table() -> tuple[int, ...]:
     values = []
     for value in range(256):
-        value <<= bits - 8
         for _ in range(8):
-            value = (value << 1 ^ (polynomial if value >> bits - 1 else 0)) & (1 << bits) - 1
+            value = (value << 1 ^ (0x07 if value & 0x80 else 0)) & 0xFF
         values.append(value)
     return tuple(values)
 
 
-def _checksum8(content: bytes) -> bytes:
-    table, value = _table(0x07, 8), 0
+def _checksum(content: bytes) -> bytes:
+    """Return the CRC-8 of a frame's header."""
+    table, value = _table(), 0
     for byte in content:
         value = table[value ^ byte]
     return bytes((value,))
-
-
-def _checksum16(content: bytes) -> bytes:
-    table, value = _table(0x8005, 16), 0
-    for byte in content:
-        value = (value << 8 & 0xFFFF) ^ table[value >> 8 ^ byte]
-    return value.to_bytes(2, "big")

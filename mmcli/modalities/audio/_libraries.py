@@ -23,6 +23,7 @@ _DEMUXERS = (
     "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
 )
 _LAST_ENTRIES = 1000
+_PADDING = 4096  # samples of the longest frame of AAC, twice
 _NO_END = 2**62  # libsndfile's count of a file that does not tell its length is at least this
 
 
@@ -103,7 +104,7 @@ def with_pyav(content: bytes, seconds: float) -> Sound:
             samples = join(_frames(container, stream, needed, rate))
             if len(samples) < needed and _index_ends_outside(stream, len(content)):
                 raise UnusableError("corrupt", f"truncated {format_name(content)}")
-            return Sound(samples, rate)
+            return Sound(_without_padding(samples, container, stream, rate), rate)
         except UnusableError:
             raise
         except Exception:  # FFmpeg fed damaged bytes
@@ -126,6 +127,14 @@ def _frames(container: Any, stream: Any, needed: int, rate: int) -> Iterator[Arr
             yield block[: len(block) + min(needed, 0)]
         if needed <= 0:
             return
+
+
+def _without_padding(samples: Array, container: Any, stream: Any, rate: int) -> Array:
+    """Leave out what the last frame holds behind the end that an MP4's edit list sets, which FFmpeg does not."""
+    if not container.format.name.startswith("mov") or stream.duration is None:
+        return samples
+    end = round(float(stream.duration * stream.time_base) * rate)
+    return samples[:end] if 0 < len(samples) - end <= _PADDING and end > 0 else samples
 
 
 def _index_ends_outside(stream: Any, size: int) -> bool:
