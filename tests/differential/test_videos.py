@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmcli.errors import UnusableError
 from mmcli.modalities.video import Preprocessor
 from tests.differential.ffmpeg import Shown, on_white, shown
-from tests.differential.videos import SIDE, Variant, random_variants, variants
+from tests.differential.videos import H265_ALPHA, SIDE, Variant, random_variants, variants
 
 TOLERANCE = 3.0
 """Levels of 255, on average; neighbouring frames are 6 or more apart."""
@@ -51,6 +52,14 @@ def _times(right: Shown, fps: float = 0, frames: int = 0) -> list[float]:
 @pytest.mark.parametrize("variant", QUICK, ids=[variant.name for variant in QUICK])
 def test_a_video_is_read_as_another_decoder_shows_it(variant, tmp_path):
     assert disagreements(variant, tmp_path, CHOICES[:2]) == []
+
+
+def test_transparency_of_h265_is_read_or_said(tmp_path):
+    try:
+        found = disagreements(H265_ALPHA, tmp_path, CHOICES[:2])
+    except UnusableError as error:  # by FFmpeg before its version 9
+        found = [error.reason]
+    assert found in ([], ["its transparency cannot be read: convert it to ProRes 4444 or VP9"])
 
 
 @pytest.mark.slow

@@ -169,6 +169,7 @@ _ALPHA = {
     "FFV1": (("-c:v", "ffv1", "-pix_fmt", "bgra"), (".mkv",), ()),
     "APNG": (("-f", "apng", "-pix_fmt", "rgba"), (".png",), ()),
 }
+H265_ALPHA = Variant("H.265, half transparent, .mp4", encoded(".mp4", *_X265, "-pix_fmt", "yuva420p", alpha=True))
 _MP4 = encoded(".mp4", *_B_FRAMES)
 _UNWRITABLE = {("MPEG-4", ".ts"), ("H.264, Matroska", ".avi"), ("H.264, TS", "1.5", ".ts"),
                ("H.264, TS", "1.5", ".avi")}  # fmt: skip

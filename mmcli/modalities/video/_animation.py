@@ -60,13 +60,15 @@ def read_times(content: bytes) -> Sequenced:
 
 
 def animated_pictures(content: bytes, wanted: Array) -> Iterator[Image]:
-    """Return the pictures with these numbers, rising, in RGBA.
+    """Return the pictures with these numbers, rising, in RGBA; their size was found to be within the limit.
 
     Raises:
         Exception: Of any kind: Pillow was fed arbitrary bytes.
     """
     from PIL import Image as pil
 
+    width, height = size_of(content)
+    pil.MAX_IMAGE_PIXELS = max(pil.MAX_IMAGE_PIXELS or 0, width * height)  # never lower: other threads may need it
     with pil.open(io.BytesIO(content), formats=["WEBP"]) as image:
         for number in wanted.tolist():
             image.seek(number)
