@@ -51,4 +51,4 @@ class Notices:
         """Warn of each thing that was said, with its count and examples."""
         for (modality, text), count in sorted(self._counts.items()):
             examples = ", ".join(self._examples[modality, text])
-            reporter.warn(f"{modality}: {text} in {count} inputs (such as {examples})")
+            reporter.warn(f"{modality}: {text}: {count} inputs, such as {examples}")

@@ -191,4 +191,32 @@ def _pnm(highest, samples, text) -> Variant:
     return Variant(f"PNM highest {highest}, {samples} samples, {text=}", head + body, shown(values / highest))
 
 
-GROUPS = (tiff_numbers, tiff_palettes, tiff_floats, png_numbers, png_palettes, pnm)
+def masked_bmps() -> Variants:
+    """BMPs of 16 and 32 bits with masks that nothing but their header tells."""
+    masks = {
+        16: [(0xF800, 0x7E0, 0x1F, 0), (0x7C00, 0x3E0, 0x1F, 0x8000), (0xF00, 0xF0, 0xF, 0xF000),
+             (0xF, 0xF0, 0xF00, 0)],
+        32: [(0xFF0000, 0xFF00, 0xFF, 0xFF000000), (0x3FF, 0xFFC00, 0x3FF00000, 0xC0000000),
+             (0xFF, 0xFF00, 0xFF0000, 0), (0xFF000000, 0xFF0000, 0xFF00, 0xFF)],
+    }  # fmt: skip
+    for bits, header, downwards in itertools.product((16, 32), (40, 56, 108, 124), (False, True)):
+        for chosen in masks[bits]:
+            if header > 40 or not chosen[3]:
+                yield partial(_masked_bmp, bits, header, downwards, chosen)
+
+
+def _masked_bmp(bits, header, downwards, masks) -> Variant:
+    words = np.random.default_rng(bits).integers(0, 2**bits, (SIDE, SIDE), dtype=np.uint64)
+    shares = [(words & mask) / max(mask, 1) for mask in masks]  # what is below the lowest bit of a mask is not in it
+    rows = words[:: 1 if downwards else -1].astype(f"<u{bits // 8}").view(np.uint8).reshape(SIDE, -1)
+    rows = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
+    fields = struct.pack("<IiiHHIIiiII", header, SIDE, -SIDE if downwards else SIDE, 1, bits, 3, 0, 0, 0, 0, 0)
+    head = (fields + struct.pack("<4I", *masks)[: 12 if header == 40 else 16]).ljust(max(header, 52), b"\0")
+    start = 14 + len(head)
+    content = b"BM" + struct.pack("<IHHI", start + rows.size, 0, 0, start) + head + rows.tobytes()
+    alpha = shares[3][..., None] if masks[3] else None
+    name = f"BMP {bits} bits, header of {header}, {downwards=}, masks {[hex(mask) for mask in masks]}"
+    return Variant(name, content, shown(np.stack(shares[:3], axis=-1), alpha), 1.5 if masks[3] else 1)
+
+
+GROUPS = (tiff_numbers, tiff_palettes, tiff_floats, png_numbers, png_palettes, pnm, masked_bmps)

@@ -77,7 +77,7 @@ def tiff(
         parts.append(data.translate(bytes(int(f"{n:08b}"[::-1], 2) for n in range(256))) if reverse else data)
     entries = {
         256: width, 257: height, 258: (bits,) * samples, 259: compression, 262: photometric, 266: 1 + reverse,
-        277: samples, 284: 1 + apart, 317: predictor, 339: (kind,) * samples, **(tags or {}),
+        277: samples, 284: 1 + apart, 317: predictor, 339: (kind,) * samples,
     }  # fmt: skip
     if extra:
         entries[338] = tuple(extra)
@@ -89,7 +89,7 @@ def tiff(
     entries |= {322: tile, 323: tile, 324: offsets, 325: counts} if tile else {273: offsets, 278: rows or height}
     if not tile:
         entries[279] = counts
-    return _directory(entries, b"".join(parts), order, big)
+    return _directory(entries | (tags or {}), b"".join(parts), order, big)
 
 
 def _blocks(plane, rows: int, tile: int | None):

@@ -5,13 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.forms import arrays, cells, files, hostile, images, played, sound_ends, sounds, tables, texts, videos
+from tests.forms import (
+    arrays,
+    cells,
+    files,
+    hostile,
+    image_depths,
+    images,
+    played,
+    sound_ends,
+    sounds,
+    tables,
+    texts,
+    videos,
+)
 from tests.forms.form import Form, Result, TableForm, run_forms, run_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "inputs.md"
 GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
     "What a cell of files may name": ("image", files.FORMS),
     "Images": ("image", images.FORMS),
+    "Images: bits, colours and transparency": ("image", image_depths.FORMS),
     "Images, damaged": ("image", images.DAMAGED),
     "Images, hostile": ("image", hostile.IMAGES),
     "Sounds": ("audio", sounds.FORMS),

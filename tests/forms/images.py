@@ -177,9 +177,9 @@ FORMS = [
     ok("colour profile, grey", lambda: encode(quarters([100] * 4), "PNG", icc_profile=profile(b"GRAY")),
        shows(*grey(*[round(float(from_linear(100)))] * 4)), means="converted to sRGB"),
     ok("colour profile of another mode", lambda: encode(quarters(GREYS), "PNG", icc_profile=profile()),
-       shows(*grey(*GREYS)), means="the profile ignored"),
+       shows(*grey(*GREYS)), means="the profile left out, with a warning"),
     ok("colour profile, damaged", lambda: encode(RGB, "PNG", icc_profile=profile()[:90] + b"damage" * 40),
-       means="the profile ignored"),
+       means="the profile left out, with a warning"),
 ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import warnings
 import zlib
 
@@ -10,11 +11,17 @@ from PIL import Image
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.files import MediaFolder
-from mmcli.modalities.image import Preprocessor
+from mmcli.modalities.image import Preprocessor, _formats
 from mmcli.modalities.image.color_histogram import ColorHistogram
 from mmcli.modalities.image.hog import Hog
+from mmcli.modalities.notices import listening
+from mmcli.reporting import Silent
 from mmcli.runtime import Runtime
+from mmcli.stages.preprocess import preprocess
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec
+from tests.differential.packing import packed_png, tiff
+from tests.differential.profiles import profile
+from tests.forms.pictures import chunk
 
 
 def encode(image, form="PNG", **options):
@@ -258,3 +265,75 @@ def test_features_refuse_what_cannot_be():
             1,
             extractor.output(image_spec(8, 8)).dims[0],
         )
+
+
+def test_heic_without_its_package_says_what_to_install(monkeypatch):
+    content = b"\0\0\0\x18ftypheic" + bytes(50)
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    _formats.heic_is_read.cache_clear()
+    status, reason = problem(content)
+    _formats.heic_is_read.cache_clear()
+    assert status == "skipped"
+    assert "pip install 'mmcli[heic]'" in reason
+
+
+class Warned(Silent):
+    def __init__(self):
+        self.lines = []
+
+    def warn(self, text):
+        self.lines.append(text)
+
+
+def test_a_profile_that_cannot_be_applied_is_told_with_count_and_examples(tmp_path):
+    of_colours = profile("Display P3", "gamma 2.2", "made")
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(encode(photo(seed=number).convert("L"), icc_profile=of_colours))
+    (tmp_path / "5.png").write_bytes(encode(photo(seed=5), icc_profile=b"damage" * 40))
+    (tmp_path / "6.png").write_bytes(encode(photo(seed=6), icc_profile=of_colours))
+    (tmp_path / "7.png").write_bytes(encode(photo(seed=7).convert("L"), icc_profile=profile("sRGB", "table sRGB", "x")))
+    rows = "".join(f"r{n},{n}.png,{'val' if n == 6 else 'train'}\n" for n in range(8))
+    (tmp_path / "table.csv").write_text("id,photo,split\n" + rows)
+    reporter = Warned()
+    preprocess(str(tmp_path / "table.csv"), tmp_path / "out", image=["photo"], reporter=reporter)
+    told = [line for line in reporter.lines if "profile" in line]
+    assert told == [
+        "photo: a colour profile is not applied (it is damaged): 1 inputs, such as r5",
+        "photo: a colour profile is not applied (it is one of RGB on a grey image): 5 inputs, such as r0, r1, r2",
+    ]
+
+
+def test_high_dynamic_range_is_told():
+    with listening() as heard:
+        decode(packed_png(np.full((8, 8, 3), 100), 8, 2, before=chunk(b"cICP", bytes((9, 16, 0, 1)))), size=8)
+    assert heard == ["PQ (high dynamic range) is shown as if it were sRGB"]
+
+
+def test_a_tiff_that_nothing_reads_says_what_it_holds():
+    content = tiff(np.zeros((8, 8, 3)), 8, photometric=10, compression=1)
+    assert problem(content) == (
+        "skipped",
+        "a TIFF of 3 samples of 8+8+8 bits, photometric 10, compression 1, cannot be read: convert it to PNG",
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "status"), [((0, 5.5), "skipped"), ((-1, 1), "skipped"), ((0, 65535), "skipped"), ((0, 3), "ok")]
+)
+def test_a_range_that_is_none_of_a_picture_is_said(values, status):
+    pixels = np.where(np.arange(64).reshape(8, 8, 1) % 2, *values)
+    content = tiff(pixels, 32, kind=3)
+    if status == "ok":  # whole numbers: dark, and what the file holds
+        assert decode(content, size=8).max() == 3
+    else:
+        assert problem(content)[0] == status
+
+
+def test_limits_hold_where_pixels_are_unpacked_here():
+    wide = tiff(np.zeros((8, 8, 1)), 12, tags={256: 60_000, 257: 60_000})
+    assert problem(wide) == ("skipped", "more than 178956970 pixels: --max-pixels")
+    assert problem(tiff(np.zeros((8, 8, 1)), 12), max_pixels=63)[0] == "skipped"
+    bomb = tiff(np.zeros((8, 8, 1)), 12, tile=16, compression=8, tags={322: 2**15, 323: 2**15})
+    assert problem(bomb)[0] == "skipped"
+    assert problem(tiff(np.zeros((8, 8, 1)), 12, tags={279: 5}))[0] == "corrupt"
+    assert problem(tiff(np.zeros((8, 8, 1)), 12)[:40])[0] == "corrupt"

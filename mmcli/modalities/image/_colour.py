@@ -41,7 +41,7 @@ def to_colour(image: Image, profile: bytes, *, of_colours: bool = False) -> Imag
             image = image.convert("RGB" if image.mode == "L" else "RGBA")
         transform, problem = _to_srgb(profile, image.mode)
         if problem:
-            notice(f"a colour profile is not applied: {problem},")
+            notice(f"a colour profile is not applied ({problem})")
         if transform is not None:
             return _apply(transform, image)
     return _in_mode(image, "RGBA" if image.mode in ("LA", "RGBA") else "RGB")
@@ -90,16 +90,16 @@ def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
 
     mode = "L" if mode == "LA" else mode
     if len(profile) > _LARGEST_PROFILE:
-        return None, f"more than {_LARGEST_PROFILE} bytes"
+        return None, f"it is larger than {_LARGEST_PROFILE} bytes"
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         space = source.profile.xcolor_space.strip()
         target = ImageCms.createProfile("sRGB")
         if space == "RGB" and mode == "L":
             same = ImageCms.buildTransform(source, target, "RGB", "RGB")
-            return None, "" if _changes_nothing(same, "L") else "one of RGB on a grey image"
+            return None, "" if _changes_nothing(same, "L") else "it is one of RGB on a grey image"
         if mode not in _MODES.get(space, ()):
-            return None, f"one of {space} on an image in {mode}"
+            return None, f"it is one of {space} on an image in {mode}"
         # The table that LittleCMS would rather make of a table is fast, and coarse where colours are dark or pure.
         exact = space == "RGB" and not source.profile.is_matrix_shaper
         flags = ImageCms.Flags.NOOPTIMIZE if exact else ImageCms.Flags.NONE

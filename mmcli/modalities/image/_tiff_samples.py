@@ -20,7 +20,8 @@ COMPRESSIONS = (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
 _FLOAT = 3
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_LARGEST_BLOCK = 2**30
+_LARGEST_BLOCK = 2**30  # bytes
+_LARGEST_TILE, _SMALL = 4, 2**16  # times the image, or times so many pixels
 _BAND = 2**20
 
 
@@ -86,14 +87,14 @@ def samples_of(content: bytes, coding: Coding, size: tuple[int, int], wanted: tu
 def _blocks(content: bytes, coding: Coding, size: tuple[int, int]) -> Iterator[tuple[int, int, int, Array]]:
     """Return each strip or tile as (rows, width, samples), with its plane and place."""
     (width, height), (across, down) = size, coding.block
-    places = [(left, top) for top in range(0, height, down) for left in range(0, width, across)]
     planes = coding.samples if coding.planes_apart else 1
     samples = 1 if coding.planes_apart else coding.samples
-    if min(len(coding.offsets), len(coding.counts)) < planes * len(places):
+    if min(len(coding.offsets), len(coding.counts)) < planes * -(-height // down) * -(-width // across):
         raise UnusableError("corrupt", "truncated TIFF")
     row_bytes = (across * samples * coding.bits + 7) // 8
-    if row_bytes * down > _LARGEST_BLOCK:
-        raise UnusableError("skipped", f"a TIFF of strips or tiles of more than {_LARGEST_BLOCK} bytes")
+    if across * down > _LARGEST_TILE * max(width * height, _SMALL) or row_bytes * down > _LARGEST_BLOCK:
+        raise UnusableError("skipped", f"a TIFF with a strip or tile of {across} x {down} pixels")
+    places = [(left, top) for top in range(0, height, down) for left in range(0, width, across)]
     for plane in range(planes):
         for number, (left, top) in enumerate(places, plane * len(places)):
             rows = down if coding.tiled else min(down, height - top)

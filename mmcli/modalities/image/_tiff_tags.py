@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 
-_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}
-_LETTERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+_FRACTION = 5
+_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, _FRACTION: 8, 6: 1, 7: 1, 13: 4, 16: 8, 18: 8}
+_LETTERS = {3: "H", 4: "I", _FRACTION: "I", 13: "I", 16: "Q", 18: "Q"}
 _MOST_TAGS = 4096
-_MOST_BYTES = 2**28
+_MOST_BYTES = 2**24
 
 Tags = dict[int, tuple[int, ...] | bytes]
 
@@ -19,6 +20,8 @@ def is_big_endian(content: bytes) -> bool:
 
 def first_page(content: bytes) -> Tags:
     """Return the tags of whole numbers, each as a tuple, and of bytes and text, each as bytes.
+
+    Fractions are pairs of numbers.
 
     Raises:
         ValueError: They are no tags of a TIFF.
@@ -41,6 +44,7 @@ def first_page(content: bytes) -> Tags:
             (at,) = struct.unpack_from(order + ("Q" if big else "I"), content, at)
         if 0 < size <= _MOST_BYTES and at + size <= len(content):
             letter = _LETTERS.get(kind)
+            number *= 2 if kind == _FRACTION else 1
             tags[tag] = (
                 struct.unpack_from(f"{order}{number}{letter}", content, at) if letter else content[at : at + size]
             )

@@ -12,12 +12,15 @@ import numpy as np
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.files import read_cell
+from mmcli.modalities.image._bmp import masked_bmp, read_masked_bmp
 from mmcli.modalities.image._colour import to_colour
 from mmcli.modalities.image._colour_space import ColourSpace, nclx_space
 from mmcli.modalities.image._formats import HEIF, decoders, format_of, heic_is_read, is_heic, problem_of
 from mmcli.modalities.image._missing_pixels import jpeg_scans, open_ended_jpeg, png_is_changed, png_is_short
 from mmcli.modalities.image._png import colour_space, show_key
+from mmcli.modalities.image._second_decoder import decoded_by_ffmpeg, is_deep
 from mmcli.modalities.image._tiff import read_tiff, tiff_layout
+from mmcli.modalities.image._tiff_ycbcr import plain_ycbcr, read_ycbcr, size_of
 from mmcli.modalities.notices import notice
 from mmcli.modalities.pictures import Resize, background_colour, fit, flatten
 from mmcli.store.columns import Array, FieldSpec
@@ -87,7 +90,7 @@ class Preprocessor:
         if name == "JPEG" and jpeg_scans(content) > _MOST_SCANS:
             raise UnusableError("skipped", f"a JPEG of more than {_MOST_SCANS} scans")
         try:
-            image = self._tiff(content) if name == "TIFF" else None
+            image = self._unpacked(content, name)
             if image is None:
                 image = pil.open(io.BytesIO(open_ended_jpeg(content)), formats=formats)
                 name = image.format or name
@@ -107,12 +110,20 @@ class Preprocessor:
             raise problem_of(content, name, error) from None
         return {"": np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))}
 
-    def _tiff(self, content: bytes) -> Image | None:
-        """Return a TIFF that Pillow would refuse or read wrongly; None of another."""
+    def _unpacked(self, content: bytes, name: str | None) -> Image | None:
+        """Return a TIFF or BMP that Pillow would refuse or read wrongly; None of another."""
+        if name == "BMP" and (masked := masked_bmp(content)) is not None:
+            self._check_size(masked[0])
+            return read_masked_bmp(content, *masked)
+        if name != "TIFF":
+            return None
         try:
-            layout = tiff_layout(content)
+            tags, layout = plain_ycbcr(content), tiff_layout(content)
         except Exception:  # damaged bytes fail in any way; Pillow may know more
             return None
+        if tags is not None:
+            self._check_size(size_of(tags))
+            return read_ycbcr(content, tags)
         if layout is None or layout.is_plain:
             return None
         self._check_size(layout.size)
@@ -122,15 +133,22 @@ class Preprocessor:
         """Return an image that is open with its pixels decoded."""
         self._check_size(image.size)
         self._draft(image)
-        image.load()
+        try:
+            image.load()
+        except OSError:
+            if image.format != "SGI":
+                raise
+            return decoded_by_ffmpeg(image, content)
         self._check_size(image.size)  # icons hold images of other sizes than they say
         if image.format == "PNG":
             _check_png(image, content)
             return show_key(image, content)
-        return image
+        if image.format == "JPEG2000" and is_deep(content):
+            return decoded_by_ffmpeg(image, content)
+        return _inverted(image) if image.format == "XBM" else image
 
     def _check_size(self, size: tuple[int, int]) -> None:
-        if size[0] * size[1] > self.max_pixels:
+        if abs(size[0] * size[1]) > self.max_pixels:
             raise self._too_large()
 
     def _too_large(self) -> UnusableError:
@@ -177,6 +195,13 @@ def _check_png(image: Image, content: bytes) -> None:
     # One that ended early has a black last row, or is interlaced.
     if (image.info.get("interlace") or not last.tobytes().strip(b"\0")) and png_is_short(content):
         raise UnusableError("corrupt", "truncated PNG")
+
+
+def _inverted(image: Image) -> Image:
+    """Return an image of one bit, whose ones are black, as it is shown."""
+    from PIL import ImageChops
+
+    return ImageChops.invert(image.convert("L"))
 
 
 def _named_space(image: Image, content: bytes, name: str | None) -> ColourSpace | None:

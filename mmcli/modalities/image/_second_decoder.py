@@ -1,0 +1,58 @@
+"""What FFmpeg decodes and Pillow does not: JPEG 2000 of deep colours, which it rounds past white, and SGI's runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmcli.errors import UnusableError
+from mmcli.modalities.containers import open_container
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_COMPONENTS = 40
+_DEMUXERS = {"JPEG2000": "j2k_pipe", "SGI": "sgi_pipe"}
+_ROWS = 256
+
+
+def is_deep(content: bytes) -> bool:
+    """Tell whether a JPEG 2000 has several components, one of them of more than 8 bits.
+
+    Source: ITU-T T.800 (2019), A.5.1.
+    """
+    start = content.find(_CODESTREAM)
+    if start < 0:
+        return False
+    place = start + _COMPONENTS
+    count = int.from_bytes(content[place : place + 2], "big")
+    depths = [(byte & 0x7F) + 1 for byte in content[place + 2 : place + 2 + 3 * count : 3]]
+    return count > 1 and max(depths, default=0) > 8
+
+
+def decoded_by_ffmpeg(image: Image, content: bytes) -> Image:
+    """Return a JPEG 2000 or SGI that Pillow has opened, in RGB or RGBA.
+
+    Raises:
+        UnusableError: ``corrupt`` where FFmpeg sees another size.
+        Exception: Of any kind: FFmpeg was fed arbitrary bytes.
+    """
+    from PIL import Image as pil
+
+    with open_container(content, _DEMUXERS[str(image.format)]) as container:
+        frame = next(container.decode(video=0))
+    if (frame.width, frame.height) != image.size:
+        raise UnusableError("corrupt", f"damaged or truncated {image.format}")
+    transparent = any(part.is_alpha for part in frame.format.components)
+    if not frame.format.is_rgb:  # of television in FFmpeg's eyes; the format has no such range
+        frame.color_range = 2
+        frame.colorspace = 5
+    wide = frame.to_ndarray(format="rgba64le" if transparent else "rgb48le")
+    levels = np.empty(wide.shape, np.uint8)
+    for start in range(0, len(wide), _ROWS):
+        levels[start : start + _ROWS] = wide[start : start + _ROWS] / np.float32(257) + 0.5
+    picture = pil.fromarray(levels)
+    picture.info = image.info
+    return picture
