@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mmcli.modalities.image.read import Preprocessor
+from tests.differential.packing import DEFLATE, LZW, PACKBITS, tiff
+from tests.forms import image_depths
+from tests.forms.images import heic
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_png
 
@@ -36,6 +39,7 @@ def make(folder: Path) -> Reader:
         content = _encode(name, mode, options)
         if content is not None:
             files[f"{name} {mode} {number}"] = content
+    files |= _packed()
     readers = [Preprocessor(("a",), size=16, resize=resize, max_pixels=4_000_000) for resize in ("crop", "pad")]
     for name, content in files.items():
         if name.split()[0] not in ("SPIDER",):
@@ -48,6 +52,23 @@ def make(folder: Path) -> Reader:
         assert image.shape == (3, 16, 16)
 
     return Reader(_cases(files), read, memory=384 * 2**20)
+
+
+def _packed() -> dict[str, bytes]:
+    """What is unpacked here and not by Pillow, and what FFmpeg and libheif decode."""
+    levels = np.random.default_rng(0).integers(0, 64, (16, 16, 3))
+    files = {
+        f"TIFF {bits} {compression} {apart}": tiff(levels, bits, photometric=2, compression=compression, apart=apart,
+                                                   rows=5, big=bits == 16)
+        for bits, compression, apart in ((12, 1, False), (16, LZW, True), (10, DEFLATE, False), (16, PACKBITS, False))
+    }  # fmt: skip
+    files |= {
+        "TIFF tiles": tiff(levels, 16, photometric=2, extra=(), tile=16, compression=DEFLATE, predictor=2),
+        "TIFF float": tiff(levels / 64, 32, kind=3, photometric=2, compression=DEFLATE, predictor=3),
+        "TIFF palette": tiff(levels[..., :1] % 16, 4, photometric=3, colour_map=np.arange(48) * 1000),
+        "HEIC": heic(),
+    }
+    return files | {form.name: form.content() for form in image_depths.FORMS}
 
 
 def _encode(name: str, mode: str, options: dict[str, Any]) -> bytes | None:
