@@ -56,7 +56,7 @@ def tiff_numbers() -> Variants:
     meanings = [
         (GREY, ()), (WHITE_IS_ZERO, ()), (RGB, ()), (CMYK, ()), (GREY, (UNASSOCIATED,)), (RGB, (UNASSOCIATED,)),
         (GREY, (ASSOCIATED,)), (RGB, (ASSOCIATED,)), (RGB, (UNSPECIFIED,)), (GREY, (UNSPECIFIED, UNASSOCIATED)),
-        (WHITE_IS_ZERO, (UNASSOCIATED,)),
+        (WHITE_IS_ZERO, (UNASSOCIATED,)), (CMYK, (UNASSOCIATED,)),
     ]  # fmt: skip
     cases = itertools.product(depths, meanings, layouts)
     for number, ((bits, kind), (photometric, extra), layout) in enumerate(cases):

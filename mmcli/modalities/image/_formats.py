@@ -19,7 +19,8 @@ _SIGNATURES = (
 _HEIC, HEIF = "HEIC", "HEIF"
 _NOT_READ = (
     (4, b"ftyphei", _HEIC), (4, b"ftyphev", _HEIC), (4, b"ftypmif", _HEIC), (4, b"ftypmsf", _HEIC),
-    (0, b"<svg", "SVG"), (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"), (0, b"%PDF", "PDF"), (0, b"P7\n", "PAM"), (0, b"PF\n", "PFM"), (0, b"v/1\x01", "OpenEXR"),
+    (0, b"#?RADIANCE", "Radiance HDR"), (0, b"\xff\x0a", "JPEG XL"), (4, b"JXL ", "JPEG XL"),
 )  # fmt: skip
 _RARE = ", or one of a rare kind"
 

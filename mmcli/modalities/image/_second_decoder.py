@@ -19,17 +19,22 @@ _ROWS = 256
 
 
 def is_deep(content: bytes) -> bool:
-    """Tell whether a JPEG 2000 has several components, one of them of more than 8 bits.
+    """Tell whether a JPEG 2000 has several components, one of them of more than 8 bits."""
+    depths = _depths(content)
+    return len(depths) > 1 and max(depths) > 8
+
+
+def _depths(content: bytes) -> list[int]:
+    """Return the bits of each component of a JPEG 2000.
 
     Source: ITU-T T.800 (2019), A.5.1.
     """
     start = content.find(_CODESTREAM)
     if start < 0:
-        return False
+        return []
     place = start + _COMPONENTS
     count = int.from_bytes(content[place : place + 2], "big")
-    depths = [(byte & 0x7F) + 1 for byte in content[place + 2 : place + 2 + 3 * count : 3]]
-    return count > 1 and max(depths, default=0) > 8
+    return [(byte & 0x7F) + 1 for byte in content[place + 2 : place + 2 + 3 * count : 3]]
 
 
 def decoded_by_ffmpeg(image: Image, content: bytes) -> Image:
@@ -50,9 +55,12 @@ def decoded_by_ffmpeg(image: Image, content: bytes) -> Image:
         frame.color_range = 2
         frame.colorspace = 5
     wide = frame.to_ndarray(format="rgba64le" if transparent else "rgb48le")
+    white = 65535
+    if frame.format.name.startswith("ya16"):  # the one format that FFmpeg leaves at fewer bits
+        white = 2 ** max(_depths(content)) - 1
     levels = np.empty(wide.shape, np.uint8)
     for start in range(0, len(wide), _ROWS):
-        levels[start : start + _ROWS] = wide[start : start + _ROWS] / np.float32(257) + 0.5
+        levels[start : start + _ROWS] = np.minimum(wide[start : start + _ROWS] * np.float32(255 / white) + 0.5, 255)
     picture = pil.fromarray(levels)
     picture.info = image.info
     return picture

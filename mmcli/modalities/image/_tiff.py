@@ -62,6 +62,7 @@ class Layout:
             and coding.samples == _COLOURS[self.photometric]
             and self.photometric != _PALETTE
             and number_of(self.tags, _PLANAR, 1) == 1
+            and not coding.reverse
             and not self.of_big_numbers
         )
 
@@ -101,7 +102,7 @@ def tiff_layout(content: bytes) -> Layout | None:
     alphas = [
         (_COLOURS[photometric] + at, what) for at, what in enumerate(extra) if what in (_ASSOCIATED, _UNASSOCIATED)
     ]
-    alpha = alphas[0] if alphas and alphas[0][0] < samples and photometric not in (_CMYK, _LAB) else None
+    alpha = alphas[0] if alphas and alphas[0][0] < samples and photometric != _LAB else None
     return Layout((width, height), photometric, alpha, tags, coding, content.startswith(_BIG_NUMBERS))
 
 
@@ -155,9 +156,14 @@ def _picture(levels: Array, layout: Layout) -> Image:
     from PIL import Image as pil
 
     colours = levels[..., : _COLOURS[layout.photometric]]
-    if layout.photometric == _CMYK:
-        return pil.fromarray(np.ascontiguousarray(colours), "CMYK")
     alpha = levels[..., -1:] if layout.alpha else None
+    if layout.photometric == _CMYK:
+        inks = pil.fromarray(np.ascontiguousarray(colours), "CMYK")
+        if alpha is None:
+            return inks
+        picture = inks.convert("RGB")
+        picture.putalpha(pil.fromarray(np.ascontiguousarray(alpha[..., 0])))
+        return picture
     if alpha is not None and layout.alpha and layout.alpha[1] == _ASSOCIATED:
         colours = _divided(colours, alpha)
     if layout.photometric == _WHITE_IS_ZERO:
