@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 _INFO = b"fLaC\0\0\0\x22"
@@ -11,12 +12,13 @@ _NEAR = 2**17  # samples: two of the longest frames
 _BLOCKS = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608, **{code: 256 << code - 8 for code in range(8, 16)}}
 
 
-def files_of(content: bytes) -> list[bytes]:
+def files_of(content: bytes) -> Iterator[bytes]:
     """Return the files that were joined."""
-    starts = [0]
-    while (start := content.find(_INFO, starts[-1] + len(_INFO))) >= 0:
-        starts.append(start)
-    return [content[start:end] for start, end in zip(starts, [*starts[1:], len(content)], strict=True)]
+    start = 0
+    while start >= 0:
+        after = content.find(_INFO, start + len(_INFO))
+        yield content[start : after if after >= 0 else len(content)]
+        start = after
 
 
 def promised_samples(content: bytes) -> int:

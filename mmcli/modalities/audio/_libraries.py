@@ -90,15 +90,17 @@ def with_pyav(content: bytes, seconds: float) -> Sound:
         raise UnusableError("corrupt", "not audio" if name == "audio" else f"damaged or truncated {name}") from None
     with container:
         if container.format.name == "mp3" and (found := read_mpeg(content)):
+            if found.is_cut:
+                raise UnusableError("corrupt", "truncated MP3")
             return in_turn([MpegSound(content, part) for part in found.parts], seconds)
         if not container.streams.audio:
             if pictures_of(container):
                 raise AbsentError("no sound track")
             raise UnusableError("corrupt", "no sound in it")
         stream = container.streams.audio[0]
-        if stream.codec_context.name == "flac":
-            stream.codec_context.options = {"err_detect": "crccheck+explode"}
         try:
+            if stream.codec_context.name == "flac":
+                stream.codec_context.options = {"err_detect": "crccheck+explode"}
             rate = int(stream.rate)
             needed = needed_samples(rate, seconds)
             samples = join(_frames(container, stream, needed, rate))

@@ -111,7 +111,7 @@ def read_mpeg(content: bytes) -> MpegAudio | None:
     if strange > len(content) // 2:
         raise UnusableError("corrupt", "damaged MP3: most of it is no sound")
     rest = content[position:]
-    return MpegAudio(parts, is_cut=0 < len(rest) < _HEADER and b"\xff" + last[:1] == rest[:2][: len(rest)])
+    return MpegAudio(parts, is_cut=0 < len(rest) < _HEADER and (b"\xff" + last[:1]).startswith(rest[:2]))
 
 
 def decode_part(content: bytes, part: MpegPart) -> Iterator[Array]:

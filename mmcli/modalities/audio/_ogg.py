@@ -17,15 +17,16 @@ class _Page(NamedTuple):
     end: int
 
 
-def links_of(content: bytes) -> list[bytes]:
+def links_of(content: bytes) -> Iterator[bytes]:
     """Return the files that were chained; a page that begins a stream after pages of another kind begins a file."""
-    starts, began = [0], True
+    start, began = 0, True
     for page in _pages(content):
         begins = bool(content[page.start + 5] & _BEGINS)
         if begins and not began:
-            starts.append(page.start)
+            yield content[start : page.start]
+            start = page.start
         began = begins
-    return [content[start:end] for start, end in zip(starts, [*starts[1:], len(content)], strict=True)]
+    yield content[start:]
 
 
 def with_end_flag(content: bytes) -> bytes:

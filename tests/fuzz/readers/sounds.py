@@ -32,6 +32,9 @@ def make(folder: Path) -> Reader:
     files = {f"{form} {kind}": _by_libsndfile(form, kind) for form, kind in LIBSNDFILE}
     for container, codec, rate in FFMPEG:
         files[f"{container} {codec}"] = _by_ffmpeg(container, codec, rate)
+    for form, kind in (("MP3", "MPEG_LAYER_III"), ("FLAC", "PCM_16"), ("OGG", "OPUS")):
+        files[f"{form} {kind}, joined"] = files[f"{form} {kind}"] * 2
+    files["wav libmp3lame"] = _by_ffmpeg("wav", "libmp3lame", 16000)
     readers = [Preprocessor(("a",), max_seconds=2.0), Preprocessor(("a",), trim=True, high_pass=50, normalize="rms",
                                                                    max_decode_seconds=20.0)]  # fmt: skip
     for content in files.values():
