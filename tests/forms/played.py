@@ -103,6 +103,8 @@ FORMS = [
          "reference white is white, what is brighter is white too") for name in ("PQ", "HLG")),
 ]  # fmt: skip
 DAMAGED = [
+    bad("H.264 without a container, a frame of 20,000 empty parts",
+        lambda: film(container="h264") + b"\0\0\1\x09\xf0" * 20_000, "damaged: frame 11 is of more than 16384 parts"),
     bad("photograph (JPEG)", _photograph, "not a video"),
     bad("WebP of one picture", lambda: animation("WEBP", plain(1), (100,)), "not a video"),
     bad("animated WebP, first 60%", lambda: head(animation("WEBP", plain(4), _DURATIONS), 0.6), "truncated WebP"),

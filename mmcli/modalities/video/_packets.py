@@ -17,6 +17,7 @@ MOST_FRAMES = 2_000_000  # 18 hours of 30 frames a second
 _RESTARTING = ("mpegts", "mpeg")  # formats whose files may be joined as they are, timestamps and all
 _RAW = ("h264", "hevc", "m4v", "mpegvideo")  # formats without timestamps, of which FFmpeg guesses some
 _SIMPLE = ("flv", "ivf", "gif", "apng", "asf", "obu")  # formats whose packets FFmpeg calls corrupt only if cut
+_IN_PARTS, _MOST_PARTS = ("h264", "hevc"), 16_384
 _ON_ONE_CANVAS = ("apng", "gif")  # codecs whose frames may be patches on those before
 _APART = 10  # seconds by which timestamps may jump before they count as restarted
 _UNTOLD = -(2**62)
@@ -72,6 +73,8 @@ def read_packets(container: Any, stream: Any) -> Packets:
             continue
         if len(shown) == MOST_FRAMES:
             raise UnusableError("skipped", f"more than {MOST_FRAMES} frames")
+        if _is_crumbled(packet, stream.codec_context.name):
+            raise UnusableError("corrupt", f"damaged: frame {len(shown) + 1} is of more than {_MOST_PARTS} parts")
         if packet.is_corrupt and container.format.name in _SIMPLE:
             raise UnusableError("corrupt", f"truncated or damaged: frame {len(shown) + 1} lacks its end")
         times, restarted = times_of(packet.pts, packet.dts)
@@ -92,6 +95,13 @@ def read_packets(container: Any, stream: Any) -> Packets:
         np.array(hidden, bool), np.array(restarts, np.int64), tick, step, stop,
     )  # fmt: skip
     return _mended(packets, container.format.name, stream.codec_context)
+
+
+def _is_crumbled(packet: Any, codec: str) -> bool:
+    """Tell whether a packet of H.264 or H.265 is of so many parts that decoding it would take all memory."""
+    if codec not in _IN_PARTS or packet.size < _MOST_PARTS:
+        return False
+    return bytes(packet).count(b"\0\0\1") > _MOST_PARTS
 
 
 def _mended(packets: Packets, container: str, codec_context: Any) -> Packets:
