@@ -85,8 +85,9 @@ def _tiff_number(seed, bits, kind, photometric, extra, layout) -> Variant:
         shares = 1 - shares
     if photometric == CMYK:
         shares = (1 - shares[..., :3]) * (1 - shares[..., 3:])
+    within = 1 + 0.5 * (alpha is not None) + 0.5 * (photometric == CMYK)  # each step rounds
     name = f"TIFF {bits} bits, kind {kind}, photometric {photometric}, extra {extra}, predictor {predictor}, {layout}"
-    return Variant(name, content, shown(shares, alpha), 1.5 if alpha is not None or photometric == CMYK else 1)
+    return Variant(name, content, shown(shares, alpha), within)
 
 
 def tiff_palettes() -> Variants:
