@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Literal
 
+_SHOWN = 60
 Status = Literal["ok", "missing", "corrupt", "skipped"]
 
 
@@ -66,8 +67,10 @@ class AbsentError(UnusableError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> MmcliError:
-    """Return the error for a name that does not exist: the nearest one that does, and all of them."""
+    """Return the error for a name that does not exist: the nearest one that does, and those there are."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return MmcliError(f"unknown {what} {name!r}{hint} (there are: {', '.join(names) or 'none'})")
+    shown = ", ".join(names[:_SHOWN]) or "none"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return MmcliError(f"unknown {what} {name!r}{hint} (there are: {shown}{more})")

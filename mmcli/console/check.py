@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 10
 _LABELS = 12
+_ODD = 5
 
 
 def show_check(report: CheckReport, as_json: bool) -> None:
@@ -30,6 +31,11 @@ def show_check(report: CheckReport, as_json: bool) -> None:
             escape(column.name), escape(column.used), str(column.empty), str(column.distinct), escape(column.example)
         )
     out.print(table)
+    for column in report.columns:
+        if column.odd:
+            told = ", ".join(f"{value!r} {count}" for value, count in list(column.odd.items())[:_ODD])
+            rest = f", … {len(column.odd) - _ODD} more" if len(column.odd) > _ODD else ""
+            out.print(f"[yellow]{escape(column.name)}[/]: cells taken for empty: {escape(told + rest)}")
     if report.labels:
         shown = [f"{escape(label)} {count}" for label, count in list(report.labels.items())[:_LABELS]]
         more = f" … {len(report.labels) - _LABELS} more" if len(report.labels) > _LABELS else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from mmcli.runtime import Runtime
@@ -71,6 +72,47 @@ class Preprocessor(Protocol):
 
     def load_state(self, state: State) -> None:
         """Take over what an earlier ``fit`` learnt."""
+
+
+@dataclass(frozen=True)
+class OddCell:
+    """A cell that is none of its column's kind, and costs no more than itself.
+
+    Args:
+        row: Its place among the rows that were read.
+        column: Its column.
+        value: What it holds.
+        reason: Why that is no value.
+    """
+
+    row: int
+    column: str
+    value: str
+    reason: str
+
+
+@runtime_checkable
+class ReadsCells(Protocol):
+    """A Preprocessor that reads the cells of many rows at once: what it makes of each is what it makes of it alone."""
+
+    columns: tuple[str, ...]
+
+    def read(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes | None], list[OddCell]]:
+        """Return the content of each row, None where there is none, and the cells taken for empty."""
+
+    def decode_rows(self, contents: Sequence[bytes]) -> dict[str, Array]:
+        """Return the tensors of rows by field name, first axis N."""
+
+
+@runtime_checkable
+class Watches(Protocol):
+    """A fitted Preprocessor that can tell where new rows are strange to those it was fitted on."""
+
+    def watch(self) -> None:
+        """Look from now on."""
+
+    def strange(self) -> list[str]:
+        """Return what most values of a column were strange in, a sentence each."""
 
 
 class Extractor(Protocol):

@@ -24,7 +24,7 @@ class BadInputs:
     """Counts inputs that are corrupt, skipped or not found; an empty cell is none of these.
 
     Args:
-        pairs: How many (row, modality) pairs there are.
+        pairs: How many inputs there are: (row, modality) pairs, of tables (row, column) pairs.
         on_error: ``fail`` refuses the first one.
         max_errors: ``N`` or ``P%`` of the pairs; None allows any number.
 
@@ -40,6 +40,7 @@ class BadInputs:
         self.count = 0
         self.rows: set[int] = set()
         self.reasons: Counter[str] = Counter()
+        self.cells: Counter[str] = Counter()
         self.first: list[LedgerEntry] = []
 
     def accept(self, entry: LedgerEntry) -> None:
@@ -52,6 +53,8 @@ class BadInputs:
             return
         if self.on_error == "fail":
             raise MmcliError(f"sample {entry.id!r}, {entry.modality}: {describe(entry)} (--on-error keep goes on)")
+        if entry.column is not None:
+            self.cells[entry.reason] += 1
         self.count += 1
         self.rows.add(entry.row)
         self.reasons[f"{entry.modality}: {entry.reason}"] += 1

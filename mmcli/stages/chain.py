@@ -95,6 +95,17 @@ class Chain:
                 found |= transform.read_otherwise()
         return found
 
+    def watch(self) -> None:
+        """Look from now on for values of raw rows that are strange to the train rows."""
+        for transform in self.transforms:
+            if isinstance(transform, PreprocessTransform):
+                transform.watch()
+
+    def strange(self) -> list[str]:
+        """Return in what most values of a column were strange to the train rows, a sentence each."""
+        made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
+        return [text for transform in made for text in transform.strange()]
+
     def tell_lacking(self) -> None:
         """Let what is said of raw rows tell rows without a modality's columns from those whose cells are empty."""
         for transform in self.transforms:

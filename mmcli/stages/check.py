@@ -33,6 +33,7 @@ class ColumnReport:
         empty: Cells without anything.
         distinct: Different cells.
         example: The first cell that holds something, as it stands.
+        odd: Cells that are none of the column's kind, with their counts, most first.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ColumnReport:
     empty: int
     distinct: int
     example: str
+    odd: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class CheckReport:
         labels: Rows of each label, most first, of the rows looked at; empty where there is no target, or several.
         columns: Each column.
         modalities: Each modality.
+        inputs: How many inputs a row has: each modality, of a table each column.
         bad: The inputs looked at that are not ok, but for empty cells.
         read_bytes: About how much preprocess would read of files.
         disk_bytes: About how much it would write.
@@ -88,6 +91,7 @@ class CheckReport:
     labels: dict[str, int]
     columns: list[ColumnReport]
     modalities: list[ModalityReport]
+    inputs: int
     bad: list[LedgerEntry]
     read_bytes: int
     disk_bytes: int
@@ -135,8 +139,9 @@ def check(
         looked_at=len(rows),
         splits=dict(sorted(prepared.intake.splits.items())),
         labels=_labels(prepared, rows),
-        columns=_columns(prepared, rows),
+        columns=_columns(prepared, rows, trial),
         modalities=[_modality(prepared, name, rows, trial) for name in prepared.transform.preprocessors],
+        inputs=prepared.transform.inputs,
         bad=[entry for entry in trial.ledger if is_bad(entry)],
         read_bytes=round(sum(trial.file_bytes.values()) * share),
         disk_bytes=round((trial.stored_bytes + sum(len(dump_row(row)) for row in rows)) * share),
@@ -151,7 +156,7 @@ def refuse_too_many(report: CheckReport, max_errors: str | None) -> None:
     Raises:
         TooManyBadError: There are.
     """
-    bad = BadInputs(report.looked_at * len(report.modalities), "keep", max_errors)
+    bad = BadInputs(report.looked_at * report.inputs, "keep", max_errors)
     for entry in report.bad:
         bad.accept(entry)
     bad.check()
@@ -169,7 +174,7 @@ def _labels(prepared: Preparation, rows: Sequence[Row]) -> dict[str, int]:
     return dict(Counter(cell for cell in cells if cell is not None).most_common())
 
 
-def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:
+def _columns(prepared: Preparation, rows: Sequence[Row], trial: Trial) -> list[ColumnReport]:
     roles, transform = prepared.intake.roles, prepared.transform
     uses: dict[str, list[str]] = {}
     targets = [("target", column) for column in roles.targets]
@@ -180,6 +185,10 @@ def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:
         for column in part.columns:
             kind = transform.kinds[name]
             uses.setdefault(column, []).append(kind if name in (kind, column) else f"{name} ({kind})")
+    odd: dict[str, Counter[str]] = {}
+    for entry in trial.ledger:
+        if entry.column is not None and entry.value is not None:
+            odd.setdefault(entry.column, Counter())[entry.value[:_LONGEST]] += 1
     reports = []
     for column in prepared.intake.columns:
         cells = [_text(row.get(column)) for row in rows]
@@ -187,14 +196,14 @@ def _columns(prepared: Preparation, rows: Sequence[Row]) -> list[ColumnReport]:
         reports.append(
             ColumnReport(
                 column, ", ".join(uses.get(column, ["not used"])), len(cells) - len(full), len(set(full)),
-                full[0][:_LONGEST] if full else "",
+                full[0][:_LONGEST] if full else "", dict(odd.get(column, Counter()).most_common()),
             )
         )  # fmt: skip
     return reports
 
 
 def _modality(prepared: Preparation, name: str, rows: Sequence[Row], trial: Trial) -> ModalityReport:
-    entries = [entry for entry in trial.ledger if entry.modality == name]
+    entries = [entry for entry in trial.ledger if entry.modality == name and entry.column is None]
     counts = {"ok": len(rows) - len(entries), "missing": 0, "corrupt": 0, "skipped": 0}
     counts |= Counter(entry.status for entry in entries)
     reasons = Counter(entry.reason for entry in entries if is_bad(entry))

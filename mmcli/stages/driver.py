@@ -11,7 +11,7 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -57,6 +57,7 @@ class Work:
         roles: Which columns of the rows say who a sample is.
         upstream: The records and states of the transforms before this one.
         header: What else ``artifact.json`` says: source, parameters, seed and so on.
+        lines: Gives the JSON of the same rows, where that lies ready; they have neither ``row`` nor ``status``.
         accept: Looks at the ledger's entries as they come; may refuse by raising.
         finish: Called once all shards are written, before the artifact is published; may refuse by raising.
         leave_out: Then says which rows the artifact shall not hold after all, for what is wrong with their inputs.
@@ -69,6 +70,7 @@ class Work:
     roles: Roles
     upstream: list[tuple[TransformRecord, dict[str, State]]]
     header: dict[str, Any]
+    lines: Callable[[int, int], Sequence[bytes]] | None = None
     accept: Callable[[LedgerEntry], None] = lambda entry: None
     finish: Callable[[Path], None] = lambda folder: None
     leave_out: Callable[[], set[int]] = set
@@ -125,7 +127,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
                 writer.known_digests[f"tensors/{target.name}"] = before.header["files"][f"tensors/{target.name}"]
         found = sum(earlier.count(name, column) for name, column in columns.items())
         present = sum(int(column.present.sum()) for column in columns.values())
-        return Batch(batch.rows, {}, batch.ledger), present - found, found
+        return Batch(batch.rows, {}, batch.ledger, batch.cells), present - found, found
 
     shards = -(-work.count // size)
     with (
@@ -138,13 +140,16 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
             start = number * size
             entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)
             for entry in entries:
-                work.accept(entry)
                 reasons[entry.modality][entry.reason] += 1
-                ledger.write(dump_row(dataclasses.asdict(dataclasses.replace(entry, row=start + entry.row))))
-            for row in manifest_rows(batch.rows, start, entries, list(modalities)):
-                manifest.write(dump_row(row))
-                for name, status in row[STATUS].items():
-                    counts[name][status] += 1
+            for entry in sorted([*entries, *batch.cells], key=lambda entry: entry.row):
+                work.accept(entry)
+                ledger.write(dump_row(dataclasses.replace(entry, row=start + entry.row).to_json()))
+            status = [dict.fromkeys(modalities, "ok") for _ in batch.rows]
+            for entry in entries:
+                status[entry.row][entry.modality] = entry.status
+            manifest.writelines(_manifest_lines(work, batch.rows, start, status))
+            for name, found_of in counts.items():
+                found_of.update(each[name] for each in status)
             progress.advance(len(batch))
     for name, found_of in counts.items():
         if work.count and not found_of["ok"]:
@@ -184,16 +189,18 @@ def _splits(folder: Path, roles: Roles) -> dict[str, int]:
     return dict(sorted(Counter(str(row[roles.split]) for row in RowFile(folder / "manifest.jsonl")).items()))
 
 
-def manifest_rows(rows: list[Row], start: int, entries: list[LedgerEntry], modalities: list[str]) -> list[Row]:
+def _manifest_lines(work: Work, rows: list[Row], start: int, status: list[dict[str, str]]) -> Iterator[bytes]:
     """Return the rows as the manifest holds them: raw columns, ``row``, and the status of each modality."""
-    status: list[dict[str, str]] = [dict.fromkeys(modalities, "ok") for _ in rows]
-    for entry in entries:
-        status[entry.row][entry.modality] = entry.status
-    plain = ({key: value for key, value in row.items() if key not in (ROW, STATUS)} for row in rows)
-    return [
-        {**row, ROW: start + number, STATUS: state}
-        for number, (row, state) in enumerate(zip(plain, status, strict=True))
-    ]
+    if work.lines is None:
+        for number, (row, state) in enumerate(zip(rows, status, strict=True), start):
+            plain = {key: value for key, value in row.items() if key not in (ROW, STATUS)}
+            yield dump_row({**plain, ROW: number, STATUS: state})
+        return
+    tails: dict[tuple[str, ...], str] = {}
+    for number, (line, state) in enumerate(zip(work.lines(start, start + len(rows)), status, strict=True), start):
+        key = tuple(state.values())
+        tail = tails.get(key) or tails.setdefault(key, f', "{STATUS}": {json.dumps(state, ensure_ascii=False)}}}\n')
+        yield line.rstrip()[:-1] + f', "{ROW}": {number}{tail}'.encode()
 
 
 def learnt_before(output: Path) -> dict[str, tuple[str, State]]:

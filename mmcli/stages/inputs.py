@@ -177,10 +177,12 @@ def _answered(
 ) -> Iterator[Asked]:
     identity = model.artifact.roles.id
     chain.tell_lacking()
+    chain.watch()
     warn_of_other_readers(chain, reporter)
     columns.warn_where_fixed(reporter)
     number = 0
     bad: dict[str, Counter[str]] = {}
+    odd: Counter[str] = Counter()
     for rows, told in chunks:
         ids = [
             str(row.get(identity, number + place + sum(each.before <= place for each in told)))
@@ -190,6 +192,7 @@ def _answered(
         columns.add(rows)
         asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told)
         yield asked
+        odd.update(entry.reason for entry in asked.batch.cells)
         for problems in asked.problems(model.sources):
             for modality, entry in problems.items():
                 if is_bad(entry):
@@ -197,6 +200,9 @@ def _answered(
     if not number:
         raise MmcliError(f"{columns.name}: no rows to predict")
     columns.warn(reporter)
+    for text in chain.strange():
+        reporter.warn(text)
+    _warn_of_odd(odd, reporter)
     _warn_of_bad(bad, number, reporter)
 
 
@@ -209,6 +215,13 @@ def warn_of_other_readers(chain: Chain, reporter: Reporter) -> None:
             f"the model was trained on inputs read by another version of mmcli's readers: {told}; some values may "
             "differ: run its stages again to be sure"
         )
+
+
+def _warn_of_odd(odd: Counter[str], reporter: Reporter) -> None:
+    """Say how many cells were none of their column's kind."""
+    if odd:
+        reason, times = odd.most_common(1)[0]
+        reporter.warn(f"{odd.total()} cells are taken for empty ({reason} × {times})")
 
 
 def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
         "made": run.get("began"),
         "counts": {},
         **{key: value for key, value in artifact.header.items() if key != "files"},
-        "problems": [dataclasses.asdict(entry) for entry in entries[:problems]],
+        "problems": [entry.to_json() for entry in entries[:problems]],
         "more_problems": max(0, len(entries) - problems),
     }
 

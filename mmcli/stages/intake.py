@@ -76,7 +76,7 @@ class Intake:
     """
 
     table: Table
-    rows: RowFile
+    rows: SpooledRows
     roles: Roles
     columns: list[str]
     head: list[Row]
@@ -217,7 +217,7 @@ def _write_rows(
     options: IntakeOptions,
     surveys: Sequence[TargetSurvey],
     late: LateColumns,
-) -> tuple[RowFile, Array, Array]:
+) -> tuple[SpooledRows, Array, Array]:
     """Write the rows with id and split; return them, a hash of each id, and the split of each.
 
     ``surveys`` count the cells of the targets, ``late`` finds columns that earlier rows lack. Ids are compared by
@@ -297,7 +297,7 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _set_val_aside(rows: RowFile, roles: Roles, seed: int) -> tuple[RowFile, Array]:
+def _set_val_aside(rows: SpooledRows, roles: Roles, seed: int) -> tuple[SpooledRows, Array]:
     """Move train rows to val; where the hash would take them all, none."""
     units = [_cell(row, roles.group) if roles.group else str(row[roles.id]) for row in rows if _is_train(row, roles)]
     if all(is_set_aside(unit, seed) for unit in units):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ class Ledger:
 
     def to_json(self) -> list[dict[str, object]]:
         """Return the entries as JSON values."""
-        return [dataclasses.asdict(entry) for entry in self.entries]
+        return [entry.to_json() for entry in self.entries]
 
 
 def read_ledger(path: Path, status: Sequence[str] = (), modality: Sequence[str] = ()) -> Ledger:

@@ -15,6 +15,7 @@ from mmcli.stages.kinds import infer_column, infer_kinds, numbers_in_disguise
 from mmcli.stages.transforms.fuse import FUSED
 
 TABLE = "table"
+_SHOWN = 20
 _ONE_COLUMN = ("text", "image", "audio", "video")
 
 
@@ -59,7 +60,7 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
             name, pattern = _named(flag)
             matched = _match(pattern, intake)
             if name is None:
-                unnamed += [column for column in matched if column not in unnamed]
+                unnamed += matched
             elif kind == "categorical":
                 raise UsageError(
                     f"--categorical {flag}: categorical columns have no name of their own; they are {TABLE!r}"
@@ -67,7 +68,7 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
             else:
                 _add(plans, name, ModalityPlan("tensor", tuple(matched), {"numeric": True}))
     if columns["numeric"] or columns["categorical"]:
-        extra = {kind: tuple(names) for kind, names in columns.items()}
+        extra = {kind: tuple(dict.fromkeys(names)) for kind, names in columns.items()}
         _add(plans, TABLE, ModalityPlan("table", (*extra["numeric"], *extra["categorical"]), extra))
     if not plans:
         raise MmcliError(
@@ -83,12 +84,12 @@ def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
     taken = {column for column in own if column is not None}
     found = infer_kinds(intake.head, taken)
     unused = found.pop("", [])
-    told = [f"{column} {kind}" for kind, names in found.items() for column in names]
+    told = [_told_kind(kind, names) for kind, names in found.items()]
     reporter.note(f"kinds inferred: {', '.join(told) or 'none'} (name columns with --text, --image … to choose)")
     if unused:
         reporter.note(
-            f"not used: {', '.join(unused)} (empty, dates, lists, or another name in each row; --text, --categorical … "
-            "take a column whatever it holds)"
+            f"not used: {_shortened(unused)} (empty, dates, lists, or another name in each row; --text, --categorical "
+            "… take a column whatever it holds)"
         )
     for column in (*found.get("text", ()), *found.get("categorical", ()), *unused):
         marked = numbers_in_disguise([row.get(column) for row in intake.head])
@@ -96,6 +97,19 @@ def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
             cell, advised = marked
             reporter.warn(f"column {column!r}: not read as numbers, for cells such as {cell!r}; {advised}")
     return found
+
+
+def _told_kind(kind: str, columns: Sequence[str]) -> str:
+    if len(columns) <= _SHOWN:
+        return ", ".join(f"{column} {kind}" for column in columns)
+    return f"{len(columns)} columns {kind} ({_shortened(columns)})"
+
+
+def _shortened(columns: Sequence[str]) -> str:
+    """Return the names of columns; of many the first ones and the last."""
+    if len(columns) <= _SHOWN:
+        return ", ".join(columns)
+    return f"{', '.join(columns[:3])}, …, {columns[-1]}"
 
 
 def _named(flag: str) -> tuple[str | None, str]:

@@ -53,7 +53,9 @@ def preprocess(
         )
     prepared = prepare(source, reporter, **options)
     intake, transform = prepared.intake, prepared.transform
-    bad = BadInputs(len(intake.rows) * len(transform.preprocessors), on_error, max_errors)
+    bad = BadInputs(len(intake.rows) * transform.inputs, on_error, max_errors)
+    if prepared.fitted:
+        transform.watch()
     with ArtifactWriter(output, STAGE, fresh) as writer:
         hashes = {} if prepared.fitted else transform.fit(
             lambda: train_rows(intake), {} if fresh else learnt_before(writer.output)
@@ -69,6 +71,12 @@ def preprocess(
 
         def finish(folder: Path) -> None:
             bad.check()
+            for text in transform.strange():
+                reporter.warn(text)
+            if bad.cells:
+                reason, times = bad.cells.most_common(1)[0]
+                count = bad.cells.total()
+                reporter.warn(f"{count} cells are taken for empty ({reason} × {times}; mmcli ledger lists them)")
             transform.notices.report(reporter)
             files = [name for name, part in transform.preprocessors.items() if part.threaded]
             check_leaks(folder, files, intake.split_of, on_leak, reporter)
@@ -77,6 +85,7 @@ def preprocess(
             transform=transform,
             count=len(intake.rows),
             batch=lambda start, stop: Batch(_numbered(prepared, start, stop), {}),
+            lines=intake.rows.lines,
             roles=intake.roles,
             upstream=[],
             header={

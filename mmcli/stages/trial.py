@@ -21,7 +21,7 @@ class Trial:
     """What decoding the sample showed.
 
     Args:
-        ledger: The inputs that are not ok.
+        ledger: The inputs that are not ok, and cells of them that are not.
         lengths: Steps of each item, for modalities whose items differ in length.
         file_bytes: Size of each file that was read, by path as the cell has it.
         stored_bytes: What the decoded items take.
@@ -67,7 +67,7 @@ def try_out(prepared: Preparation, rows: Sequence[Row], runtime: Runtime, report
 
 
 def _note(trial: Trial, batch: Batch, start: int) -> None:
-    trial.ledger += [replace(entry, row=start + entry.row) for entry in batch.ledger]
+    trial.ledger += [replace(entry, row=start + entry.row) for entry in [*batch.ledger, *batch.cells]]
     for name, column in batch.columns.items():
         for part, tensor in column.fields.items():
             if isinstance(tensor, Ragged):

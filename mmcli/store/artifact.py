@@ -42,7 +42,7 @@ _ENTRY = Record(
         "status": one_of(STATUSES),
         "reason": TEXT,
     },
-    {"path": or_null(TEXT)},
+    {"path": or_null(TEXT), "column": or_null(TEXT), "value": or_null(TEXT)},
 )
 
 
@@ -202,7 +202,7 @@ class Artifact:
             yield here, places[here], self._column(int(numbers[here[0]]), modality)
 
     def ledger(self) -> Iterator[LedgerEntry]:
-        """Return the inputs that are not ok, in the order of the rows.
+        """Return the inputs, and cells of them, that are not ok, in the order of the rows.
 
         Raises:
             MmcliError: A line is damaged.

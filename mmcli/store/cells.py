@@ -17,7 +17,7 @@ _GROUPED = re.compile(
 _DECIMAL_COMMA = re.compile(r"[-+]?(\d+|\d{1,3}([. '\u00a0\u202f]\d{3})+),\d+", re.ASCII)
 _MARKED = re.compile(r"\D?\s?[-+]?\d[\d.,]*\s?\D?|[A-Z]{3}\s?[-+]?\d[\d.,]*|[-+]?\d[\d.,]*\s?[A-Z]{3}", re.ASCII)
 _MARKS = re.compile(r"%|[A-Z]{3}|[$€£¥₹]")
-_LARGEST = 3.4e38
+LARGEST = 3.4e38
 
 
 def cell_text(cell: Any, column: str) -> str | None:
@@ -66,12 +66,12 @@ def cell_number(cell: Any, column: str) -> float | None:
     elif cell is None:
         return None
     elif isinstance(cell, int | float):
-        number = math.inf if abs(cell) > _LARGEST else float(cell)  # an int may be too large for a float
+        number = math.inf if abs(cell) > LARGEST else float(cell)  # an int may be too large for a float
     else:
         raise UnusableError("corrupt", f"column {column!r}: {_short(str(cell))!r} is not a number")
     if math.isnan(number):
         return None
-    if abs(number) > _LARGEST:
+    if abs(number) > LARGEST:
         raise UnusableError(
             "corrupt", f"column {column!r}: {_short(str(cell))!r} is infinite, or too large for float32"
         )

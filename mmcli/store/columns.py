@@ -167,7 +167,7 @@ class Column:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One input that is not ok."""
+    """One input that is not ok; with ``column`` and ``value`` one cell of it, whose loss the others outlive."""
 
     row: int
     id: str
@@ -175,15 +175,26 @@ class LedgerEntry:
     status: Status
     reason: str
     path: str | None = None
+    column: str | None = None
+    value: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values; column and value only where it is of a cell."""
+        record = dict(vars(self))
+        return record if self.column is not None else {k: record[k] for k in record if k not in ("column", "value")}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows with their columns; ``ledger`` says why inputs of these rows are not ok (``row`` counts in the batch)."""
+    """Rows with their columns; ``ledger`` says why inputs of these rows are not ok (``row`` counts in the batch).
+
+    ``cells`` says which cells of inputs that may be ok are taken for empty, and why.
+    """
 
     rows: list[Row]
     columns: dict[str, Column]
     ledger: list[LedgerEntry] = field(default_factory=list)
+    cells: list[LedgerEntry] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.rows)

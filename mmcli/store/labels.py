@@ -86,7 +86,9 @@ def _items(text: str, bracket: str) -> list[str | None] | None:
 def _unquoted(part: str) -> str:
     if "\\" not in part:
         return part[1:-1]
-    try:
-        return str(json.loads(part) if part[0] == '"' else literal_eval(part))
-    except (ValueError, SyntaxError):
-        return re.sub(r"\\(.)", r"\1", part[1:-1], flags=re.DOTALL)
+    for read in (json.loads, literal_eval) if part[0] == '"' else (literal_eval,):
+        try:
+            return str(read(part))
+        except (ValueError, SyntaxError):
+            continue
+    return re.sub(r"\\(.)", r"\1", part[1:-1], flags=re.DOTALL)

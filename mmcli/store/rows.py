@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,15 @@ def _depth(value: Any) -> int:
     return depth
 
 
+def _is_long(value: Any) -> bool:
+    """Tell whether a value is, or holds, a whole number of more than 64 bits, which orjson takes for an inexact one."""
+    if isinstance(value, int):
+        return not -(2**63) <= value < 2**63
+    if isinstance(value, dict):
+        return any(map(_is_long, value.values()))
+    return isinstance(value, list) and any(map(_is_long, value))
+
+
 class RowFile:
     """A file of JSON lines with access by row number."""
 
@@ -133,11 +142,15 @@ class RowFile:
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Return the rows from ``start`` up to, not including, ``stop``."""
+        return self._parsed(self._content(start, stop).split(b"\n")[: stop - start], start)
+
+    def _content(self, start: int, stop: int) -> bytes:
         offsets = self._starts()
         with self.path.open("rb") as file:
             file.seek(int(offsets[start]))
-            content = file.read(int(offsets[stop] - offsets[start]))
-        lines = content.split(b"\n")[: stop - start]
+            return file.read(int(offsets[stop] - offsets[start]))
+
+    def _parsed(self, lines: Sequence[bytes], start: int) -> list[Row]:
         return [parse_row(line, f"{self.path}, line {start + number}") for number, line in enumerate(lines, 1)]
 
     def take(self, indexes: Iterable[int]) -> list[Row]:
@@ -184,18 +197,21 @@ class ChosenRows(RowFile):
 
 
 class SpooledRows(RowFile):
-    """Rows kept in a temporary file that goes with the process."""
+    """Rows kept in a temporary file that goes with the process: what is read of it was written here."""
 
     def __init__(self) -> None:
         # Unbuffered, so that nothing is left to be written, and to fail, when the file goes.
         self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=".jsonl", buffering=0)  # noqa: SIM115 - lives as long as we
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
+        self._long = False
         super().__init__(Path(self._file.name))
 
     def append(self, row: Row) -> None:
         """Add a row at the end."""
         line = dump_row(row)
+        if not self._long and set(map(type, row.values())) != {str}:
+            self._long = any(map(_is_long, row.values()))
         self._waiting.append(line)
         self._waiting_bytes += len(line)
         if self._waiting_bytes >= _WRITTEN_AT_ONCE:
@@ -205,6 +221,24 @@ class SpooledRows(RowFile):
         """Finish writing."""
         self._write()
         return self
+
+    def __iter__(self) -> Iterator[Row]:
+        for start in range(0, len(self), _ROWS):
+            yield from self.rows(start, min(start + _ROWS, len(self)))
+
+    def lines(self, start: int, stop: int) -> list[bytes]:
+        """Return the JSON of the rows from ``start`` up to, not including, ``stop``."""
+        return self._content(start, stop).split(b"\n")[: stop - start]
+
+    def _parsed(self, lines: Sequence[bytes], start: int) -> list[Row]:
+        if self._long:
+            return list(map(json.loads, lines))
+        import orjson
+
+        try:
+            return list(map(orjson.loads, lines))
+        except orjson.JSONDecodeError:  # half a surrogate pair
+            return list(map(json.loads, lines))
 
     def _write(self) -> None:
         left = memoryview(b"".join(self._waiting))

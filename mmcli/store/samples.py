@@ -236,7 +236,7 @@ class Samples:
                 for name in part.modalities:
                     found[absent, name] = LedgerEntry(absent, "", name, "missing", f"not in {part.folder}")
             for number, artifact in enumerate(part.artifacts):
-                entries = {(entry.row, entry.modality): entry for entry in artifact.ledger()}
+                entries = {(entry.row, entry.modality): entry for entry in artifact.ledger() if entry.column is None}
                 if not entries:
                     continue
                 by_row: dict[int, list[LedgerEntry]] = {}

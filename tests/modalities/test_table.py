@@ -5,8 +5,11 @@ import pytest
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities.table import Preprocessor
+from mmcli.modalities.table._cells import read_numbers
+from mmcli.modalities.table._moments import Moments
 from mmcli.modalities.table.identity import Identity
 from mmcli.runtime import Runtime
+from mmcli.store.cells import cell_number
 from mmcli.store.columns import Column, ModalitySpec, assemble
 from mmcli.store.state import State
 
@@ -73,7 +76,7 @@ def test_the_mean_of_large_numbers_keeps_its_digits():
 
 def test_categories_are_numbered_by_count_then_value():
     preprocessor = fitted()
-    assert preprocessor.state().values == {"categories": [["red", "blue", "green"], ["M", "L", "XL"]]}
+    assert preprocessor.state().values["categories"] == [["red", "blue", "green"], ["M", "L", "XL"]]
     assert preprocessor.facts() == {
         "numeric": ["age", "income"],
         "categorical": ["color", "size"],
@@ -84,10 +87,129 @@ def test_categories_are_numbered_by_count_then_value():
     assert decode(preprocessor, row(color="Red", size="M"))["categories"].tolist() == [1, 2]
 
 
-def test_a_number_beyond_float32_once_standardised_is_corrupt():
+def test_a_number_beyond_float32_once_standardised_costs_its_cell():
     preprocessor = fitted([row(age="1e-30"), row(age="2e-30")])
-    with pytest.raises(UnusableError, match="column 'age': too far"):
-        decode(preprocessor, row(age="1e30"))
+    (content,), (odd,) = preprocessor.read([row(age="1e30")])
+    assert (odd.column, odd.value) == ("age", "1e30")
+    assert "too far from the values of the train rows" in odd.reason
+    assert preprocessor.decode(content)[""].tolist() == [0, 0, 1, 0]
+
+
+CELLS = [
+    "", "1", "-2.5", " 3 ", "4e2", "+5", ".5", "5.", "1e400", "-1e39", "1,234", "1 234.5", "12,5", "12%", "$3", "NA",
+    "n/a", "-", ".", "?", "\\N", "#DIV/0!", "inf", "-Infinity", "nan", "1_000", "0x10", "١٢", "1 2", "--5", "e5", "1e",
+    "½", "\t7\n", None, 1, -2.5, True, math.nan, math.inf, 10**400, 10**20, [1], {"a": 1}, "\ud800", "\ufeff8",
+]  # fmt: skip
+
+
+def alone(cell):
+    try:
+        return cell_number(cell, "x"), None
+    except UnusableError as problem:
+        return None, problem.reason
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_cells_read_together_say_what_each_says_alone(seed):
+    """Held against the parser of one cell, over columns of plain cells and of odd ones."""
+    random = np.random.default_rng(seed)
+    share = [0.0, 0.05, 1.0][seed % 3]
+    drawn = [CELLS[number] for number in random.integers(len(CELLS), size=60)]
+    cells = [cell if random.random() < share else f"{random.normal():.4f}" for cell in drawn]
+    if seed % 4 == 3:
+        cells = [cell if not isinstance(cell, str) else float(len(cell)) for cell in cells]
+    values, odd = read_numbers(cells, "x")
+    expected = [alone(cell) for cell in cells]
+    assert odd == {place: reason for place, (_, reason) in enumerate(expected) if reason is not None}
+    np.testing.assert_array_equal(values, [math.nan if number is None else number for number, _ in expected])
+
+
+def test_an_odd_cell_costs_itself_alone():
+    preprocessor = fitted()
+    rows = [row(age="."), row(income="unknown", color="#REF!"), row(age="x", income="inf", color="", size="")]
+    contents, odd = preprocessor.read(rows)
+    assert [(each.row, each.column, each.value) for each in odd] == [
+        (0, "age", "."), (1, "income", "unknown"), (1, "color", "#REF!"), (2, "age", "x"), (2, "income", "inf")
+    ]  # fmt: skip
+    assert odd[0].reason == "column 'age': '.' is not a number"
+    assert contents[2] is None
+    main = preprocessor.decode(contents[0])[""]
+    assert main[[0, 2, 3]].tolist() == [0, 1, 0]
+    assert main[1] == decode(preprocessor, row())[""][1]
+    assert (
+        decode(preprocessor, rows[1])["categories"].tolist()
+        == decode(preprocessor, row(color=""))["categories"].tolist()
+    )
+    with pytest.raises(UnusableError, match="column 'age': 'x' is not a number"):
+        preprocessor.content(rows[2], None)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 64, 1000])
+def test_moments_are_those_of_numpy_however_rows_are_cut(cut):
+    random = np.random.default_rng(cut)
+    values = random.normal(1e6, [1e-3, 1, 1e5], (1000, 3))
+    values[random.random(values.shape) < 0.2] = np.nan
+    values = np.column_stack([values, np.full(1000, 0.1), np.full(1000, np.nan)])
+    moments = Moments(5)
+    for start in range(0, 1000, cut):
+        moments.add(values[start : start + cut])
+    np.testing.assert_allclose(moments.mean[:4], np.nanmean(values[:, :4], axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.deviation()[:3], np.nanstd(values[:, :3], axis=0), rtol=1e-6)
+    assert moments.deviation()[3:].tolist() == [1, 1]
+    assert moments.mean[4] == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "same", "other"),
+    [
+        (["1.0", "2.0", "3.0"], [("1.0", "1"), ("2.0", 2), ("3.0", "3e0"), ("1.0", 1.0)], ["01", "4", "x", "1.5"]),
+        ([1, 2, 3], [(1, "1.0"), (2, "2"), (3, 3.0)], ["03", "one"]),
+        (["01", "1", "2"], [], ["1.0", "001"]),
+        (["1.5", "2.50"], [("1.5", "1.50"), ("2.50", 2.5)], ["1,5"]),
+        (["true", "False"], [("true", "TRUE"), ("true", True), ("False", "false")], ["t", "yes", "1"]),
+        (["true", "maybe"], [], ["TRUE", "True"]),
+        (["café"], [("café", "cafe\u0301"), ("café", " café ")], ["cafe"]),
+        (["12345678901234567", "12345678901234568"], [], ["12345678901234567.0"]),
+    ],
+)
+def test_a_category_is_one_however_it_is_written(train, same, other):
+    preprocessor = Preprocessor(("c",), numeric=(), categorical=("c",))
+    preprocessor.fit([preprocessor.content({"c": value}, None) for value in train])
+    again = Preprocessor(("c",), numeric=(), categorical=("c",))
+    again.load_state(preprocessor.state())
+
+    def number(value):
+        return int(decode(again, {"c": value})["categories"][0])
+
+    assert len({number(value) for value in train}) == len(train)
+    assert min(number(value) for value in train) >= 2
+    for one, two in same:
+        assert number(one) == number(two), (one, two)
+    assert {number(value) for value in other} == {1}
+
+
+def test_a_state_from_before_spellings_keeps_its_ways():
+    preprocessor = Preprocessor(("c",), numeric=(), categorical=("c",))
+    preprocessor.load_state(State({"categories": [["1.0", "2.0"]]}, {"mean": np.zeros(0), "std": np.ones(0)}))
+    assert decode(preprocessor, {"c": "1.0"})["categories"].tolist() == [2]
+    assert decode(preprocessor, {"c": "1"})["categories"].tolist() == [1]
+
+
+def test_columns_most_of_whose_values_are_strange_are_told():
+    preprocessor = fitted([row(age=str(n), color="ab"[n % 2]) for n in range(20)])
+    preprocessor.watch()
+    rows = [row(age=str(n % 20 if n < 5 else 1e6 + n), color="c" if n > 3 else "a", size="L") for n in range(10)]
+    preprocessor.decode_rows([content for content in preprocessor.read(rows)[0] if content is not None])
+    told = preprocessor.strange()
+    assert told == [
+        "column 'color': 6 of 10 values were in no train row (such as 'c'); is it written or measured otherwise?"
+    ]
+    rows = [row(age=str(1e6 + n), color="c", size="L") for n in range(10)]
+    preprocessor.decode_rows([content for content in preprocessor.read(rows)[0] if content is not None])
+    assert any(
+        text.startswith("column 'age': 15 of 20 values lie more than 8 standard deviations")
+        for text in preprocessor.strange()
+    )
 
 
 def test_the_state_is_whole(tmp_path):

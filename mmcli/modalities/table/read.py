@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmcli.errors import MmcliError, UnusableError
-from mmcli.modalities import Media
-from mmcli.store.cells import cell_number, cell_text
+from mmcli.modalities import Media, OddCell
+from mmcli.modalities.table._cells import read_categories, read_numbers
+from mmcli.modalities.table._moments import Moments
+from mmcli.modalities.table._spelling import Spelling, spelled, told_spelling
+from mmcli.modalities.table._watch import Watch
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
 MISSING_ID, UNKNOWN_ID = 0, 1
 _RESERVED = 2
+_BLOCK = 1024
 _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -33,7 +39,7 @@ class Preprocessor:
         MmcliError: A column is both, or there is none.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     fitted: ClassVar[bool] = True
     threaded: ClassVar[bool] = False
 
@@ -50,67 +56,133 @@ class Preprocessor:
         self.categorical = tuple(categorical)
         self._mean = np.zeros(len(numeric))
         self._std = np.ones(len(numeric))
+        self._spellings: list[Spelling] = ["text" for _ in categorical]
         self._ids: list[dict[str, int]] = [{} for _ in categorical]
+        self._watch: Watch | None = None
+
+    def watch(self) -> None:
+        """Look from now on for values that are strange to the train rows."""
+        self._watch = Watch(self.numeric, self.categorical)
+
+    def strange(self) -> list[str]:
+        """Return a sentence for each column most of whose values were strange to the train rows."""
+        return [] if self._watch is None else self._watch.warnings()
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the cells' values as JSON; None where every cell is empty.
+        """Return the numbers (numeric,) as float64, NaN where there is none, then the categories as JSON.
+
+        None where every cell is empty.
 
         Raises:
-            UnusableError: A numeric cell is no number, or a cell is not Unicode text.
+            UnusableError: A cell is none of its column's kind, and no other cell holds anything.
         """
-        numbers = [cell_number(row.get(column), column) for column in self.numeric]
-        values = [*numbers, *(cell_text(row.get(column), column) for column in self.categorical)]
-        if all(value is None for value in values):
-            return None
-        return _ENCODE(values).encode()
+        (content,), odd = self.read([row])
+        if content is None and odd:
+            raise UnusableError("corrupt", odd[0].reason)
+        return content
+
+    def read(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes | None], list[OddCell]]:
+        """Return the content of each row, None where there is none, and the cells that are none of their column's kind.
+
+        Such a cell is taken for empty.
+        """
+        odd: list[OddCell] = []
+        numbers = np.empty((len(rows), len(self.numeric)))
+        categories: list[list[str | None]] = []
+        for place, (column, cells) in enumerate(zip(self.columns, self._cells_of(rows), strict=True)):
+            if place < len(self.numeric):
+                numbers[:, place], reasons = read_numbers(cells, column)
+            else:
+                values, reasons = read_categories(cells, column)
+                categories.append(values)
+            odd += [OddCell(row, column, str(cells[row]), reason) for row, reason in reasons.items()]
+        for row, place in np.argwhere(np.isinf(self._standardised(numbers))).tolist():
+            column = self.numeric[place]
+            reason = f"column {column!r}: too far from the values of the train rows for float32"
+            odd.append(OddCell(row, column, str(rows[row][column]), reason))
+            numbers[row, place] = np.nan
+        odd.sort(key=lambda each: each.row)
+        whole, step = numbers.tobytes(), 8 * len(self.numeric)
+        contents = [whole[row * step : (row + 1) * step] for row in range(len(rows))]
+        present: NDArray[Any] = np.logical_not(np.isnan(numbers).all(axis=1))
+        if categories:
+            named = list(zip(*categories, strict=True))
+            contents = [before + _ENCODE(each).encode() for before, each in zip(contents, named, strict=True)]
+            present = present | np.array([any(value is not None for value in each) for each in named], bool)
+        return [content if there else None for content, there in zip(contents, present, strict=True)], odd
+
+    def _cells_of(self, rows: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Any]]:
+        """Return the cells of each column, None where a row has none."""
+        take = itemgetter(*self.columns)
+        try:
+            taken = list(map(take, rows))
+        except KeyError:
+            return [[row.get(column) for row in rows] for column in self.columns]
+        return zip(*taken, strict=True) if len(self.columns) > 1 else [taken]
 
     def decode(self, content: bytes) -> dict[str, Array]:
-        """Return the numbers and their missing flags (2 * numeric,), and the ids of the categories (categorical,).
+        """Return the numbers and their missing flags (2 * numeric,), and the ids of the categories (categorical,)."""
+        return {name: values[0] for name, values in self.decode_rows([content]).items()}
 
-        Raises:
-            UnusableError: A number is so far from those of the train rows that float32 cannot hold it.
-        """
-        values = json.loads(content)
-        count = len(self.numeric)
-        missing = np.array([value is None for value in values[:count]], bool)
-        numbers = np.where(missing, self._mean, np.array(values[:count], np.float64))
-        with np.errstate(over="ignore"):
-            standard = ((numbers - self._mean) / self._std).astype(np.float32)
-        if not np.isfinite(standard).all():
-            column = self.numeric[int(np.argmin(np.isfinite(standard)))]
-            raise UnusableError("corrupt", f"column {column!r}: too far from the values of the train rows for float32")
-        ids = [
-            MISSING_ID if value is None else known.get(value, UNKNOWN_ID)
-            for value, known in zip(values[count:], self._ids, strict=True)
-        ]
+    def decode_rows(self, contents: Sequence[bytes]) -> dict[str, Array]:
+        """Return the numbers with their missing flags (N, 2 * numeric), and ids of the categories (N, categorical)."""
+        numbers = self._numbers(contents)
+        standard = self._standardised(numbers)
+        if self._watch is not None:
+            self._watch.add_numbers(numbers, standard)
+        missing = np.isnan(standard)
+        standard[missing] = 0.0
+        ids = [self._ids_of(values) for values in self._categories(contents)] if self.categorical else []
         return {
-            "": np.concatenate([standard, missing.astype(np.float32)]),
-            "categories": np.array(ids, np.int32),
+            "": np.concatenate([standard, missing.astype(np.float32)], axis=1),
+            "categories": np.array(ids, np.int32).reshape(len(contents), len(self.categorical)),
         }
 
     def fit(self, contents: Iterable[bytes]) -> None:
         """Learn each numeric column's mean and standard deviation, and each category's id, in one pass."""
-        count = len(self.numeric)
-        present, mean, squares = [0] * count, [0.0] * count, [0.0] * count
+        moments = Moments(len(self.numeric))
         categories: list[Counter[str]] = [Counter() for _ in self.categorical]
-        for content in contents:
-            values = json.loads(content)
-            # Welford's update: exact for a constant column, where sums of squares are not.
-            for place, value in enumerate(values[:count]):
-                if value is not None:
-                    present[place] += 1
-                    before = value - mean[place]
-                    mean[place] += before / present[place]
-                    squares[place] += before * (value - mean[place])
-            for counter, value in zip(categories, values[count:], strict=True):
-                if value is not None:
-                    counter[value] += 1
-        self._mean = np.array(mean, np.float64)
-        deviations = [
-            math.sqrt(total / number) if number else 0.0 for total, number in zip(squares, present, strict=True)
+        waiting = iter(contents)
+        while block := list(itertools.islice(waiting, _BLOCK)):
+            moments.add(self._numbers(block))
+            for values in self._categories(block) if self.categorical else ():
+                for counter, value in zip(categories, values, strict=True):
+                    if value is not None:
+                        counter[value] += 1
+        self._mean, self._std = moments.mean, moments.deviation()
+        self._spellings = [told_spelling(counter) for counter in categories]
+        vocabularies = []
+        for counter, spelling in zip(categories, self._spellings, strict=True):
+            merged: Counter[str] = Counter()
+            for value, count in counter.items():
+                merged[spelled(value, spelling)] += count
+            vocabularies.append([value for _, value in sorted((-count, value) for value, count in merged.items())])
+        self._number(vocabularies)
+
+    def _standardised(self, numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return ((numbers - self._mean) / self._std).astype(np.float32)
+
+    def _numbers(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
+        """Return the numbers of contents, (N, numeric)."""
+        step = 8 * len(self.numeric)
+        joined = b"".join(content[:step] for content in contents) if self.categorical else b"".join(contents)
+        return np.frombuffer(joined, np.float64).reshape(len(contents), len(self.numeric))
+
+    def _categories(self, contents: Sequence[bytes]) -> Iterator[list[str | None]]:
+        step = 8 * len(self.numeric)
+        return (json.loads(content[step:]) for content in contents)
+
+    def _ids_of(self, values: Sequence[str | None]) -> list[int]:
+        ids = [
+            MISSING_ID if value is None else known.get(spelled(value, spelling), UNKNOWN_ID)
+            for value, known, spelling in zip(values, self._ids, self._spellings, strict=True)
         ]
-        self._std = np.array([deviation or 1.0 for deviation in deviations], np.float64)
-        self._number([[value for _, value in sorted((-n, value) for value, n in c.items())] for c in categories])
+        if self._watch is not None:
+            for place, (value, number) in enumerate(zip(values, ids, strict=True)):
+                if value is not None:
+                    self._watch.add_category(place, value, number != UNKNOWN_ID)
+        return ids
 
     def fields(self) -> dict[str, FieldSpec]:
         """Return the form of the numbers and of the categories."""
@@ -129,13 +201,18 @@ class Preprocessor:
         return {"columns": list(self.columns), "numeric": list(self.numeric), "categorical": list(self.categorical)}
 
     def state(self) -> State:
-        """Return mean and std (numeric,), and the categories of each column in the order of ids, from 2."""
-        return State({"categories": [list(known) for known in self._ids]}, {"mean": self._mean, "std": self._std})
+        """Return mean and std (numeric,), and the categories of each column in the order of ids, and their spelling."""
+        return State(
+            {"categories": [list(known) for known in self._ids], "spellings": self._spellings},
+            {"mean": self._mean, "std": self._std},
+        )
 
     def load_state(self, state: State) -> None:
         """Take over what an earlier ``fit`` learnt."""
         self._mean, self._std = state.tensors["mean"], state.tensors["std"]
-        self._number(state.values["categories"])
+        categories = state.values["categories"]
+        self._spellings = list(state.values.get("spellings", ["text" for _ in categories]))
+        self._number(categories)
 
     def _number(self, vocabularies: list[list[str]]) -> None:
         self._ids = [{value: number for number, value in enumerate(known, _RESERVED)} for known in vocabularies]

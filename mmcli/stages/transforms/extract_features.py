@@ -168,7 +168,7 @@ class ExtractTransform:
             columns[name] = self._column(name, use, batch.columns[use.source], here, earlier)
             if name != use.source:
                 ledger += [replace(entry, modality=name) for entry in batch.ledger if entry.modality == use.source]
-        return Batch(batch.rows, columns, ledger)
+        return Batch(batch.rows, columns, ledger, batch.cells)
 
     def expected(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         """Return the presence and keys of the columns that ``apply`` would make, without their values."""

@@ -227,7 +227,7 @@ class FuseTransform:
                 LedgerEntry(int(row), names.get(int(row), ""), FUSED, "missing", "no modality is present")
                 for row in np.flatnonzero(~columns[FUSED].present)
             ]
-        return Batch(batch.rows, columns, ledger)
+        return Batch(batch.rows, columns, ledger, batch.cells)
 
     def expected(self, columns: Mapping[str, Column]) -> dict[str, Column]:
         """Return the presence and keys of the scaled features that ``apply`` would make, without their values."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
@@ -10,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from mmcli.errors import AbsentError, MmcliError, UnusableError
-from mmcli.modalities import Media, Preprocessor
+from mmcli.modalities import Media, Preprocessor, ReadsCells, Watches
 from mmcli.modalities.notices import Notices, listening
 from mmcli.registry import KINDS
 from mmcli.runtime import Runtime
@@ -21,14 +23,17 @@ from mmcli.store.columns import (
     Array,
     Batch,
     Column,
+    Dense,
     LedgerEntry,
     ModalitySpec,
     Row,
+    Tensor,
     assemble,
 )
 from mmcli.store.keys import content_key, fingerprint
 from mmcli.store.state import State
 
+_ROWS = 1024
 Item = tuple[bytes, dict[str, Array] | UnusableError | None]
 
 
@@ -117,6 +122,16 @@ class PreprocessTransform:
             },
         }
 
+    def watch(self) -> None:
+        """Look from now on for values that are strange to the train rows; ``strange`` says which there were."""
+        for part in self.preprocessors.values():
+            if isinstance(part, Watches):
+                part.watch()
+
+    def strange(self) -> list[str]:
+        """Return in what most values of a column were strange to the train rows, a sentence each."""
+        return [text for part in self.preprocessors.values() if isinstance(part, Watches) for text in part.strange()]
+
     def read_otherwise(self) -> dict[str, tuple[int, int]]:
         """Return the modalities recorded with another version of their reader: that version, and this code's."""
         return {
@@ -124,6 +139,11 @@ class PreprocessTransform:
             for name, recorded in self.recorded.items()
             if recorded["version"] != self.preprocessors[name].version
         }
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs a row has: of a modality that is read cell by cell each is one."""
+        return sum(len(part.columns) if isinstance(part, ReadsCells) else 1 for part in self.preprocessors.values())
 
     def states(self) -> dict[str, State]:
         """Return what each fitted modality learnt."""
@@ -152,6 +172,11 @@ class PreprocessTransform:
             if not part.fitted:
                 continue
             contents = partial(self._contents, part, train_rows)
+            if isinstance(part, ReadsCells):  # learning takes less than reading the rows a second time
+                total = self._begun_hash(part)
+                part.fit(_hashed(contents(), total))
+                hashes[name] = total.hexdigest()
+                continue
             # Files are not read twice only to find out that they are the same.
             hashes[name] = "" if part.threaded else self._hash_of_input(part, contents())
             before = learnt.get(name)
@@ -165,13 +190,18 @@ class PreprocessTransform:
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
         """Return the batch with one column for each modality, and why inputs are not ok."""
         columns = dict(batch.columns)
-        ledger = list(batch.ledger)
+        ledger, cells = list(batch.ledger), list(batch.cells)
         for name, part in self.preprocessors.items():
+            if isinstance(part, ReadsCells):
+                columns[name], absent, odd = self._read_cells(name, part, batch.rows)
+                ledger += absent
+                cells += odd
+                continue
             read = partial(self._item, name, part, earlier)
             items = runtime.map(read, batch.rows) if part.threaded else [read(row) for row in batch.rows]
             columns[name] = self._column(part, items)
             ledger += self._entries(name, part, batch.rows, items)
-        return Batch(batch.rows, columns, ledger)
+        return Batch(batch.rows, columns, ledger, cells)
 
     def key(self, name: str, row: Row) -> bytes:
         """Return the key that the content of a modality has now in a row; zeros where there is none."""
@@ -186,6 +216,45 @@ class PreprocessTransform:
         if self.names_lacking and part.columns and not any(column in row for column in part.columns):
             raise UnusableError("missing", "no such column")
         return part.content(row, self.media)
+
+    def _read_cells(
+        self, name: str, part: ReadsCells, rows: list[Row]
+    ) -> tuple[Column, list[LedgerEntry], list[LedgerEntry]]:
+        """Return a modality's column, its rows that are not ok, and its cells that are not."""
+        contents, odd = part.read(rows)
+        there = np.array([content is not None for content in contents], bool)
+        keys = np.zeros((len(rows), KEY_BYTES), np.uint8)
+        made = self._fingerprint(name)
+        found = [content for content in contents if content is not None]
+        keys[there] = np.frombuffer(b"".join(content_key(made, each) for each in found), np.uint8).reshape(
+            -1, KEY_BYTES
+        )
+        fields: dict[str, Tensor] = {}
+        for field, values in part.decode_rows(found).items():
+            whole = np.zeros((len(rows), *values.shape[1:]), values.dtype)
+            whole[there] = values
+            fields[field] = Dense(whole)
+        first: dict[int, str] = {}
+        cells = []
+        for each in odd:
+            if there[each.row] or each.row in first:
+                identity = str(rows[each.row].get(self.id_column, each.row))
+                cells.append(
+                    LedgerEntry(each.row, identity, name, "corrupt", each.reason, None, each.column, each.value)
+                )
+            else:
+                first[each.row] = each.reason  # why the row has none; each odd cell is told once
+        absent = []
+        for number in np.flatnonzero(~there).tolist():
+            identity = str(rows[number].get(self.id_column, number))
+            if number in first:
+                absent.append(LedgerEntry(number, identity, name, "corrupt", first[number]))
+            else:
+                lacks = self.names_lacking and not any(column in rows[number] for column in part.columns)
+                absent.append(
+                    LedgerEntry(number, identity, name, "missing", "no such column" if lacks else "empty cell")
+                )
+        return Column(fields, there, keys), absent, cells
 
     def _item(self, name: str, part: Preprocessor, earlier: Lookup, row: Row) -> Item:
         """Read, look up or decode one input; its problem, if it has one, is returned and not raised."""
@@ -234,6 +303,11 @@ class PreprocessTransform:
                 yield LedgerEntry(number, identity, name, found.status, found.reason, path)
 
     def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Row]]) -> Iterator[bytes]:
+        if isinstance(part, ReadsCells):
+            rows = iter(train_rows())
+            while block := list(itertools.islice(rows, _ROWS)):
+                yield from (content for content in part.read(block)[0] if content is not None)
+            return
         for row in train_rows():
             try:
                 content = part.content(row, self.media)
@@ -243,12 +317,14 @@ class PreprocessTransform:
                 yield content
 
     def _hash_of_input(self, part: Preprocessor, contents: Iterable[bytes]) -> str:
-        import hashlib
+        total = self._begun_hash(part)
+        for _ in _hashed(contents, total):
+            pass
+        return str(total.hexdigest())
 
-        total = hashlib.sha256(fingerprint([part.version, part.config()]).encode())
-        for content in contents:
-            total.update(len(content).to_bytes(8, "big") + content)
-        return total.hexdigest()
+    @staticmethod
+    def _begun_hash(part: Preprocessor) -> Any:
+        return hashlib.sha256(fingerprint([part.version, part.config()]).encode())
 
     def _fingerprint(self, name: str) -> str:
         if name not in self._fingerprints:
@@ -256,3 +332,10 @@ class PreprocessTransform:
             learnt = part.state().digest() if part.fitted else ""
             self._fingerprints[name] = fingerprint([self.kinds[name], part.version, part.config(), learnt])
         return self._fingerprints[name]
+
+
+def _hashed(contents: Iterable[bytes], total: Any) -> Iterator[bytes]:
+    """Return the contents, each added to a hash on the way."""
+    for content in contents:
+        total.update(len(content).to_bytes(8, "big") + content)
+        yield content

@@ -1,0 +1,75 @@
+"""The cells of a column, read many at a time: what each says is what it says alone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmcli.errors import UnusableError
+from mmcli.store.cells import LARGEST, cell_number, cell_text
+
+Found = TypeVar("Found")
+_OF_NUMBERS = re.compile(r"[-+0-9.eE \n]*")
+_ERRORS = frozenset({"\\N", "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
+"""What databases and spreadsheets write where there is no value: no category is named so."""
+
+
+def read_numbers(cells: Sequence[Any], column: str) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Return the numbers (N,), NaN where there is none, and why cells that hold something are no numbers, by place."""
+    found = _plain_numbers(cells)
+    if found is not None:
+        return found, {}
+    values, odd = _each(cells, column, cell_number)
+    return np.array([np.nan if value is None else value for value in values], np.float64), odd
+
+
+def _plain_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
+    """Return the same where every cell is a number as Python writes it, or empty; None where one is not."""
+    kinds = set(map(type, cells))
+    try:
+        if kinds == {str}:
+            if not _OF_NUMBERS.fullmatch("\n".join(cells)):
+                return None
+            full = cells if "" not in cells else [cell or "nan" for cell in cells]
+            found = np.array(list(map(float, full)), np.float64)
+        elif kinds <= {int, float}:
+            found = np.array(cells, np.float64)
+        else:
+            return None
+    except (ValueError, OverflowError):
+        return None
+    return None if (np.abs(found) > LARGEST).any() else found
+
+
+def read_categories(cells: Sequence[Any], column: str) -> tuple[list[str | None], dict[int, str]]:
+    """Return the categories as they are written, in NFC and without white space around; None where there is none."""
+    return _each(cells, column, _category)
+
+
+def _category(cell: Any, column: str) -> str | None:
+    text = cell_text(cell, column)
+    if text is None:
+        return None
+    text = text.strip()
+    if text in _ERRORS:
+        raise UnusableError("corrupt", f"column {column!r}: {text!r} is no category")
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _each(
+    cells: Sequence[Any], column: str, read: Callable[[Any, str], Found | None]
+) -> tuple[list[Found | None], dict[int, str]]:
+    values: list[Found | None] = []
+    odd: dict[int, str] = {}
+    for place, cell in enumerate(cells):
+        try:
+            values.append(read(cell, column))
+        except UnusableError as problem:
+            values.append(None)
+            odd[place] = problem.reason
+    return values, odd
