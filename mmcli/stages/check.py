@@ -14,6 +14,7 @@ import numpy as np
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.bad_inputs import BadInputs, is_bad
+from mmcli.stages.groups import tell_torn_groups
 from mmcli.stages.preparation import Preparation, PreparationOptions, prepare
 from mmcli.stages.trial import Trial, try_out
 from mmcli.store.columns import LedgerEntry, Row
@@ -129,6 +130,7 @@ def check(
     left_out = prepared.intake.left_out
     kept = [number for number in range(len(prepared.intake.rows)) if number not in left_out]
     count = len(kept)
+    tell_torn_groups(prepared.intake.groups, "warn", reporter)
     chosen = [kept[place] for place in _choose(count, sample, seed)]
     rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
     trial = try_out(prepared, rows, detect(jobs, "cpu", "auto", None, seed), reporter)

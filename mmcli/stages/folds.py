@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmcli.stages.splitting import fraction
+from mmcli.stages.targets import is_empty
 from mmcli.store.columns import Array
 from mmcli.store.samples import Samples
 
@@ -20,7 +21,7 @@ def units(samples: Samples, rows: Array) -> list[str]:
     found = []
     for row in samples.rows:
         value = None if group is None else row.get(group)
-        found.append(f"id {samples.id_of(row)}" if value in (None, "") else f"group {value}")
+        found.append(f"id {samples.id_of(row)}" if is_empty(value) else f"group {value}")
     return [found[row] for row in rows.tolist()]
 
 

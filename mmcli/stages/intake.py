@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
+from mmcli.stages.groups import GroupSplits
 from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
 from mmcli.stages.late_columns import LateColumns
 from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
@@ -73,6 +74,7 @@ class Intake:
         head: The first rows.
         split_of: The split of each row, (N,) places in ``SPLITS``.
         left_out: Train and val rows without a target, which nothing is to be made of.
+        groups: The splits of each group, where rows have one.
     """
 
     table: Table
@@ -82,6 +84,7 @@ class Intake:
     head: list[Row]
     split_of: Array
     left_out: frozenset[int] = frozenset()
+    groups: GroupSplits | None = None
 
     @property
     def splits(self) -> Counter[str]:
@@ -112,7 +115,17 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     roles = _find_roles(table.name, columns, options, reporter)
     late = LateColumns(columns, roles, table.columns is None)
     surveys = [TargetSurvey(column) for column in roles.targets]
-    rows, hashes, split_of = _write_rows(itertools.chain(head, stream), roles, columns, options, surveys, late)
+    made = roles.split not in columns or options.split_ratio is not None
+    groups = None if roles.group is None else GroupSplits(roles.group, made)
+    splitter = None
+    if made:
+        ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
+        splitter = Splitter(ratio, options.seed)
+    rows, hashes, split_of = _write_rows(
+        itertools.chain(head, stream), roles, columns, options.stratify, splitter, groups, surveys, late
+    )
+    if splitter is not None and groups is not None:
+        rows, split_of = _fill_empty_splits(rows, split_of, roles, splitter, groups)
     _check_ids(rows, hashes, roles, source, options)
     left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
     splits = _count(np.delete(split_of, sorted(left_out)))
@@ -126,12 +139,17 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
         if count:
             reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
         else:
-            reporter.warn(f"no val rows, and too few rows ({len(split_of)}) to set some of train aside for val")
+            few = f"rows ({len(split_of)})" if groups is None else f"groups of {roles.group!r} ({len(groups)})"
+            reporter.warn(f"no val rows, and too few {few} to set some of train aside for val")
+    if splitter is not None and splitter.ratio[2] and not splits["test"]:
+        few = f"{len(split_of)} rows" if groups is None else f"{len(groups)} groups of {roles.group!r}"
+        reporter.warn(f"no test rows: {few} are too few for a test split; give a split column, or more of them")
     for warning in table.warnings:
         reporter.warn(warning)
     if not roles.targets and (target := infer_column(late.columns, TARGET_NAMES)) is not None:
         reporter.warn(f"{table.name}: {target!r} begins in a later row; it is the target if named: --target {target}")
-    return Intake(table, rows, roles, columns + late.columns, [row for _, row in head] + late.rows, split_of, left_out)
+    head_rows = [row for _, row in head] + late.rows
+    return Intake(table, rows, roles, columns + late.columns, head_rows, split_of, left_out, groups)
 
 
 def _read_on(stream: Iterator[tuple[str, Row]], columns: list[str], named: set[str]) -> Iterator[tuple[str, Row]]:
@@ -214,7 +232,9 @@ def _write_rows(
     stream: Iterator[tuple[str, Row]],
     roles: Roles,
     columns: list[str],
-    options: IntakeOptions,
+    stratify: str | None,
+    splitter: Splitter | None,
+    groups: GroupSplits | None,
     surveys: Sequence[TargetSurvey],
     late: LateColumns,
 ) -> tuple[SpooledRows, Array, Array]:
@@ -223,9 +243,6 @@ def _write_rows(
     ``surveys`` count the cells of the targets, ``late`` finds columns that earlier rows lack. Ids are compared by
     hashes of 8 bytes, so that a million of them take 8 MB.
     """
-    made = roles.split not in columns or options.split_ratio is not None
-    ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
-    splitter = Splitter(ratio, options.seed)
     hashes, codes = array("Q"), array("B")
     rows = SpooledRows()
     for number, (where, row) in enumerate(stream):
@@ -233,16 +250,14 @@ def _write_rows(
         identity = str(number) if roles.id not in columns else _cell(row, roles.id)
         if not identity or not _is_text(identity):
             raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
-        group = None if roles.group is None else _cell(row, roles.group)
-        if made:
-            stratum = (
-                None
-                if options.stratify is None
-                else class_name(row.get(options.stratify)) or _cell(row, options.stratify)
-            )
+        group = None if roles.group is None else _cell(row, roles.group) or None
+        if splitter is not None:
+            stratum = None if stratify is None else class_name(row.get(stratify)) or _cell(row, stratify)
             split = splitter.assign(identity, group, stratum)
         else:
             split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")
+        if groups is not None:
+            groups.add(group, split)
         for survey in surveys:
             survey.add(row.get(survey.column), split == "train")
         if split != "test":
@@ -299,20 +314,43 @@ def _short(text: str) -> str:
 
 def _set_val_aside(rows: SpooledRows, roles: Roles, seed: int) -> tuple[SpooledRows, Array]:
     """Move train rows to val; where the hash would take them all, none."""
-    units = [_cell(row, roles.group) if roles.group else str(row[roles.id]) for row in rows if _is_train(row, roles)]
+    units = [_unit(row, roles) for row in rows if _is_train(row, roles)]
     if all(is_set_aside(unit, seed) for unit in units):
         raise MmcliError(
             f"too few train rows ({len(units)}) to set some aside for val; give val rows in the split column"
         )
+
+    def moved(row: Row) -> str:
+        return "val" if _is_train(row, roles) and is_set_aside(_unit(row, roles), seed) else str(row[roles.split])
+
+    return _with_splits(rows, roles, moved)
+
+
+def _fill_empty_splits(
+    rows: SpooledRows, split_of: Array, roles: Roles, splitter: Splitter, groups: GroupSplits
+) -> tuple[SpooledRows, Array]:
+    """Move a group to each split that was to have rows and, the groups being few, has none."""
+    moves = groups.moves(dict(zip(SPLITS, splitter.ratio, strict=True)), splitter.seed)
+    if not moves:
+        return rows, split_of
+    return _with_splits(rows, roles, lambda row: moves.get(_cell(row, roles.group or ""), str(row[roles.split])))
+
+
+def _with_splits(rows: SpooledRows, roles: Roles, split: Callable[[Row], str]) -> tuple[SpooledRows, Array]:
+    """Return the rows with other splits, and the split of each."""
     codes = array("B")
     changed = SpooledRows()
     for row in rows:
-        unit = _cell(row, roles.group) if roles.group else str(row[roles.id])
-        if _is_train(row, roles) and is_set_aside(unit, seed):
-            row[roles.split] = "val"
+        row[roles.split] = split(row)
         codes.append(SPLITS.index(row[roles.split]))
         changed.append(row)
     return changed.close(), np.frombuffer(codes, np.uint8)
+
+
+def _unit(row: Row, roles: Roles) -> str:
+    """Return what may not be torn apart: the row's group, or itself where it has none."""
+    group = "" if roles.group is None else _cell(row, roles.group)
+    return group or str(row[roles.id])
 
 
 def _is_train(row: Row, roles: Roles) -> bool:

@@ -13,6 +13,7 @@ from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
 from mmcli.stages.bad_inputs import BadInputs, OnError, check_leaks
 from mmcli.stages.driver import Summary, Work, drive, learnt_before
+from mmcli.stages.groups import tell_torn_groups
 from mmcli.stages.preparation import STAGE, Preparation, PreparationOptions, prepare, train_rows
 from mmcli.stages.retrying import EarlierRows
 from mmcli.store.artifact import Artifact, is_artifact
@@ -53,6 +54,7 @@ def preprocess(
         )
     prepared = prepare(source, reporter, **options)
     intake, transform = prepared.intake, prepared.transform
+    tell_torn_groups(intake.groups, on_leak, reporter)
     bad = BadInputs(len(intake.rows) * transform.inputs, on_error, max_errors)
     if prepared.fitted:
         transform.watch()
