@@ -96,6 +96,14 @@ Header = Annotated[
     list[str],
     typer.Option(help="Comma-separated names of the columns of a table without a header.", show_default=False),
 ]
+Arrays = Annotated[
+    list[str],
+    typer.Option(
+        help="NAME=FILE: the array of these rows, for a modality that the model read from one; NAME=none does without. "
+        "Repeatable.",
+        show_default=False,
+    ),
+]
 Modalities = Annotated[
     list[str],
     typer.Option(

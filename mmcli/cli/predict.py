@@ -73,6 +73,7 @@ def command(
     delimiter: options.Delimiter = None,
     quoting: options.Quoting = "auto",
     header: options.Header = [],
+    tensor: options.Arrays = [],
     limit: options.Limit = None,
     jobs: options.Jobs = None,
     seed: options.Seed = 0,
@@ -124,7 +125,14 @@ def command(
         groups = find(model, source, query=query, query_image=query_image, top=top, search=search, faiss=faiss, **given)
     else:
         groups = predict(
-            model, source, modalities=modalities, explain=explain, labels=labels, template=template, **given
+            model,
+            source,
+            modalities=modalities,
+            explain=explain,
+            labels=labels,
+            template=template,
+            tensor=tensor,
+            **given,
         )
     if output is None:
         for rows in groups:

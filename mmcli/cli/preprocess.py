@@ -42,6 +42,13 @@ def command(
         Columns,
         _column("Column of .npy, .npz, .safetensors or .pt files, or NAME=array.npy with a row a sample."),
     ] = [],
+    lengths: Annotated[
+        Columns,
+        _column("NAME=COLUMN, or a file: how many steps of each row's sequence are its own; the rest is padding."),
+    ] = [],
+    pad_value: Annotated[
+        Columns, _column("NAME=NUMBER: steps of this number alone, at the end of a sequence, are padding.")
+    ] = [],
     target: Annotated[Columns, _column("What is to be predicted; several are predicted together. Repeatable.")] = [],
     empty_target: Annotated[
         Literal["error", "drop", "none"],
@@ -142,7 +149,8 @@ def command(
 
     summary = preprocess(
         source, output, text=text, image=image, audio=audio, video=video, numeric=numeric, categorical=categorical,
-        tensor=tensor, target=target, empty_target=empty_target, id=id, root=root, confine=confine, like=like,
+        tensor=tensor, lengths=lengths, pad_value=pad_value,
+        target=target, empty_target=empty_target, id=id, root=root, confine=confine, like=like,
         split=split, split_ratio=split_ratio, stratify=stratify, group_by=group_by,
         max_tokens=max_tokens, language=language, spacy_model=spacy_model,
         lower=lower, remove_stop_words=remove_stop_words, lemmatize=lemmatize, pos=pos, min_count=min_count,

@@ -105,6 +105,19 @@ class ReadsCells(Protocol):
 
 
 @runtime_checkable
+class BesideTable(Protocol):
+    """A Preprocessor that may read one array with a row for each row of the table."""
+
+    array: str | None
+
+    def array_rows(self) -> int:
+        """Return how many rows the array has."""
+
+    def take_array(self, path: str | None) -> None:
+        """Read from now on another array, for another table."""
+
+
+@runtime_checkable
 class Watches(Protocol):
     """A fitted Preprocessor that can tell where new rows are strange to those it was fitted on."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from mmcli.errors import MmcliError
-from mmcli.modalities import Media
+from mmcli.modalities import BesideTable, Media
 from mmcli.runtime import Runtime
 from mmcli.stages.transforms import NothingEarlier
 from mmcli.stages.transforms.extract_features import ExtractTransform
@@ -94,6 +94,17 @@ class Chain:
             if isinstance(transform, PreprocessTransform):
                 found |= transform.read_otherwise()
         return found
+
+    def arrays(self) -> dict[str, BesideTable]:
+        """Return the modalities that are read from an array beside the table."""
+        made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
+        return {name: part for transform in made for name, part in transform.arrays().items()}
+
+    def leave_out(self, names: Collection[str]) -> None:
+        """Take these modalities for missing in all raw rows."""
+        for transform in self.transforms:
+            if isinstance(transform, PreprocessTransform):
+                transform.left_out = frozenset(names)
 
     def watch(self) -> None:
         """Look from now on for values of raw rows that are strange to the train rows."""

@@ -134,6 +134,8 @@ def check(
     chosen = [kept[place] for place in _choose(count, sample, seed)]
     rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
     trial = try_out(prepared, rows, detect(jobs, "cpu", "auto", None, seed), reporter)
+    for text in prepared.transform.strange():
+        reporter.warn(text)
     share = count / len(rows)
     return CheckReport(
         source=prepared.intake.table.name,

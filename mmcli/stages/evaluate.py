@@ -62,6 +62,7 @@ def evaluate(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    tensor: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -94,7 +95,7 @@ def evaluate(
     take_positives(trained.task, positive, trained.artifact.roles.targets)
     keep = modalities_of(trained, modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit)
+    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit, tensor=tensor)
     measuring = Measuring(trained, keep, source, target)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)

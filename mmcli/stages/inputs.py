@@ -17,6 +17,7 @@ from mmcli.modalities.files import NOT_FOUND, MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.stages.bad_inputs import is_bad
+from mmcli.stages.beside_table import give_arrays, parse_arrays
 from mmcli.stages.chain import Chain, check_same_chain
 from mmcli.stages.known_columns import KnownColumns
 from mmcli.stages.model import TrainedModel
@@ -91,6 +92,7 @@ def open_inputs(
     text: TableText | None = None,
     limit: int | None = None,
     goes_on: bool = False,
+    tensor: Sequence[str] = (),
 ) -> Iterator[Asked]:
     """Return the rows of a source with their aligned features, in order.
 
@@ -102,6 +104,7 @@ def open_inputs(
         root: The folder that media paths are relative to; None is the table's own.
         text: How a raw table's text is written.
         limit: Rows at most.
+        tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
         goes_on: Whether a line of standard input that is no JSON object is told of, and those after it are read.
 
     Raises:
@@ -112,7 +115,11 @@ def open_inputs(
     if is_artifact(Path(source)):
         return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
     table = open_table(source, text=text)
-    return _from_table(model, table, table.root if root is None else root, limit, runtime, reporter)
+    chain = Chain(model.artifact, MediaFolder(table.root if root is None else root), model.artifact.roles.id)
+    if chain.arrays() or tensor:
+        count = sum(1 for _ in itertools.islice(open_table(source, text=text).rows, limit))
+        chain.leave_out(give_arrays(chain.arrays(), parse_arrays(tensor), table.name, count, limit is not None))
+    return _from_table(model, chain, table, limit, runtime, reporter)
 
 
 def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
@@ -152,10 +159,9 @@ def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:
 
 
 def _from_table(
-    model: TrainedModel, table: Table, root: str, limit: int | None, runtime: Runtime, reporter: Reporter
+    model: TrainedModel, chain: Chain, table: Table, limit: int | None, runtime: Runtime, reporter: Reporter
 ) -> Iterator[Asked]:
     """Return the rows of a table; where each says its own columns, they are read until one has any that is known."""
-    chain = Chain(model.artifact, MediaFolder(root), model.artifact.roles.id)
     columns = KnownColumns(chain, table.name, table.columns)
     chunks = _chunks(itertools.islice((row for _, row in table.rows), limit))
     waiting: list[Chunk] = []
@@ -190,6 +196,8 @@ def _answered(
         ]
         number += len(rows) + len(told)
         columns.add(rows)
+        if chain.arrays():
+            rows = [{**row, ROW: number - len(rows) + place} for place, row in enumerate(rows)]
         asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told)
         yield asked
         odd.update(entry.reason for entry in asked.batch.cells)
@@ -271,14 +279,25 @@ def _from_pipe(
         lines = (line for group in whole for line in group)
         # A line end goes between lines, not after the last: half of one is no UTF-16.
         content = itertools.chain([next(lines)], (b"\n" + line for line in lines))
-        yield from _from_table(model, open_table("-", content, text), root or ".", limit, runtime, reporter)
+        chain = _chain_of_pipe(model, root)
+        yield from _from_table(model, chain, open_table("-", content, text), limit, runtime, reporter)
     elif _is_of_artifact(first, name, goes_on):
         lines = (line for group in whole for line in group)
         yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)
     else:
-        chain = Chain(model.artifact, MediaFolder(root or "."), model.artifact.roles.id)
+        chain = _chain_of_pipe(model, root)
         columns = KnownColumns(chain, name, None)
         yield from _answered(model, chain, columns, _parsed(whole, name, limit, goes_on), runtime, reporter)
+
+
+def _chain_of_pipe(model: TrainedModel, root: str | None) -> Chain:
+    chain = Chain(model.artifact, MediaFolder(root or "."), model.artifact.roles.id)
+    if chain.arrays():
+        raise MmcliError(
+            f"standard input: the model read {', '.join(chain.arrays())} from an array beside its table, which rows on "
+            "a pipe have not; give it a table with --tensor NAME=FILE, or an artifact"
+        )
+    return chain
 
 
 def _is_of_artifact(first: bytes, name: str, goes_on: bool) -> bool:

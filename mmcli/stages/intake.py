@@ -50,6 +50,7 @@ class IntakeOptions:
     quoting: Quoting = "auto"
     header: Sequence[str] = ()
     max_rows: int = MOST_ROWS
+    learns: bool = True
 
     @property
     def named(self) -> set[str]:
@@ -129,10 +130,10 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     _check_ids(rows, hashes, roles, source, options)
     left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
     splits = _count(np.delete(split_of, sorted(left_out)))
-    if not splits["train"]:
+    if not splits["train"] and options.learns:
         found = _tell(splits)
         raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
-    if not splits["val"]:
+    if not splits["val"] and splits["train"]:
         rows, split_of = _set_val_aside(rows, roles, options.seed)
         count = _count(np.delete(split_of, sorted(left_out)))["val"]
         unit = "id" if roles.group is None else roles.group

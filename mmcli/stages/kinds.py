@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mmcli.errors import UnusableError
+from mmcli.modalities.tensor._vector import are_vectors
 from mmcli.store.cells import advice, cell_number
 from mmcli.store.columns import Row
 from mmcli.store.sources.delimited import INDEX
@@ -29,6 +30,9 @@ def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
     ``zip`` or ``user_id``. None where every cell is empty, a list or an object, where each differs and is a short
     word of ASCII or a code (names of something), and where there are many dates.
     """
+    full = [value for value in values if value is not None and value == value and value != ""]
+    if full and str(full[0]).lstrip().startswith("[") and are_vectors(full):
+        return "tensor"
     if any(isinstance(value, list | dict) for value in values):
         return None
     cells = [str(value).strip() for value in values if value is not None and str(value).strip()]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.registry import coerce
 from mmcli.reporting import Reporter
 from mmcli.stages.intake import Intake, require_column
 from mmcli.stages.kinds import infer_column, infer_kinds, numbers_in_disguise
@@ -75,6 +76,29 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
             f"{intake.table.name}: no column to learn from; name some with --text, --image, --audio, --numeric …"
         )
     return plans
+
+
+def plan_padding(
+    plans: dict[str, ModalityPlan], lengths: Sequence[str], pad_values: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Add to tensor modalities what says which steps of a sequence are padding: ``NAME=COLUMN``, a file, or a number.
+
+    Raises:
+        MmcliError: A text does not follow the grammar, or names no tensor modality.
+    """
+    for option, texts in (("--lengths", lengths), ("--pad-value", pad_values)):
+        for text in texts:
+            name, place = _named(text)
+            tensors = [known for known, plan in plans.items() if plan.kind == "tensor"]
+            if name not in tensors:
+                raise unknown_name(f"tensor modality in {option} {text}", str(name or text), tensors)
+            told: dict[str, Any]
+            if option == "--lengths":
+                told = {"lengths_column" if place in columns else "lengths_file": place}
+            else:
+                told = {"pad_value": coerce(f"{option} {name}", place, float)}
+            plan = plans[name]
+            plans[name] = ModalityPlan(plan.kind, plan.columns, {**plan.extra, **told})
 
 
 def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:

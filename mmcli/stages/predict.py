@@ -29,6 +29,7 @@ def predict(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    tensor: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -57,7 +58,9 @@ def predict(
     text = TableText(encoding, delimiter, quoting, header)
     rows = 0
     refused: list[BadLine] = []
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit, goes_on=True)
+    inputs = open_inputs(
+        trained, source, runtime, reporter, root=root, text=text, limit=limit, goes_on=True, tensor=tensor
+    )
     for asked in inputs:
         rows += len(asked.ids)
         refused += asked.bad

@@ -11,8 +11,9 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.modalities import Preprocessor
 from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter
+from mmcli.stages.beside_table import check_rows, give_arrays, parse_arrays
 from mmcli.stages.intake import Intake, IntakeOptions, take_in
-from mmcli.stages.modality_flags import ModalityPlan, plan_modalities
+from mmcli.stages.modality_flags import ModalityPlan, plan_modalities, plan_padding
 from mmcli.stages.targets import is_empty
 from mmcli.stages.transforms.preprocess import PreprocessTransform, make_preprocessor
 from mmcli.store.artifact import Artifact, EmptyTarget
@@ -61,6 +62,8 @@ class PreparationOptions(TypedDict, total=False):
     numeric: Sequence[str]
     categorical: Sequence[str]
     tensor: Sequence[str]
+    lengths: Sequence[str]
+    pad_value: Sequence[str]
     target: str | Sequence[str] | None
     empty_target: EmptyTarget
     id: str | None
@@ -130,11 +133,11 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
     """
     flags: dict[str, Sequence[str]] = {name: options.get(name, ()) for name in _FLAGS}  # type: ignore[misc]
     like = options.get("like")
-    if like is not None and any(flags.values()):
+    tensors = flags["tensor"]
+    if like is not None and any(values for name, values in flags.items() if name != "tensor"):
         raise UsageError("--like takes modalities and options from the model; leave --text, --image … out")
-    intake = take_in(
-        source, IntakeOptions(**_named(options, {f.name: f.name for f in fields(IntakeOptions)})), reporter
-    )
+    told = _named(options, {f.name: f.name for f in fields(IntakeOptions)})
+    intake = take_in(source, IntakeOptions(**told, learns=like is None), reporter)
     root = options.get("root")
     media = MediaFolder(
         intake.table.root if root is None else root,
@@ -142,8 +145,14 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
     )
     if like is not None:
         transform = like_model(like, media, intake.roles.id)
+        limited = options.get("limit") is not None
+        given = parse_arrays(tensors)
+        without = give_arrays(transform.arrays(), given, intake.table.name, len(intake.rows), limited)
+        if without:
+            raise UsageError(f"--tensor {without[0]}=none: --like makes every modality of the model")
         return Preparation(intake, transform, media.limited(transform.media.max_bytes, transform.media.fix_paths), True)
     plans = plan_modalities(flags, intake, reporter)
+    plan_padding(plans, options.get("lengths", ()), options.get("pad_value", ()), intake.columns)
     preprocessors: dict[str, Preprocessor] = {
         name: make_preprocessor(
             plan.kind, {"columns": plan.columns, **plan.extra, **_named(options, _OPTIONS.get(plan.kind, {}))}
@@ -157,6 +166,7 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
         raise MmcliError(f"{intake.table.name}: no train row has any of {', '.join(plans)}: nothing to learn from")
     kinds = {name: plans[name].kind for name in preprocessors}
     transform = PreprocessTransform(kinds, preprocessors, media, intake.roles.id)
+    check_rows(transform.arrays(), intake.table.name, len(intake.rows), options.get("limit") is not None)
     return Preparation(intake, transform, media, False)
 
 

@@ -52,7 +52,9 @@ def try_out(prepared: Preparation, rows: Sequence[Row], runtime: Runtime, report
     """Fit on those of the rows that are train rows, and decode all of them."""
     trial, transform = Trial(), prepared.transform
     split = prepared.intake.roles.split
-    transform.apply(Batch(list(rows[:1]), {}), runtime, NothingEarlier())  # what loads on first use takes no time later
+    if prepared.fitted or not any(kind == "tensor" for kind in transform.kinds.values()):
+        # What loads on first use takes no time later; of tensors the form is not known before they are fitted.
+        transform.apply(Batch(list(rows[:1]), {}), runtime, NothingEarlier())
     transform.media = _Weighed(prepared.media, trial.file_bytes)
     began = time.perf_counter()
     if not prepared.fitted:

@@ -41,6 +41,9 @@ class RowArray:
         if self._rows.ndim == 0:
             raise MmcliError(f"{path}: one number; expected an array with a row for each sample")
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
     def row(self, number: Any) -> Array:
         """Return a row.
 

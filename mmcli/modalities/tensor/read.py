@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -15,26 +15,33 @@ from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.files import read_cell
 from mmcli.modalities.tensor._formats import read_array
+from mmcli.modalities.tensor._precision import Shift, needed_shift
 from mmcli.modalities.tensor._table import RowArray
+from mmcli.modalities.tensor._vector import read_vector
 from mmcli.store.cells import cell_number
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
 _AXES = {1: "D", 2: "TD", 3: "CHW"}
 _LOOKED_AT = 32
+_SCALED_BY = 1024
 
 
 class Preprocessor:
     """Arrays of numbers: vectors (D,), sequences (T, D) of differing length, or feature maps (C, H, W).
 
     The array of a row comes from the file that its cell names (.npy, .npz, .safetensors or .pt with one array in it),
-    from one array with a row for each sample, or from numeric cells. All rows have the form that most of the first
-    32 readable train rows have.
+    from its cell itself, where that holds a list of numbers, from one array with a row for each sample, or from numeric
+    cells. Numbers of 64 bits whose differences float32 would blur, such as milliseconds since 1970, are standardised.
+    All rows have the form that most of the first 32 readable train rows have.
 
     Args:
         columns: The column whose cells name files; or the numeric columns; or none, with ``array``.
         array: A file with one array, whose row i belongs to row i of the table.
         numeric: Each row is the vector of the numbers in ``columns``.
+        lengths_column: A column that says how many steps of a row's sequence are its own; the others are padding.
+        lengths_file: A file with one array of these numbers, whose item i belongs to row i of the table.
+        pad_value: Steps at a sequence's end all of whose numbers are this are padding.
         max_length: The most steps T of a sequence.
         max_bytes: The most that one array may take in memory as it is stored; of ``array``, any file but .npy.
 
@@ -42,7 +49,8 @@ class Preprocessor:
         MmcliError: The columns do not suit ``array`` and ``numeric``, or a limit is out of its range.
     """
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+    fitted: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -50,6 +58,9 @@ class Preprocessor:
         *,
         array: str | None = None,
         numeric: bool = False,
+        lengths_column: str | None = None,
+        lengths_file: str | None = None,
+        pad_value: float | None = None,
         max_length: int = 4096,
         max_bytes: int = 2**30,
     ) -> None:
@@ -62,11 +73,16 @@ class Preprocessor:
         self.columns = tuple(columns)
         self.array = array
         self.numeric = numeric
+        self.lengths_column = lengths_column
+        self.lengths_file = lengths_file
+        self.pad_value = pad_value
         self.max_length = max_length
         self.max_bytes = max_bytes
         self.threaded = array is None and not numeric
-        self.fitted = not numeric
         self._rows: RowArray | None = None
+        self._lengths: RowArray | None = None
+        self._shift: Shift | None = None
+        self._padded = 0
         self._dims: tuple[int, ...] | None = (len(columns),) if numeric else None
         self._axes = "D"
 
@@ -78,10 +94,23 @@ class Preprocessor:
             MmcliError: The array cannot be read, or has no such row.
         """
         if self.array is not None:
-            return self._row_of_array(row.get("row"))
+            return _npy(self._own_steps(self._array_rows().row(row.get("row")), row))
         if self.numeric:
             return self._numbers(row)
-        return read_cell(row, self.columns[0], media)
+        vector = read_vector(row.get(self.columns[0]))
+        return read_cell(row, self.columns[0], media) if vector is None else _npy(self._own_steps(vector, row))
+
+    def array_rows(self) -> int:
+        """Return how many rows the array beside the table has.
+
+        Raises:
+            MmcliError: It cannot be read.
+        """
+        return len(self._array_rows())
+
+    def take_array(self, path: str | None) -> None:
+        """Read from now on another array with rows of the same form, for another table."""
+        self.array, self._rows = path, None
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the array, float32.
@@ -89,7 +118,7 @@ class Preprocessor:
         Raises:
             UnusableError: It cannot be read, has another form than the others, or is over a limit.
         """
-        values = self._values(content)
+        values = self._stored(self._numbers_of(content))
         dims, axes = _form(values)
         if self._dims is not None and (dims, axes) != (self._dims, self._axes):
             expected = _shown((*("T" * (self._axes == "TD")), *self._dims))
@@ -104,17 +133,33 @@ class Preprocessor:
         Raises:
             MmcliError: Not one can be read.
         """
-        if self.numeric:
-            return
-        self._dims = None
+        self._shift, self._padded = None, 0
         problems: Counter[str] = Counter()
-        forms: Counter[tuple[tuple[int, ...], str]] = Counter()
-        for form in islice(self._forms(contents, problems), _LOOKED_AT):
-            forms[form] += 1
-        if not forms:
-            why = f"; most often: {problems.most_common(1)[0][0]}" if problems else ""
-            raise MmcliError(f"no train row has an array that can be read from {self._source()}{why}")
-        (((self._dims, self._axes), _),) = forms.most_common(1)
+        found = list(islice(self._readable(contents, problems), _LOOKED_AT))
+        if not self.numeric:
+            if not found:
+                why = f"; most often: {problems.most_common(1)[0][0]}" if problems else ""
+                raise MmcliError(f"no train row has an array that can be read from {self._source()}{why}")
+            (((self._dims, self._axes), _),) = Counter(_form(values) for values in found).most_common(1)
+        alike = [values for values in found if _form(values) == (self._dims, self._axes)]
+        if self._axes == "TD" and len(alike) > 1 and all(not values[-1].any() for values in alike):
+            self._padded = len(alike)
+        if self._axes != "CHW" and alike and alike[0].dtype.itemsize == 8:
+            more = islice(self._readable(contents, problems), _SCALED_BY - len(found))
+            alike += [values for values in more if _form(values) == (self._dims, self._axes)]
+            self._shift = needed_shift(alike)
+
+    def watch(self) -> None:
+        """Look at nothing more: what is told of was seen by ``fit``."""
+
+    def strange(self) -> list[str]:
+        """Return that sequences end in steps of zeros, if those looked at all do."""
+        if not self._padded:
+            return []
+        return [
+            f"sequences from {self._source()} end in steps of zeros in all {self._padded} train rows looked at; if "
+            "these are padding, say so: --pad-value NAME=0, or --lengths NAME=COLUMN"
+        ]
 
     def fields(self) -> dict[str, FieldSpec]:
         """Return the form of the arrays.
@@ -134,42 +179,67 @@ class Preprocessor:
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
+        told = {
+            "lengths_column": self.lengths_column, "lengths_file": self.lengths_file, "pad_value": self.pad_value
+        }  # fmt: skip
         return {
             "columns": list(self.columns),
             "array": self.array,
             "numeric": self.numeric,
+            **{name: value for name, value in told.items() if value is not None},
             "max_length": self.max_length,
             "max_bytes": self.max_bytes,
         }
 
     def state(self) -> State:
-        """Return the form of the arrays."""
-        return State({} if self._dims is None else {"dims": list(self._dims), "axes": self._axes})
+        """Return the form of the arrays, and what is taken from their numbers before they are stored, if anything."""
+        if self._dims is None:
+            return State()
+        shift = {} if self._shift is None else {"offset": self._shift.offset, "scale": self._shift.scale}
+        return State({"dims": list(self._dims), "axes": self._axes}, shift)
 
     def load_state(self, state: State) -> None:
         """Take over the form of the arrays."""
         self._dims, self._axes = tuple(state.values["dims"]), state.values["axes"]
+        if "offset" in state.tensors:
+            self._shift = Shift(state.tensors["offset"], state.tensors["scale"])
 
-    def _forms(self, contents: Iterable[bytes], problems: Counter[str]) -> Iterable[tuple[tuple[int, ...], str]]:
+    def _readable(self, contents: Iterable[bytes], problems: Counter[str]) -> Iterator[Array]:
         for content in contents:
             try:
-                yield _form(self._values(content))
+                values = self._numbers_of(content)
+                self._stored(values)
             except UnusableError as problem:
                 problems[problem.reason] += 1
+            else:
+                yield values
 
-    def _values(self, content: bytes) -> Array:
+    def _numbers_of(self, content: bytes) -> Array:
+        """Return the array of a row in the type in which it lies there, without padding."""
         if self.numeric:
-            return np.array(json.loads(content), np.float32)
+            return np.array(json.loads(content), np.float64)
         stored = read_array(content, self.max_bytes)
         if stored.dtype.kind not in "fiub":
             kind = "complex numbers" if stored.dtype.kind == "c" else f"type {stored.dtype}"
             raise UnusableError("corrupt", f"{kind}, expected real numbers")
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(np.atleast_1d(stored), np.float32)
+        values = np.atleast_1d(stored)
         if values.ndim not in _AXES:
             raise UnusableError("corrupt", f"shape {_shown(values.shape)}, expected (D,), (T, D) or (C, H, W)")
         if not values.size:
             raise UnusableError("corrupt", f"shape {_shown(values.shape)} holds no number")
+        if self.pad_value is not None and values.ndim == 2:
+            own = np.flatnonzero((values != self.pad_value).any(axis=1))
+            if not len(own):
+                raise UnusableError("corrupt", f"all {len(values)} steps are padding ({self.pad_value:g})")
+            values = values[: own[-1] + 1]
+        return values
+
+    def _stored(self, values: Array) -> Array:
+        """Return an array as it is stored: scaled where float32 would blur it."""
+        if self._shift is not None and values.shape[-1:] == self._shift.offset.shape:
+            values = self._shift.apply(values)
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(values, np.float32)
         bad = values.size - int(np.isfinite(values).sum())
         if bad:
             raise UnusableError("corrupt", f"{bad} of {values.size} numbers are NaN, infinite or too large for float32")
@@ -185,16 +255,38 @@ class Preprocessor:
             raise UnusableError("corrupt", f"{some}; a vector needs them all")
         return json.dumps(numbers, separators=(",", ":")).encode()
 
-    def _row_of_array(self, number: Any) -> bytes:
+    def _array_rows(self) -> RowArray:
         assert self.array is not None
         if self._rows is None:
             self._rows = RowArray(self.array, self.max_bytes)
-        stream = io.BytesIO()
-        np.save(stream, self._rows.row(number), allow_pickle=False)
-        return stream.getvalue()
+        return self._rows
+
+    def _own_steps(self, values: Array, row: Mapping[str, Any]) -> Array:
+        """Return the steps of a row's sequence that are no padding, as the lengths say that were given.
+
+        Raises:
+            UnusableError: The row's length is none.
+        """
+        if self.lengths_column is not None:
+            told: Any = cell_number(row.get(self.lengths_column), self.lengths_column)
+        elif self.lengths_file is not None:
+            if self._lengths is None:
+                self._lengths = RowArray(self.lengths_file, self.max_bytes)
+            told = float(self._lengths.row(row.get("row")))
+        else:
+            return values
+        if values.ndim != 2 or told is None or told != int(told) or not 0 < told <= len(values):
+            raise UnusableError("corrupt", f"a length of {told}, expected 1 to {len(values)} steps (--lengths)")
+        return values[: int(told)]
 
     def _source(self) -> str:
         return self.array or f"column {self.columns[0]!r}"
+
+
+def _npy(values: Array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, values, allow_pickle=False)
+    return stream.getvalue()
 
 
 def _form(values: Array) -> tuple[tuple[int, ...], str]:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from mmcli.errors import AbsentError, MmcliError, UnusableError
-from mmcli.modalities import Media, Preprocessor, ReadsCells, Watches
+from mmcli.modalities import BesideTable, Media, Preprocessor, ReadsCells, Watches
 from mmcli.modalities.notices import Notices, listening
 from mmcli.registry import KINDS
 from mmcli.runtime import Runtime
@@ -59,6 +59,7 @@ class PreprocessTransform:
         id_column: The column that names a sample, for the ledger.
 
     Attributes:
+        left_out: Modalities to take for missing in every row.
         names_lacking: Whether a row without any column of a modality is told from one whose cells are empty.
         recorded: By modality the version and arguments that a loaded transform was recorded with, which name what it
             makes: arguments that have been added since stand at their defaults.
@@ -81,6 +82,7 @@ class PreprocessTransform:
         self.media = media
         self.id_column = id_column
         self.names_lacking = False
+        self.left_out: frozenset[str] = frozenset()
         self.recorded: dict[str, dict[str, Any]] = {}
         self.notices = Notices()
         self.trusted: Callable[[str, Row], bytes | None] = lambda name, row: None
@@ -121,6 +123,11 @@ class PreprocessTransform:
                 for name, part in self.preprocessors.items()
             },
         }
+
+    def arrays(self) -> dict[str, BesideTable]:
+        """Return the modalities that are read from an array beside the table."""
+        parts = self.preprocessors.items()
+        return {name: part for name, part in parts if isinstance(part, BesideTable) and part.array is not None}
 
     def watch(self) -> None:
         """Look from now on for values that are strange to the train rows; ``strange`` says which there were."""
@@ -213,6 +220,8 @@ class PreprocessTransform:
 
     def _content(self, name: str, row: Row) -> bytes | None:
         part = self.preprocessors[name]
+        if name in self.left_out:
+            raise UnusableError("missing", "left out")
         if self.names_lacking and part.columns and not any(column in row for column in part.columns):
             raise UnusableError("missing", "no such column")
         return part.content(row, self.media)
@@ -299,7 +308,7 @@ class PreprocessTransform:
                 yield LedgerEntry(number, identity, name, found.status, found.reason)
             elif isinstance(found, UnusableError):
                 cell = row.get(part.columns[0]) if part.threaded and len(part.columns) == 1 else None
-                path = None if cell is None else str(cell)
+                path = None if cell is None or isinstance(cell, list) else str(cell)
                 yield LedgerEntry(number, identity, name, found.status, found.reason, path)
 
     def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Row]]) -> Iterator[bytes]:
