@@ -22,7 +22,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 
 _MOST_DIGITS = 18
 _SHOWN = 80  # characters of a text in a message
-_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss"}
+_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel"}
 """The extra of this package that brings another one."""
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 

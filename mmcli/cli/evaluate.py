@@ -39,6 +39,7 @@ def command(
     delimiter: options.Delimiter = None,
     quoting: options.Quoting = "auto",
     header: options.Header = [],
+    sheet: options.Sheet = None,
     tensor: options.Arrays = [],
     limit: options.Limit = None,
     jobs: options.Jobs = None,
@@ -59,7 +60,8 @@ def command(
 
     report = evaluate(
         model, source, output, split=split, target=target, positive=positive, modalities=modalities, root=root,
-        encoding=encoding, delimiter=delimiter, quoting=quoting, header=header, tensor=tensor, limit=limit, jobs=jobs,
+        encoding=encoding, delimiter=delimiter, quoting=quoting, header=header, sheet=sheet, tensor=tensor,
+        limit=limit, jobs=jobs,
         seed=seed, device=device, deterministic=deterministic, fresh=fresh,
         labels_from=labels_from, template=template, reporter=Console(quiet),
     )  # fmt: skip

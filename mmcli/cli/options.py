@@ -104,6 +104,9 @@ Arrays = Annotated[
         show_default=False,
     ),
 ]
+Sheet = Annotated[
+    str | None, typer.Option(help="Sheet of an Excel workbook; by default the first.", show_default=False)
+]
 Modalities = Annotated[
     list[str],
     typer.Option(

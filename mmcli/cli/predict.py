@@ -73,6 +73,7 @@ def command(
     delimiter: options.Delimiter = None,
     quoting: options.Quoting = "auto",
     header: options.Header = [],
+    sheet: options.Sheet = None,
     tensor: options.Arrays = [],
     limit: options.Limit = None,
     jobs: options.Jobs = None,
@@ -110,7 +111,7 @@ def command(
         check_suffix(output)
     given: dict[str, Any] = {
         "root": root, "encoding": encoding, "delimiter": delimiter, "quoting": quoting,
-        "header": header, "limit": limit, "jobs": jobs, "seed": seed, "device": device,
+        "header": header, "sheet": sheet, "limit": limit, "jobs": jobs, "seed": seed, "device": device,
         "deterministic": deterministic, "reporter": reporter,
     }  # fmt: skip
     if index is not None:

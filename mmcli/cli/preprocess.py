@@ -63,6 +63,7 @@ def command(
     delimiter: options.Delimiter = None,
     quoting: options.Quoting = "auto",
     header: options.Header = [],
+    sheet: options.Sheet = None,
     fix_paths: Annotated[
         bool,
         typer.Option(
@@ -160,7 +161,7 @@ def command(
         frames=frames, fps=fps, clip_seconds=clip_seconds, max_decode_frames=max_decode_frames,
         on_error=on_error, max_errors=max_errors, on_leak=on_leak, only_failed=only_failed, limit=limit,
         max_rows=max_rows, encoding=encoding, delimiter=delimiter, quoting=quoting,
-        header=header, fix_paths=fix_paths,
+        header=header, sheet=sheet, fix_paths=fix_paths,
         jobs=jobs, seed=seed, fresh=fresh, reporter=Console(quiet),
     )  # fmt: skip
     show_stage(summary, json)

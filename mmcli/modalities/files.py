@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media
 from mmcli.modalities.near_paths import NearPaths
 from mmcli.store.cells import cell_text
+from mmcli.store.sources.members import Members, parse_member
 
 NOT_FOUND = "file not found"
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
@@ -27,19 +29,32 @@ class MediaFolder:
         root: Where relative paths start: a folder, or an fsspec URL.
         confine: Refuse whatever lies outside the root, symbolic links followed.
         max_bytes: Refuse larger files.
+        members_root: Where the files start that have media inside; None is the root.
         fix_paths: Where a file is not there, read the one whose path differs in its spelling alone.
     """
 
-    def __init__(self, root: str, *, confine: bool = False, max_bytes: int = 2**30, fix_paths: bool = False) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        confine: bool = False,
+        max_bytes: int = 2**30,
+        fix_paths: bool = False,
+        members_root: str | None = None,
+    ) -> None:
         self.root = root
         self.confine = confine
         self.max_bytes = max_bytes
         self.fix_paths = fix_paths
+        self.members_root = root if members_root is None else members_root
         self._near = NearPaths()
+        self._members = Members()
 
     def limited(self, max_bytes: int, fix_paths: bool) -> MediaFolder:
         """Return the same folder with another limit, and paths fixed or not."""
-        return MediaFolder(self.root, confine=self.confine, max_bytes=max_bytes, fix_paths=fix_paths)
+        return MediaFolder(
+            self.root, confine=self.confine, max_bytes=max_bytes, fix_paths=fix_paths, members_root=self.members_root
+        )
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.
@@ -52,13 +67,26 @@ class MediaFolder:
                 the root, ``corrupt`` where it is empty, no regular file or cannot be read.
             MmcliError: A URL needs a package that is not installed.
         """
-        whole = path if "://" in path else os.path.join(self.root, path)
-        content = self._read_url(whole) if _is_remote(whole) else self._read_near(path, _local(whole))
+        member = parse_member(path)
+        if member is not None:
+            content = self._read_member(member)
+        else:
+            whole = path if "://" in path else os.path.join(self.root, path)
+            content = self._read_url(whole) if _is_remote(whole) else self._read_near(path, _local(whole))
         if not content:
             raise UnusableError("corrupt", "0 bytes")
         if len(content) > self.max_bytes:
             raise self._too_large()
         return content
+
+    def _read_member(self, member: re.Match[str]) -> bytes:
+        """Read what lies inside another file."""
+        path = os.path.join(_local(self.members_root), member["file"])
+        if self.confine and not Path(path).resolve().is_relative_to(Path(_local(self.members_root)).resolve()):
+            raise UnusableError("skipped", "outside the media root")
+        if not os.path.isfile(path):
+            raise UnusableError("missing", f"{NOT_FOUND}: {member['file']}")
+        return self._members.read(path, member, self.max_bytes)
 
     def _read_near(self, path: str, whole: str) -> bytes:
         """Read a file, or say which one is there whose path differs in its spelling alone, or read that."""

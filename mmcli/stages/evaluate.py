@@ -62,6 +62,7 @@ def evaluate(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    sheet: str | None = None,
     tensor: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
@@ -84,7 +85,7 @@ def evaluate(
     began = time.time()
     reporter = reporter if reporter is not None else Silent()
     runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
-    text = TableText(encoding, delimiter, quoting, header)
+    text = TableText(encoding, delimiter, quoting, header, sheet)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
     if labels_from is None:

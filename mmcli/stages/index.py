@@ -43,6 +43,7 @@ def build_index(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    sheet: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -63,6 +64,7 @@ def build_index(
         delimiter: Between the cells of a raw table.
         quoting: What quotes in it mean.
         header: The names of its columns, where it has none.
+        sheet: Of a workbook.
         limit: Rows at most.
         seed: Recorded.
         jobs: Workers.
@@ -83,7 +85,9 @@ def build_index(
     require_embeddings(trained, "--index")
     if faiss:
         require_faiss()
-    rows = _open_rows(trained, source, root, TableText(encoding, delimiter, quoting, header), limit, runtime, reporter)
+    rows = _open_rows(
+        trained, source, root, TableText(encoding, delimiter, quoting, header, sheet), limit, runtime, reporter
+    )
     transform = EmbedTransform(trained, rows.chain, rows.done, rows.name)
     record = {
         "source": fingerprint([rows.digest, trained.artifact.digest]), "media_root": rows.media_root, "seed": seed,

@@ -115,7 +115,8 @@ def open_inputs(
     if is_artifact(Path(source)):
         return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
     table = open_table(source, text=text)
-    chain = Chain(model.artifact, MediaFolder(table.root if root is None else root), model.artifact.roles.id)
+    media = MediaFolder(table.root if root is None else root, members_root=table.root)
+    chain = Chain(model.artifact, media, model.artifact.roles.id)
     if chain.arrays() or tensor:
         count = sum(1 for _ in itertools.islice(open_table(source, text=text).rows, limit))
         chain.leave_out(give_arrays(chain.arrays(), parse_arrays(tensor), table.name, count, limit is not None))

@@ -49,6 +49,7 @@ class IntakeOptions:
     delimiter: str | None = None
     quoting: Quoting = "auto"
     header: Sequence[str] = ()
+    sheet: str | None = None
     max_rows: int = MOST_ROWS
     learns: bool = True
 
@@ -60,7 +61,7 @@ class IntakeOptions:
     @property
     def text(self) -> TableText:
         """How the table's text is written."""
-        return TableText(self.encoding, self.delimiter, self.quoting, self.header)
+        return TableText(self.encoding, self.delimiter, self.quoting, self.header, self.sheet)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def predict(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    sheet: str | None = None,
     tensor: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
@@ -55,7 +56,7 @@ def predict(
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
     keep = modalities_of(trained, modalities)
-    text = TableText(encoding, delimiter, quoting, header)
+    text = TableText(encoding, delimiter, quoting, header, sheet)
     rows = 0
     refused: list[BadLine] = []
     inputs = open_inputs(

@@ -77,6 +77,7 @@ class PreparationOptions(TypedDict, total=False):
     delimiter: str | None
     quoting: Quoting
     header: Sequence[str]
+    sheet: str | None
     fix_paths: bool
     seed: int
     root: str | None
@@ -142,6 +143,7 @@ def prepare(source: str, reporter: Reporter, **options: Unpack[PreparationOption
     media = MediaFolder(
         intake.table.root if root is None else root,
         **_named(options, {name: name for name in _OF_MEDIA}),
+        members_root=intake.table.root,
     )
     if like is not None:
         transform = like_model(like, media, intake.roles.id)

@@ -118,6 +118,7 @@ def search(
     delimiter: str | None = None,
     quoting: Quoting = "auto",
     header: Sequence[str] = (),
+    sheet: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     jobs: int | None = None,
@@ -140,6 +141,7 @@ def search(
         delimiter: See ``predict``.
         quoting: See ``predict``.
         header: See ``predict``.
+        sheet: See ``predict``.
         limit: Rows to look at, at most.
         seed: See ``predict``.
         jobs: See ``predict``.
@@ -185,7 +187,7 @@ def search(
             runtime,
             reporter,
             root=root,
-            text=TableText(encoding, delimiter, quoting, header),
+            text=TableText(encoding, delimiter, quoting, header, sheet),
             limit=limit,
         )
         for block in _blocks_of_inputs(trained, inputs, runtime):

@@ -39,7 +39,10 @@ class _Weighed(MediaFolder):
     """Media whose sizes are noted as they are read."""
 
     def __init__(self, media: MediaFolder, sizes: dict[str, int]) -> None:
-        super().__init__(media.root, confine=media.confine, max_bytes=media.max_bytes)
+        super().__init__(
+            media.root, confine=media.confine, max_bytes=media.max_bytes, fix_paths=media.fix_paths,
+            members_root=media.members_root,
+        )  # fmt: skip
         self._sizes = sizes
 
     def read(self, path: str) -> bytes:

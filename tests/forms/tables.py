@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -210,11 +213,17 @@ CSV_FORMS = [
             "--encoding utf-9: unknown; expected one such as utf-8, latin-1, cp1252, utf-16 or shift_jis",
             encoding="utf-9"),
     refused("a spreadsheet", file("a.xlsx", b"PK\3\4"),
-            "{folder}/a.xlsx: unknown form '.xlsx'; expected .csv, .tsv, .jsonl, .parquet or a folder (save it as CSV "
-            "from the program that made it)"),
-    refused("compressed", file("a.csv.gz", b"\x1f\x8b"),
-            "{folder}/a.csv.gz: unknown form '.gz'; expected .csv, .tsv, .jsonl, .parquet or a folder (unpack it "
-            "first, or gzip -dc FILE | mmcli … -)"),
+            "{folder}/a.xlsx: not a whole Excel workbook (File is not a zip file)"),
+    read("CSV, gzip", file("a.csv.gz", gzip.compress(CSV.encode())), means="unpacked"),
+    read("CSV, xz", file("a.csv.xz", lzma.compress(CSV.encode())), means="unpacked"),
+    read("CSV, bzip2", file("a.csv.bz2", bz2.compress(CSV.encode())), means="unpacked"),
+    read("CSV, Zstandard", file("a.csv.zst", pyarrow.compress(CSV.encode(), "zstd", asbytes=True)), means="unpacked"),
+    refused("CSV, gzip, cut off", file("a.csv.gz", gzip.compress(CSV.encode())[:-12]),
+            "{folder}/a.csv.gz: damaged or cut off gzip (Compressed file ended before the end-of-stream marker was "
+            "reached)"),
+    refused("an old spreadsheet", file("a.xls", b"\xd0\xcf"),
+            "{folder}/a.xls: unknown form '.xls'; expected .csv, .tsv, .jsonl, .parquet, .arrow, .xlsx, .tar or a "
+            "folder (save it as .xlsx or CSV)"),
 ]  # fmt: skip
 JSON_FORMS = [
     lines("JSON lines", "\n".join(JSON)),
@@ -276,8 +285,9 @@ PARQUET_FORMS = [
     typed("structs", pyarrow.array([{"a": 1}, None]), [{"a": 1}, None], "objects; no modality is made of them"),
     typed("maps", pyarrow.array([[("k", 1)], None], pyarrow.map_(pyarrow.string(), pyarrow.int8())),
           [[["k", 1]], None], "lists of pairs"),
-    refused("bytes", parquet({"x": [b"a", b"b"]}),
-            "{folder}/a.parquet, row 1: column 'x' holds bytes, which has no text form; leave it out"),
+    read("bytes that are no media", parquet({"x": [b"a", b"b"]}),
+         ({**ONE, "x": "a.parquet::x[0]"}, {**TWO, "x": "a.parquet::x[1]"}), "named, not used"),
+    typed("durations", pyarrow.array([90, None], pyarrow.duration("s")), [90.0, None], "seconds"),
     refused("no rows", no_rows, "{folder}/a.parquet: no rows; nothing can be learnt from it"),
     refused("cut off", cut_off,
             "{folder}/a.parquet: not a whole Parquet file (Parquet magic bytes not found in footer. Either the file "

@@ -30,6 +30,7 @@ class TableText:
         delimiter: Between cells, a character or its name; None is told by the header.
         quoting: ``minimal``: a cell may stand in quotes; ``none``: a quote is a character like others; ``auto``: the
             table tells.
+        sheet: Of a workbook; None is the first.
         header: The names of the columns of a table without a header line, comma-separated in one text or several.
 
     Raises:
@@ -40,6 +41,7 @@ class TableText:
     delimiter: str | None = None
     quoting: Quoting = "auto"
     header: Sequence[str] = ()
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         character = self.character

@@ -11,21 +11,29 @@ from pathlib import Path
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
+from mmcli.store.sources.arrow_rows import read_arrow, read_parquet
+from mmcli.store.sources.coco import COLUMNS as COCO_COLUMNS
+from mmcli.store.sources.coco import NOTE as COCO_NOTE
+from mmcli.store.sources.coco import is_coco, read_coco
+from mmcli.store.sources.compressed import SUFFIXES as COMPRESSED
+from mmcli.store.sources.compressed import unpacked
 from mmcli.store.sources.delimited import DelimitedRows
 from mmcli.store.sources.dialect import TableText
+from mmcli.store.sources.excel import read_excel
 from mmcli.store.sources.folder import read_folder
 from mmcli.store.sources.json_rows import read_json
-from mmcli.store.sources.parquet_rows import read_parquet
+from mmcli.store.sources.tars import expand_shards, read_tars
 from mmcli.store.sources.text_lines import LONGEST, check_encoding, joined, open_bytes, text_lines
 
 TABBED = (".tsv", ".tab")
 DELIMITED = (".csv", ".txt", *TABBED)
+_JSON = (".jsonl", ".ndjson", ".json")
+_ARROW = (".arrow", ".feather", ".ipc")
 _REPAIRS = {
-    ".xlsx": "save it as CSV from the program that made it",
-    ".xls": "save it as CSV from the program that made it",
-    ".ods": "save it as CSV from the program that made it",
-    ".gz": "unpack it first, or gzip -dc FILE | mmcli … -",
+    ".xls": "save it as .xlsx or CSV",
+    ".ods": "save it as .xlsx or CSV",
     ".zip": "unpack it first",
+    ".tgz": "unpack it to .tar",
 }
 
 
@@ -69,27 +77,71 @@ def open_table(source: str, standard_input: Iterable[bytes] | None = None, text:
     if source == "-":
         stream = sys.stdin.buffer if standard_input is None else joined(standard_input)
         return _open_stream(text_lines(stream, "standard input", text.encoding), text)
+    if "{" in source and not Path(source).exists() and source.endswith(".tar"):
+        return _open_tars(source, expand_shards(source), os.path.dirname(source) or ".")
     path = Path(source)
     if path.is_dir():
-        folder = read_folder(path, text.encoding)
-        return Table(source, source, folder.rows, folder.count, folder.columns, warnings=folder.warnings)
+        return _open_folder(source, path, text)
     if not path.exists():
         raise MmcliError(f"{source}: no such file")
-    root = os.path.dirname(source) or "."
+    return _open_file(source, path, os.path.dirname(source) or ".", text)
+
+
+def _open_folder(source: str, path: Path, text: TableText) -> Table:
+    """Open a folder: one that datasets saved, parts of a table, shards, or files in folders of classes."""
+    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
+        return _open_arrow(source, sorted(path.glob("*.arrow")), source)
+    for pattern in ("*.tar", "*.arrow"):
+        parts = sorted(path.glob(pattern))
+        if parts and not any(each.is_dir() for each in path.iterdir()):
+            if pattern == "*.tar":
+                return _open_tars(source, parts, source)
+            return _open_arrow(source, parts, source)
+    folder = read_folder(path, text.encoding)
+    return Table(source, source, folder.rows, folder.count, folder.columns, warnings=folder.warnings)
+
+
+def _open_file(source: str, path: Path, root: str, text: TableText) -> Table:
     suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        count, columns, values = read_parquet(path)
+    if suffix in COMPRESSED:
+        suffix = Path(path.stem).suffix.lower()
+        if suffix not in (*_JSON, *DELIMITED):
+            raise MmcliError(
+                f"{source}: of compressed files {', '.join((*_JSON, *DELIMITED))} are read; unpack it first"
+            )
+    if suffix in (".parquet", ".pq"):
+        count, columns, values = read_parquet(path, root)
         return Table(source, root, values, count, columns)
-    if suffix in (".jsonl", ".ndjson", ".json"):
+    if suffix in _ARROW:
+        return _open_arrow(source, [path], root)
+    if suffix == ".tar":
+        return _open_tars(source, [path], root)
+    if suffix in (".xlsx", ".xlsm"):
+        columns, values = read_excel(path, text.sheet)
+        return Table(source, root, values, columns=columns)
+    if suffix == ".json" and is_coco(path):
+        count, values = read_coco(path)
+        return Table(source, root, values, count, COCO_COLUMNS, [COCO_NOTE])
+    if suffix in _JSON:
         return Table(source, root, read_json(_file_lines(path, text.encoding), source))
     if suffix in DELIMITED:
         rows = DelimitedRows(_file_lines(path, text.encoding), source, text, tabs=suffix in TABBED)
         return Table(source, root, iter(rows), columns=rows.columns, notes=rows.notes, warnings=rows.warnings)
     repair = f" ({_REPAIRS[suffix]})" if suffix in _REPAIRS else ""
     raise MmcliError(
-        f"{source}: unknown form {suffix or 'without suffix'!r}; expected .csv, .tsv, .jsonl, .parquet or a folder"
-        f"{repair}"
+        f"{source}: unknown form {suffix or 'without suffix'!r}; expected .csv, .tsv, .jsonl, .parquet, .arrow, .xlsx, "
+        f".tar or a folder{repair}"
     )
+
+
+def _open_arrow(source: str, paths: Sequence[Path], root: str) -> Table:
+    columns, rows = read_arrow(paths, root)
+    return Table(source, root, rows, columns=columns)
+
+
+def _open_tars(source: str, paths: Sequence[Path], root: str) -> Table:
+    warnings: list[str] = []
+    return Table(source, root, read_tars(paths, root, warnings), warnings=warnings)
 
 
 def lines_as_they_come(handle: int) -> Iterator[list[bytes]]:
@@ -118,8 +170,8 @@ def lines_as_they_come(handle: int) -> Iterator[list[bytes]]:
 
 
 def _file_lines(path: Path, encoding: str) -> Iterator[str]:
-    with open_bytes(path) as file:
-        yield from text_lines(file, str(path), encoding)
+    with open_bytes(path) as file, unpacked(file, path) as content:
+        yield from text_lines(content, str(path), encoding)
 
 
 def _open_stream(lines: Iterator[str], text: TableText) -> Table:

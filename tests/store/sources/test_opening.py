@@ -130,20 +130,6 @@ class TestParquet:
         json.dumps([first, second], allow_nan=False)
         assert places_of(str(path)) == [f"{path}, row 1", f"{path}, row 2"]
 
-    @pytest.mark.parametrize(
-        ("column", "type_name"),
-        [
-            (pyarrow.array([b"x"]), "bytes"),
-            (pyarrow.array([1], pyarrow.duration("s")), "timedelta"),
-            (pyarrow.array([[b"x"]]), "bytes"),
-        ],
-    )
-    def test_what_json_has_not(self, tmp_path, column, type_name):
-        path = tmp_path / "a.parquet"
-        pyarrow.parquet.write_table(pyarrow.table({"id": ["a"], "blob": column}), path)
-        with pytest.raises(MmcliError, match=rf"a\.parquet, row 1: column 'blob' holds {type_name}"):
-            rows_of(str(path))
-
     def test_more_rows_than_a_batch(self, tmp_path):
         path = tmp_path / "a.parquet"
         pyarrow.parquet.write_table(pyarrow.table({"n": range(10_000)}), path, row_group_size=3000)
@@ -220,9 +206,9 @@ class TestOther:
         with pytest.raises(MmcliError, match=r"gone\.csv: no such file"):
             open_table(str(tmp_path / "gone.csv"))
 
-    @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.gz", "a.pkl"])
+    @pytest.mark.parametrize("name", ["a.xls", "a", "a.zip", "a.pkl"])
     def test_an_unknown_form(self, tmp_path, name):
-        with pytest.raises(MmcliError, match=r"unknown form .* expected \.csv, \.tsv, \.jsonl, \.parquet or a folder"):
+        with pytest.raises(MmcliError, match=r"unknown form .* expected \.csv, \.tsv, \.jsonl, \.parquet, \.arrow"):
             open_table(write(tmp_path, name, "id\n"))
 
     @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
