@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 _SHOWN = 60
+_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel"}
+"""The extra of this package that brings another one."""
 Status = Literal["ok", "missing", "corrupt", "skipped"]
 
 
@@ -74,3 +76,10 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> MmcliError:
     shown = ", ".join(names[:_SHOWN]) or "none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return MmcliError(f"unknown {what} {name!r}{hint} (there are: {shown}{more})")
+
+
+def missing_package(what: str, package: str) -> MmcliError:
+    """Return the error for something that needs a package which is not installed: how to install it."""
+    extra = _EXTRAS.get(package.partition(".")[0])
+    install = f"'mmcli[{extra}]'" if extra else package
+    return MmcliError(f"{what} needs the package {package!r}: pip install {install}")

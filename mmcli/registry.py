@@ -18,12 +18,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.errors import UsageError, missing_package, unknown_name
 
 _MOST_DIGITS = 18
 _SHOWN = 80  # characters of a text in a message
-_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel"}
-"""The extra of this package that brings another one."""
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
 
@@ -80,13 +78,6 @@ def _is_pairs(text: str) -> bool:
 def camel(name: str) -> str:
     """Return the class name that a registered file name stands for: ``log_mel`` is ``LogMel``."""
     return "".join(part.capitalize() for part in name.split("_"))
-
-
-def missing_package(what: str, package: str) -> MmcliError:
-    """Return the error for something that needs a package which is not installed: how to install it."""
-    extra = _EXTRAS.get(package.partition(".")[0])
-    install = f"'mmcli[{extra}]'" if extra else package
-    return MmcliError(f"{what} needs the package {package!r}: pip install {install}")
 
 
 class Registry:

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mmcli.errors import MmcliError
-from mmcli.registry import missing_package
+from mmcli.errors import MmcliError, missing_package
 from mmcli.reporting import Reporter
 from mmcli.store.artifact import AGAIN, Artifact, shard_path
 from mmcli.store.columns import Array, ModalitySpec

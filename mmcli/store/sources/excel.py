@@ -8,8 +8,7 @@ from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from mmcli.errors import MmcliError, unknown_name
-from mmcli.registry import missing_package
+from mmcli.errors import MmcliError, missing_package, unknown_name
 from mmcli.store.columns import Row
 from mmcli.store.sources.delimited import check_header
 
