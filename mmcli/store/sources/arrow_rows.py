@@ -60,16 +60,16 @@ def read_arrow(paths: Sequence[Path], root: str) -> tuple[list[str], Iterator[tu
         try:
             batches = arrow_batches(path)
             first = next(batches, None)
-        except (pyarrow.ArrowException, OSError, ValueError) as error:
+            own = [] if first is None else first.schema.names
+        except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
             raise _damaged(path, error, "Arrow") from None
         if first is None:
             continue
-        schema = first.schema
-        if names is not None and schema.names != names:
+        if names is not None and own != names:
             raise MmcliError(f"{path}: its columns are not those of {paths[0]}")
-        names = schema.names
+        names = own
         check_header(names, str(path))
-        media = {name for name in names if _holds_bytes(schema.field(name).type)}
+        media = {name for name in names if _holds_bytes(first.schema.field(name).type)}
         rows.append(_rows(_sliced(first, batches, media), path, root, media, "Arrow"))
     return names or [], (row for each in rows for row in each)
 

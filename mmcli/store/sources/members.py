@@ -152,19 +152,23 @@ class ArrowGroups:
 
 
 def arrow_batches(path: Path) -> Any:
-    """Return the record batches of an Arrow file; their bytes are read when they are looked at."""
+    """Return the record batches of an Arrow file; their bytes are read when they are looked at.
+
+    Each is checked first: pyarrow trusts what a file says of its own layout, and ends the process where it is wrong.
+    """
     import pyarrow
 
     mapped = pyarrow.memory_map(str(path))
     with path.open("rb") as file:
         whole = file.read(6) == b"ARROW1"
-    if not whole:
-        reader = pyarrow.ipc.open_stream(mapped)
-        yield from reader
-        return
-    reader = pyarrow.ipc.open_file(mapped)
-    for number in range(reader.num_record_batches):
-        yield reader.get_batch(number)
+    if whole:
+        reader = pyarrow.ipc.open_file(mapped)
+        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
+    else:
+        batches = iter(pyarrow.ipc.open_stream(mapped))
+    for batch in batches:
+        batch.validate(full=True)
+        yield batch
 
 
 def _find(ends: Any, row: int) -> tuple[int, int]:

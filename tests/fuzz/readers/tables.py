@@ -44,6 +44,7 @@ def make(folder: Path) -> Reader:
         rows = [{**row, **typed} for row, typed in zip(ROWS, TYPED, strict=True)] if name == "u.parquet" else ROWS
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), stream, compression=compression)
         files[name] = stream.getvalue()
+    files |= _packed(files) | _with_media()
     media = MediaFolder(str(folder))
     text, numbers = Text(("text",)), Table(("price", "colour"), numeric=("price",), categorical=("colour",))
 
@@ -58,6 +59,10 @@ def make(folder: Path) -> Reader:
         rows = list(taken.rows)
         infer_kinds(rows, set())
         for row in rows:
+            for cell in row.values():
+                if isinstance(cell, str) and "::" in cell:
+                    with refused():
+                        media.read(cell)
             for part in (text, numbers):
                 with refused():
                     content = part.content(row, media)
@@ -68,6 +73,59 @@ def make(folder: Path) -> Reader:
         read(Case(name, content))  # Parquet's threads begin before memory is bounded
 
     return Reader(_cases(files), read)
+
+
+def _packed(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The same rows compressed, in a workbook, in COCO's form."""
+    import bz2
+    import gzip
+    import lzma
+
+    import pandas
+
+    book = io.BytesIO()
+    pandas.DataFrame(ROWS).to_excel(book, index=False, engine="openpyxl")
+    captions = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in range(3)],
+        "annotations": [{"id": number, "image_id": number % 3, "caption": "é"} for number in range(5)],
+    }
+    return {
+        "t.csv.gz": gzip.compress(files["t.csv"]), "t.jsonl.xz": lzma.compress(files["t.jsonl"]),
+        "t.tsv.bz2": bz2.compress(files["t.tsv"]), "t.csv.zst": pyarrow.compress(files["t.csv"], "zstd", asbytes=True),
+        "t.xlsx": book.getvalue(), "c.json": json.dumps(captions).encode(),
+    }  # fmt: skip
+
+
+def _with_media() -> dict[str, bytes]:
+    """Rows with pictures inside: Parquet, Arrow of both forms, and a tar."""
+    import tarfile
+
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", (4, 4), "red").save(stream, "PNG")
+    picture = stream.getvalue()
+    table = pyarrow.Table.from_pylist(
+        [{**row, "image": {"bytes": picture, "path": "a.png"}, "raw": picture} for row in ROWS]
+    )
+    found = {}
+    for name, kind in (("m.arrow", pyarrow.ipc.new_file), ("m.feather", pyarrow.ipc.new_stream)):
+        stream = io.BytesIO()
+        with kind(stream, table.schema) as writer:
+            writer.write_table(table, max_chunksize=2)
+        found[name] = stream.getvalue()
+    stream = io.BytesIO()
+    pyarrow.parquet.write_table(table, stream, row_group_size=2)
+    found["m.parquet"] = stream.getvalue()
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for number, row in enumerate(ROWS):
+            for suffix, content in (("png", picture), ("json", json.dumps(row).encode()), ("cls", b"1")):
+                info = tarfile.TarInfo(f"d/{number}.{suffix}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    found["m.tar"] = stream.getvalue()
+    return found
 
 
 def _csv(delimiter: str) -> bytes:
