@@ -8,6 +8,7 @@ import glob
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from mmcli.errors import MmcliError
@@ -28,8 +29,8 @@ def partial_folder(output: Path) -> Path:
 
 
 def replaced_folder(output: Path) -> Path:
-    """Return where an earlier artifact lies for the moment in which this process replaces it."""
-    return output.with_name(f".{output.name}.replaced.{os.getpid()}")
+    """Return where an earlier artifact lies for the moment in which this thread of this process replaces it."""
+    return output.with_name(f".{output.name}.replaced.{os.getpid()}.{threading.get_ident()}")
 
 
 class FolderLock:
