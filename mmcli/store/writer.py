@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
 import shutil
@@ -120,14 +120,27 @@ def check_output(output: Path, stage: str) -> None:
     if not output.exists():
         return
     if output.is_dir():
-        with contextlib.suppress(PermissionError):
-            if not any(output.iterdir()):
-                output.rmdir()
-                return
+        if _removed_empty(output):
+            return
         if is_artifact(output, stage):
             return
     other = "holds another stage's artifact" if is_artifact(output) else "is there and is not an artifact"
     raise MmcliError(f"{output}: {other}, and is left as it is; choose another -o")
+
+
+def _removed_empty(folder: Path) -> bool:
+    """Remove a folder if it is empty; tell whether it was."""
+    try:
+        if any(folder.iterdir()):
+            return False
+        folder.rmdir()
+    except PermissionError:
+        return False
+    except OSError as error:  # another writer put its own there since it was listed, or removed it first
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+            raise
+        return not folder.exists()
+    return True
 
 
 def _remove(path: Path) -> None:
