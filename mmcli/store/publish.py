@@ -62,12 +62,12 @@ class FolderLock:
         os.close(self._handle)
 
 
-def _lock(handle: int) -> bool:
-    """Lock an open folder for as long as it is open; tell whether nobody else holds it."""
+def _lock(handle: int, *, wait: bool = False) -> bool:
+    """Lock an open folder for as long as it is open; tell whether nobody else holds it, or wait until nobody does."""
     if fcntl is None:  # pragma: no cover
         return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
@@ -103,7 +103,9 @@ def publish(partial: Path, output: Path) -> None:
     replaced = replaced_folder(output)
     earlier = os.open(output, os.O_RDONLY)
     try:
-        _lock(earlier)  # while it bears the partial folder's name nobody may take it for one to write in
+        # While it bears the partial folder's name nobody may take it for one to write in. Who opened it before it was
+        # published holds it for the moment in which it sees that it is not.
+        _lock(earlier, wait=True)
         if _exchange(partial, output):
             os.rename(partial, replaced)
         else:
