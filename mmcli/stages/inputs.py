@@ -105,7 +105,7 @@ def open_inputs(
         text: How a raw table's text is written.
         limit: Rows at most.
         tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
-        goes_on: Whether a line of standard input that is no JSON object is told of, and those after it are read.
+        goes_on: Whether a line of standard input that is no row is told of, and those after it are read.
 
     Raises:
         MmcliError: The source is not there, was made differently, or has none of the model's columns.
@@ -160,11 +160,21 @@ def _by_source(batch: Batch, model: TrainedModel, samples: Samples) -> Batch:
 
 
 def _from_table(
-    model: TrainedModel, chain: Chain, table: Table, limit: int | None, runtime: Runtime, reporter: Reporter
+    model: TrainedModel,
+    chain: Chain,
+    table: Table,
+    limit: int | None,
+    runtime: Runtime,
+    reporter: Reporter,
+    passed_over: list[tuple[int, str]] | None = None,
 ) -> Iterator[Asked]:
-    """Return the rows of a table; where each says its own columns, they are read until one has any that is known."""
+    """Return the rows of a table; where each says its own columns, they are read until one has any that is known.
+
+    Lines that the table's reader adds to ``passed_over`` while it reads are told of in their place.
+    """
     columns = KnownColumns(chain, table.name, table.columns)
-    chunks = _chunks(itertools.islice((row for _, row in table.rows), limit))
+    rows = itertools.islice((row for _, row in table.rows), limit)
+    chunks = _chunks(rows, [] if passed_over is None else passed_over)
     waiting: list[Chunk] = []
     while not columns.any and (chunk := next(chunks, None)) is not None:
         waiting.append(chunk)
@@ -246,9 +256,23 @@ def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter)
         )
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[Chunk]:
-    while chunk := list(itertools.islice(rows, _ROWS)):
-        yield chunk, []
+def _chunks(rows: Iterator[Row], passed_over: list[tuple[int, str]]) -> Iterator[Chunk]:
+    more = True
+    while more:
+        chunk: list[Row] = []
+        bad: list[BadLine] = []
+        more = False
+        for row in rows:
+            bad += [BadLine(len(chunk), line, error) for line, error in passed_over]
+            passed_over.clear()
+            chunk.append(row)
+            if len(chunk) == _ROWS:
+                more = True
+                break
+        bad += [BadLine(len(chunk), line, error) for line, error in passed_over]
+        passed_over.clear()
+        if chunk or bad:
+            yield chunk, bad
 
 
 def _from_pipe(
@@ -281,7 +305,9 @@ def _from_pipe(
         # A line end goes between lines, not after the last: half of one is no UTF-16.
         content = itertools.chain([next(lines)], (b"\n" + line for line in lines))
         chain = _chain_of_pipe(model, root)
-        yield from _from_table(model, chain, open_table("-", content, text), limit, runtime, reporter)
+        bad: list[tuple[int, str]] = []
+        table = open_table("-", content, text, (lambda line, error: bad.append((line, error))) if goes_on else None)
+        yield from _from_table(model, chain, table, limit, runtime, reporter, bad)
     elif _is_of_artifact(first, name, goes_on):
         lines = (line for group in whole for line in group)
         yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)

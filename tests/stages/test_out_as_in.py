@@ -103,6 +103,42 @@ def test_lines_that_are_all_bad_are_all_answered(chain, mmcli):
     assert done.code == 3
 
 
+def test_csv_lines_with_other_numbers_of_cells_are_answered_in_their_place(chain, mmcli):
+    done = mmcli("predict", chain / "model", "-", stdin="id,words\na,rose\nb,sea,sky\nc\nd,moss\ne,f,g\n")
+    assert done.code == 3, done.err
+    assert [(row.get("id"), row.get("line")) for row in done.rows] == [
+        ("a", None), (None, 3), (None, 4), ("d", None), (None, 6),
+    ]  # fmt: skip
+    assert [row["error"].split(" (")[0] for row in done.rows if "line" in row] == [
+        f"standard input, line {line}: {found} cells, expected 2 as in the header"
+        for line, found in ((3, 3), (4, 1), (6, 3))
+    ]
+    assert "3 of 5 lines could not be read; the first: standard input, line 3: 3 cells" in done.err.splitlines()[-1]
+    good = mmcli("predict", chain / "model", "-", stdin="id,words\na,rose\nd,moss\n")
+    assert good.code == 0
+    assert good.rows == [done.rows[0], done.rows[3]]
+
+
+def test_csv_lines_that_are_all_bad_are_all_answered(chain, mmcli):
+    done = mmcli("predict", chain / "model", "-", stdin="id,words\na\nb\n")
+    assert [row["line"] for row in done.rows] == [2, 3]
+    assert done.code == 3
+
+
+def test_csv_lines_are_answered_in_their_place_past_a_batch(chain, mmcli):
+    lines = ["a,rose", "b", *(f"{place},sea" for place in range(254)), "c", "d", "e,sky"]
+    done = mmcli("predict", chain / "model", "-", stdin="\n".join(["id,words", *lines]) + "\n")
+    assert [row.get("line", row.get("id")) for row in done.rows] == [
+        "a", 3, *(str(place) for place in range(254)), 258, 259, "e",
+    ]  # fmt: skip
+
+
+def test_evaluate_refuses_csv_lines_with_other_numbers_of_cells(chain, mmcli):
+    done = mmcli("evaluate", chain / "model", "-", stdin="id,words,label\na,rose,red\nb,sea\n")
+    assert done.code == 1
+    assert "standard input, line 3: 2 cells, expected 3" in done.err
+
+
 def test_evaluate_still_refuses_bad_lines(chain, mmcli):
     done = mmcli("evaluate", chain / "model", "-", stdin='{"label": "red", "words": "rose"}\n{broken\n')
     assert done.code == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mmcli.errors import MmcliError
@@ -26,6 +26,8 @@ class DelimitedRows:
         text: What a person says of how it is written.
         tabs: Whether its name says that tabs stand between its cells.
         skipped: Lines that stood before these.
+        on_bad: Is told the number of a line with too few or too many cells, and what is wrong; such lines are then
+            passed over. Without it they are refused.
 
     Attributes:
         notes: How it is read, where that is not plain.
@@ -36,10 +38,18 @@ class DelimitedRows:
     """
 
     def __init__(
-        self, lines: Iterable[str], name: str, text: TableText | None = None, *, tabs: bool = False, skipped: int = 0
+        self,
+        lines: Iterable[str],
+        name: str,
+        text: TableText | None = None,
+        *,
+        tabs: bool = False,
+        skipped: int = 0,
+        on_bad: Callable[[int, str], None] | None = None,
     ) -> None:
         csv.field_size_limit(LONGEST)
         self._name = name
+        self._on_bad = on_bad
         text = text or TableText()
         self._dialect, rest = told_dialect(lines, text, tabs)
         self.notes = list(self._dialect.notes)
@@ -74,7 +84,11 @@ class DelimitedRows:
                 if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
                     cells = cells[:width]  # a delimiter at the end of the line
                 if len(cells) != width:
-                    raise MmcliError(f"{where}: {len(cells)} cells, expected {width} as in the header{self._advice()}")
+                    wrong = f"{where}: {len(cells)} cells, expected {width} as in the header{self._advice()}"
+                    if self._on_bad is None:
+                        raise MmcliError(wrong)
+                    self._on_bad(line + self._skipped, wrong)
+                    continue
                 yield where, dict(zip(columns, cells, strict=True))
         except csv.Error as error:
             raise MmcliError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,13 +60,19 @@ class Table:
     warnings: list[str] = field(default_factory=list)
 
 
-def open_table(source: str, standard_input: Iterable[bytes] | None = None, text: TableText | None = None) -> Table:
+def open_table(
+    source: str,
+    standard_input: Iterable[bytes] | None = None,
+    text: TableText | None = None,
+    on_bad: Callable[[int, str], None] | None = None,
+) -> Table:
     """Open a table by its suffix; ``-`` is JSON lines or CSV on standard input.
 
     Args:
         source: A path, or ``-``.
         standard_input: Its lines, where another has begun to read it.
         text: What a person says of how its text is written.
+        on_bad: Of CSV on standard input: is told of lines with too few or too many cells, which are passed over.
 
     Raises:
         MmcliError: It is not there, of no known form, or its header is damaged; rows raise it where they are.
@@ -76,7 +82,7 @@ def open_table(source: str, standard_input: Iterable[bytes] | None = None, text:
     check_encoding(text.encoding)
     if source == "-":
         stream = sys.stdin.buffer if standard_input is None else joined(standard_input)
-        return _open_stream(text_lines(stream, "standard input", text.encoding), text)
+        return _open_stream(text_lines(stream, "standard input", text.encoding), text, on_bad)
     if "{" in source and not Path(source).exists() and source.endswith(".tar"):
         return _open_tars(source, expand_shards(source), os.path.dirname(source) or ".")
     path = Path(source)
@@ -174,13 +180,13 @@ def _file_lines(path: Path, encoding: str) -> Iterator[str]:
         yield from text_lines(content, str(path), encoding)
 
 
-def _open_stream(lines: Iterator[str], text: TableText) -> Table:
+def _open_stream(lines: Iterator[str], text: TableText, on_bad: Callable[[int, str], None] | None) -> Table:
     name = "standard input"
     for skipped, first in enumerate(lines):
         if not first.isspace():
             whole = itertools.chain([first], lines)
             if first.lstrip().startswith(("{", "[")):
                 return Table(name, ".", read_json(whole, name, skipped=skipped))
-            rows = DelimitedRows(whole, name, text, skipped=skipped)
+            rows = DelimitedRows(whole, name, text, skipped=skipped, on_bad=on_bad)
             return Table(name, ".", iter(rows), columns=rows.columns, notes=rows.notes, warnings=rows.warnings)
     raise MmcliError(f"{name} brought no rows: did the command before it fail?")
