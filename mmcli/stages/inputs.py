@@ -312,6 +312,7 @@ def _from_pipe(
         lines = (line for group in whole for line in group)
         yield from inputs_of_samples(model, samples_of_rows(lines, limit), runtime)
     else:
+        text.check_fits(name)
         chain = _chain_of_pipe(model, root)
         columns = KnownColumns(chain, name, None)
         yield from _answered(model, chain, columns, _parsed(whole, name, limit, goes_on), runtime, reporter)

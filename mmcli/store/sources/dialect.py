@@ -58,6 +58,25 @@ class TableText:
         """The names in ``header``."""
         return [name.strip() for text in self.header for name in text.split(",") if name.strip()]
 
+    def check_fits(self, name: str, *, delimited: bool = False, workbook: bool = False) -> None:
+        """Refuse what has no meaning for a table of this form.
+
+        Raises:
+            UsageError: Something is said that is only of delimited text, or only of workbooks, and it is none.
+        """
+        if self.sheet is not None and not workbook:
+            raise UsageError(f"--sheet {self.sheet}: {name} is no workbook; leave it out")
+        said = [
+            option
+            for option, given in (
+                ("--delimiter", self.delimiter is not None), ("--quoting", self.quoting != "auto"),
+                ("--header", bool(self.header)),
+            )
+            if given
+        ]  # fmt: skip
+        if said and not delimited:
+            raise UsageError(f"{', '.join(said)}: {name} is no text with delimiters; leave it out")
+
     @property
     def character(self) -> str | None:
         """The delimiter itself."""

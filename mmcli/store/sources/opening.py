@@ -29,6 +29,10 @@ TABBED = (".tsv", ".tab")
 DELIMITED = (".csv", ".txt", *TABBED)
 _JSON = (".jsonl", ".ndjson", ".json")
 _ARROW = (".arrow", ".feather", ".ipc")
+_PARQUET = (".parquet", ".pq")
+_WORKBOOKS = (".xlsx", ".xlsm")
+_TAR = (".tar",)
+_FORMS = (*DELIMITED, *_JSON, *_ARROW, *_PARQUET, *_WORKBOOKS, *_TAR)
 _REPAIRS = {
     ".xls": "save it as .xlsx or CSV",
     ".ods": "save it as .xlsx or CSV",
@@ -76,7 +80,7 @@ def open_table(
 
     Raises:
         MmcliError: It is not there, of no known form, or its header is damaged; rows raise it where they are.
-        UsageError: There is no such encoding.
+        UsageError: There is no such encoding, or ``text`` says what has no meaning for the table's form.
     """
     text = text or TableText()
     check_encoding(text.encoding)
@@ -84,9 +88,11 @@ def open_table(
         stream = sys.stdin.buffer if standard_input is None else joined(standard_input)
         return _open_stream(text_lines(stream, "standard input", text.encoding), text, on_bad)
     if "{" in source and not Path(source).exists() and source.endswith(".tar"):
+        text.check_fits(source)
         return _open_tars(source, expand_shards(source), os.path.dirname(source) or ".")
     path = Path(source)
     if path.is_dir():
+        text.check_fits(source)
         return _open_folder(source, path, text)
     if not path.exists():
         raise MmcliError(f"{source}: no such file")
@@ -115,14 +121,16 @@ def _open_file(source: str, path: Path, root: str, text: TableText) -> Table:
             raise MmcliError(
                 f"{source}: of compressed files {', '.join((*_JSON, *DELIMITED))} are read; unpack it first"
             )
-    if suffix in (".parquet", ".pq"):
+    if suffix in _FORMS:
+        text.check_fits(source, delimited=suffix in DELIMITED, workbook=suffix in _WORKBOOKS)
+    if suffix in _PARQUET:
         count, columns, values = read_parquet(path, root)
         return Table(source, root, values, count, columns)
     if suffix in _ARROW:
         return _open_arrow(source, [path], root)
-    if suffix == ".tar":
+    if suffix in _TAR:
         return _open_tars(source, [path], root)
-    if suffix in (".xlsx", ".xlsm"):
+    if suffix in _WORKBOOKS:
         columns, values = read_excel(path, text.sheet)
         return Table(source, root, values, columns=columns)
     if suffix == ".json" and is_coco(path):
@@ -186,7 +194,9 @@ def _open_stream(lines: Iterator[str], text: TableText, on_bad: Callable[[int, s
         if not first.isspace():
             whole = itertools.chain([first], lines)
             if first.lstrip().startswith(("{", "[")):
+                text.check_fits(name)
                 return Table(name, ".", read_json(whole, name, skipped=skipped))
+            text.check_fits(name, delimited=True)
             rows = DelimitedRows(whole, name, text, skipped=skipped, on_bad=on_bad)
             return Table(name, ".", iter(rows), columns=rows.columns, notes=rows.notes, warnings=rows.warnings)
     raise MmcliError(f"{name} brought no rows: did the command before it fail?")

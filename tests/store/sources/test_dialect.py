@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import random
+import re
 
 import pandas
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.sources.delimited import DelimitedRows
 from mmcli.store.sources.dialect import TableText
+from mmcli.store.sources.opening import open_table
 
 WORDS = [
     "one",
@@ -164,3 +166,25 @@ def test_options_that_cannot_be():
 def test_a_header_of_many_columns_is_checked_at_once():
     names = [f"c{number}" for number in range(30_000)]
     assert read(",".join(names) + "\n" + "1," * 29_999 + "1\n")[1].columns == names
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.csv", TableText(sheet="two"), "--sheet two: {} is no workbook"),
+        ("t.jsonl", TableText(sheet="two"), "--sheet two: {} is no workbook"),
+        ("t.jsonl", TableText(delimiter=";"), "--delimiter: {} is no text with delimiters"),
+        ("t.jsonl", TableText(quoting="none", header=["a"]), "--quoting, --header: {} is no text with delimiters"),
+        ("folder", TableText(header=["a"]), "--header: {} is no text with delimiters"),
+    ],
+)
+def test_what_has_no_meaning_for_the_form_is_refused(tmp_path, name, text, said):
+    path = tmp_path / name
+    if name == "folder":
+        (path / "a").mkdir(parents=True)
+        (path / "a" / "x.txt").write_text("x")
+    else:
+        path.write_text('{"a": 1}\n' if name.endswith("l") else "a\n1\n")
+    assert len(list(open_table(str(path)).rows)) == 1
+    with pytest.raises(UsageError, match=re.escape(said.format(path))):
+        open_table(str(path), text=text)
