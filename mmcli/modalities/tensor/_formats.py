@@ -18,7 +18,7 @@ from mmcli.modalities.tensor._pickled import LARGEST, check_pickles
 from mmcli.store.columns import Array
 
 _NPY = b"\x93NUMPY"
-_ONE_PARSE = threading.Lock()
+ONE_PARSE = threading.Lock()
 """NumPy reads a header by ``ast.literal_eval``, which in Python 3.11 fails, rarely, in two threads at once."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TORCH_BEFORE_ZIP = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -63,7 +63,7 @@ def _read_npy(content: bytes, max_bytes: int) -> Array:
         if version not in ((1, 0), (2, 0)):
             raise UnusableError("corrupt", f"a .npy file of version {version[0]}.{version[1]}, expected 1.0 or 2.0")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        with _ONE_PARSE:
+        with ONE_PARSE:
             shape, by_column, dtype = read_header(stream)
         if any(type(length) is not int or length < 0 for length in shape):
             raise ValueError

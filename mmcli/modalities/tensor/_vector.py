@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import UnusableError
+from mmcli.modalities.tensor._formats import ONE_PARSE
 from mmcli.store.columns import Array
 
 _LONGEST = 10_000_000
@@ -56,7 +57,8 @@ def _parsed(text: str) -> Any:
     if not _PRINTED.fullmatch(text):
         return None
     try:
-        return literal_eval(_CLOSED.sub("], [", _BETWEEN.sub(", ", text)))
+        with ONE_PARSE:
+            return literal_eval(_CLOSED.sub("], [", _BETWEEN.sub(", ", text)))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
