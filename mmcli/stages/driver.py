@@ -95,6 +95,18 @@ class Summary:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class _Written:
+    """What is to be told of a shard once it is written: ``status`` of each row, and its ``lines`` of the manifest."""
+
+    status: list[dict[str, str]]
+    entries: list[LedgerEntry]
+    cells: list[LedgerEntry]
+    lines: bytes
+    computed: int
+    reused: int
+
+
 def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Reporter, began: float) -> Summary:
     """Write the artifact: every shard, the manifest, the ledger and the header.
 
@@ -115,7 +127,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         start = number * size
         return transform.apply(work.batch(start, min(start + size, work.count)), runtime, earlier)
 
-    def write(number: int, batch: Batch) -> tuple[Batch, int, int]:
+    def write(number: int, batch: Batch) -> _Written:
         columns = {name: batch.columns[name] for name in modalities}
         target = shard_path(writer.folder, number)
         same = earlier.same_shard(number, columns)
@@ -127,7 +139,12 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
                 writer.known_digests[f"tensors/{target.name}"] = before.header["files"][f"tensors/{target.name}"]
         found = sum(earlier.count(name, column) for name, column in columns.items())
         present = sum(int(column.present.sum()) for column in columns.values())
-        return Batch(batch.rows, {}, batch.ledger, batch.cells), present - found, found
+        entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)
+        status = [dict.fromkeys(modalities, "ok") for _ in range(len(batch))]
+        for entry in entries:
+            status[entry.row][entry.modality] = entry.status
+        lines = b"".join(_manifest_lines(work, batch.rows, number * size, status))
+        return _Written(status, entries, batch.cells, lines, present - found, found)
 
     shards = -(-work.count // size)
     with (
@@ -135,22 +152,17 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         (writer.folder / "ledger.jsonl").open("wb") as ledger,
         reporter.progress(writer.stage, work.count) as progress,
     ):
-        for number, (batch, made, found) in enumerate(run_shards(apply, write, range(shards))):
-            computed, reused = computed + made, reused + found
-            start = number * size
-            entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)
-            for entry in entries:
+        for number, written in enumerate(run_shards(apply, write, range(shards))):
+            computed, reused = computed + written.computed, reused + written.reused
+            for entry in written.entries:
                 reasons[entry.modality][entry.reason] += 1
-            for entry in sorted([*entries, *batch.cells], key=lambda entry: entry.row):
+            for entry in sorted([*written.entries, *written.cells], key=lambda entry: entry.row):
                 work.accept(entry)
-                ledger.write(dump_row(dataclasses.replace(entry, row=start + entry.row).to_json()))
-            status = [dict.fromkeys(modalities, "ok") for _ in batch.rows]
-            for entry in entries:
-                status[entry.row][entry.modality] = entry.status
-            manifest.writelines(_manifest_lines(work, batch.rows, start, status))
+                ledger.write(dump_row(dataclasses.replace(entry, row=number * size + entry.row).to_json()))
+            manifest.write(written.lines)
             for name, found_of in counts.items():
-                found_of.update(each[name] for each in status)
-            progress.advance(len(batch))
+                found_of.update(each[name] for each in written.status)
+            progress.advance(len(written.status))
     for name, found_of in counts.items():
         if work.count and not found_of["ok"]:
             reason, times = reasons[name].most_common(1)[0]
@@ -189,18 +201,19 @@ def _splits(folder: Path, roles: Roles) -> dict[str, int]:
     return dict(sorted(Counter(str(row[roles.split]) for row in RowFile(folder / "manifest.jsonl")).items()))
 
 
-def _manifest_lines(work: Work, rows: list[Row], start: int, status: list[dict[str, str]]) -> Iterator[bytes]:
+def _manifest_lines(work: Work, rows: Sequence[Row], start: int, status: list[dict[str, str]]) -> Iterator[bytes]:
     """Return the rows as the manifest holds them: raw columns, ``row``, and the status of each modality."""
     if work.lines is None:
         for number, (row, state) in enumerate(zip(rows, status, strict=True), start):
             plain = {key: value for key, value in row.items() if key not in (ROW, STATUS)}
             yield dump_row({**plain, ROW: number, STATUS: state})
         return
-    tails: dict[tuple[str, ...], str] = {}
+    tails: dict[tuple[str, ...], bytes] = {}
     for number, (line, state) in enumerate(zip(work.lines(start, start + len(rows)), status, strict=True), start):
         key = tuple(state.values())
-        tail = tails.get(key) or tails.setdefault(key, f', "{STATUS}": {json.dumps(state, ensure_ascii=False)}}}\n')
-        yield line.rstrip()[:-1] + f', "{ROW}": {number}{tail}'.encode()
+        if key not in tails:
+            tails[key] = f', "{STATUS}": {json.dumps(state, ensure_ascii=False)}}}\n'.encode()
+        yield b'%b, "row": %d%b' % (line[:-1], number, tails[key])
 
 
 def learnt_before(output: Path) -> dict[str, tuple[str, State]]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,19 +13,19 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
 from mmcli.stages.groups import GroupSplits
-from mmcli.stages.kinds import SAMPLE, TARGET_NAMES, infer_column
-from mmcli.stages.late_columns import LateColumns
-from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, known_split, parse_ratio
-from mmcli.stages.target_intake import refuse_empty, rows_without_target
+from mmcli.stages.kinds import TARGET_NAMES, infer_column
+from mmcli.stages.reading import BlockReading, Bounds, Reading, RowReading
+from mmcli.stages.row_checks import RowChecks, stripped
+from mmcli.stages.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, parse_ratio
+from mmcli.stages.target_intake import rows_without_target
 from mmcli.stages.target_survey import TargetSurvey
 from mmcli.stages.targets import target_columns, target_role
 from mmcli.store.artifact import EmptyTarget, Roles
 from mmcli.store.columns import Array, Row
-from mmcli.store.labels import class_name
-from mmcli.store.rows import RowFile, SpooledRows
-from mmcli.store.samples import OWN_COLUMNS, SPLITS
+from mmcli.store.samples import SPLITS
 from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.sources.opening import Table, open_table
+from mmcli.store.string_rows import Spool
 
 MOST_ROWS = 100_000_000
 
@@ -80,7 +78,7 @@ class Intake:
     """
 
     table: Table
-    rows: SpooledRows
+    rows: Spool
     roles: Roles
     columns: list[str]
     head: list[Row]
@@ -101,21 +99,14 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
         MmcliError: A row, id, split or target is not as it must be; the message names the line.
     """
     table = open_table(source, text=options.text)
-    stream: Iterator[tuple[str, Row]] = ((where, _without_own_columns(row, where)) for where, row in table.rows)
-    if options.limit is not None:
-        stream = itertools.islice(stream, options.limit)
-    else:
-        stream = _at_most(options.max_rows, stream, table)
-    head = list(itertools.islice(stream, SAMPLE))
-    if not head:
+    reading = _begun(table, options)
+    if not reading.head:
         raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
-    columns = list(table.columns or dict.fromkeys(column for _, row in head for column in row))
     for note in table.notes:
         reporter.note(f"{table.name}: {note}")
-    if table.columns is None:
-        stream = _read_on(stream, columns, options.named)
+    reading.read_on(options.named)
+    columns = reading.columns
     roles = _find_roles(table.name, columns, options, reporter)
-    late = LateColumns(columns, roles, table.columns is None)
     surveys = [TargetSurvey(column) for column in roles.targets]
     made = roles.split not in columns or options.split_ratio is not None
     groups = None if roles.group is None else GroupSplits(roles.group, made)
@@ -123,19 +114,19 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     if made:
         ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
         splitter = Splitter(ratio, options.seed)
-    rows, hashes, split_of = _write_rows(
-        itertools.chain(head, stream), roles, columns, options.stratify, splitter, groups, surveys, late
-    )
+    checks = RowChecks(roles, roles.id in columns, options.stratify, splitter, groups, surveys)
+    rows = reading.write(checks)
+    split_of = checks.split_of
     if splitter is not None and groups is not None:
         rows, split_of = _fill_empty_splits(rows, split_of, roles, splitter, groups)
-    _check_ids(rows, hashes, roles, source, options)
+    _check_ids(rows, checks.hashes, roles, source, options)
     left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
     splits = _count(np.delete(split_of, sorted(left_out)))
     if not splits["train"] and options.learns:
         found = _tell(splits)
         raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
     if not splits["val"] and splits["train"]:
-        rows, split_of = _set_val_aside(rows, roles, options.seed)
+        rows, split_of = _set_val_aside(rows, split_of, roles, options.seed)
         count = _count(np.delete(split_of, sorted(left_out)))["val"]
         unit = "id" if roles.group is None else roles.group
         if count:
@@ -148,44 +139,15 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
         reporter.warn(f"no test rows: {few} are too few for a test split; give a split column, or more of them")
     for warning in table.warnings:
         reporter.warn(warning)
-    if not roles.targets and (target := infer_column(late.columns, TARGET_NAMES)) is not None:
+    late = reading.late_columns
+    if not roles.targets and (target := infer_column(late, TARGET_NAMES)) is not None:
         reporter.warn(f"{table.name}: {target!r} begins in a later row; it is the target if named: --target {target}")
-    head_rows = [row for _, row in head] + late.rows
-    return Intake(table, rows, roles, columns + late.columns, head_rows, split_of, left_out, groups)
+    return Intake(table, rows, roles, columns + late, reading.head + reading.late_rows, split_of, left_out, groups)
 
 
-def _read_on(stream: Iterator[tuple[str, Row]], columns: list[str], named: set[str]) -> Iterator[tuple[str, Row]]:
-    """Read rows on until each named column has been in one; return all that were read, and those after them."""
-    if named <= set(columns):
-        return stream
-    passed = SpooledRows()
-    for where, row in stream:
-        passed.append({"where": where, "row": row})
-        columns += [column for column in row if column not in columns]
-        if named <= set(columns):
-            break
-    return itertools.chain(((each["where"], each["row"]) for each in passed.close()), stream)
-
-
-def _at_most(most: int, stream: Iterator[tuple[str, Row]], table: Table) -> Iterator[tuple[str, Row]]:
-    """Refuse a table that is longer than a person means it to be, before it fills the disk."""
-    for number, row in enumerate(stream):
-        if number == most or (number == 0 and (table.count or 0) > most):
-            told = f"{table.count:,}" if table.count else f"more than {most:,}"
-            raise MmcliError(
-                f"{table.name}: {told} rows, --max-rows allows {most:,}; allow more, or take the first with --limit"
-            )
-        yield row
-
-
-def _without_own_columns(row: Row, where: str) -> Row:
-    """Take mmcli's own columns off a row that another stage wrote; refuse a table's columns of the same names."""
-    if isinstance(row.get("row"), int) and isinstance(row.get("status"), dict):
-        return {name: value for name, value in row.items() if name not in OWN_COLUMNS}
-    for name in OWN_COLUMNS:
-        if name in row:
-            raise MmcliError(f"{where}: a column is named {name!r}, a name that mmcli writes itself; rename it")
-    return row
+def _begun(table: Table, options: IntakeOptions) -> Reading:
+    bounds = Bounds(options.limit, options.max_rows)
+    return RowReading(table, bounds) if table.blocks is None else BlockReading(table, table.blocks(), bounds)
 
 
 def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, reporter: Reporter) -> Roles:
@@ -230,61 +192,12 @@ def _free_name(name: str, columns: Sequence[str]) -> str:
     return name if name not in columns else f"mmcli_{name}"
 
 
-def _write_rows(
-    stream: Iterator[tuple[str, Row]],
-    roles: Roles,
-    columns: list[str],
-    stratify: str | None,
-    splitter: Splitter | None,
-    groups: GroupSplits | None,
-    surveys: Sequence[TargetSurvey],
-    late: LateColumns,
-) -> tuple[SpooledRows, Array, Array]:
-    """Write the rows with id and split; return them, a hash of each id, and the split of each.
-
-    ``surveys`` count the cells of the targets, ``late`` finds columns that earlier rows lack. Ids are compared by
-    hashes of 8 bytes, so that a million of them take 8 MB.
-    """
-    hashes, codes = array("Q"), array("B")
-    rows = SpooledRows()
-    for number, (where, row) in enumerate(stream):
-        late.look(row, where)
-        identity = str(number) if roles.id not in columns else _cell(row, roles.id)
-        if not identity or not _is_text(identity):
-            raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
-        group = None if roles.group is None else _cell(row, roles.group) or None
-        if splitter is not None:
-            stratum = None if stratify is None else class_name(row.get(stratify)) or _cell(row, stratify)
-            split = splitter.assign(identity, group, stratum)
-        else:
-            split = known_split(row.get(roles.split), f"{where}, column {roles.split!r}")
-        if groups is not None:
-            groups.add(group, split)
-        for survey in surveys:
-            survey.add(row.get(survey.column), split == "train")
-        if split != "test":
-            refuse_empty(row, where, identity, split, roles)
-        hashes.append(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
-        codes.append(SPLITS.index(split))
-        rows.append({roles.id: identity, **row, roles.split: split})
-    return rows.close(), np.frombuffer(hashes, np.uint64), np.frombuffer(codes, np.uint8)
-
-
-def _cell(row: Row, column: str) -> str:
-    value = row.get(column)
-    return "" if value is None or value != value else str(value).strip()
-
-
-def _is_text(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _check_ids(rows: RowFile, hashes: Array, roles: Roles, source: str, options: IntakeOptions) -> None:
+def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: IntakeOptions) -> None:
     values, counts = np.unique(hashes, return_counts=True)
     if (counts > 1).any():
         seen: dict[str, int] = {}
         for number in np.flatnonzero(np.isin(hashes, values[counts > 1])):
-            identity = _cell(rows.rows(int(number), int(number) + 1)[0], roles.id)
+            identity = stripped(rows.rows(int(number), int(number) + 1)[0][roles.id])
             if identity in seen:
                 raise MmcliError(
                     f"{_places(source, seen[identity], int(number), options)}: both have the id {_short(identity)!r}; "
@@ -314,49 +227,43 @@ def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _set_val_aside(rows: SpooledRows, roles: Roles, seed: int) -> tuple[SpooledRows, Array]:
+def _set_val_aside(rows: Spool, split_of: Array, roles: Roles, seed: int) -> tuple[Spool, Array]:
     """Move train rows to val; where the hash would take them all, none."""
-    units = [_unit(row, roles) for row in rows if _is_train(row, roles)]
-    if all(is_set_aside(unit, seed) for unit in units):
+    train = split_of == SPLITS.index("train")
+    aside = [number for number, unit in enumerate(_units(rows, roles)) if train[number] and is_set_aside(unit, seed)]
+    if len(aside) == train.sum():
         raise MmcliError(
-            f"too few train rows ({len(units)}) to set some aside for val; give val rows in the split column"
+            f"too few train rows ({len(aside)}) to set some aside for val; give val rows in the split column"
         )
-
-    def moved(row: Row) -> str:
-        return "val" if _is_train(row, roles) and is_set_aside(_unit(row, roles), seed) else str(row[roles.split])
-
-    return _with_splits(rows, roles, moved)
+    changed = split_of.copy()
+    changed[aside] = SPLITS.index("val")
+    return _with_splits(rows, roles, changed)
 
 
 def _fill_empty_splits(
-    rows: SpooledRows, split_of: Array, roles: Roles, splitter: Splitter, groups: GroupSplits
-) -> tuple[SpooledRows, Array]:
+    rows: Spool, split_of: Array, roles: Roles, splitter: Splitter, groups: GroupSplits
+) -> tuple[Spool, Array]:
     """Move a group to each split that was to have rows and, the groups being few, has none."""
     moves = groups.moves(dict(zip(SPLITS, splitter.ratio, strict=True)), splitter.seed)
     if not moves:
         return rows, split_of
-    return _with_splits(rows, roles, lambda row: moves.get(_cell(row, roles.group or ""), str(row[roles.split])))
+    changed = split_of.copy()
+    for number, unit in enumerate(_units(rows, roles)):
+        if unit in moves:
+            changed[number] = SPLITS.index(moves[unit])
+    return _with_splits(rows, roles, changed)
 
 
-def _with_splits(rows: SpooledRows, roles: Roles, split: Callable[[Row], str]) -> tuple[SpooledRows, Array]:
-    """Return the rows with other splits, and the split of each."""
-    codes = array("B")
-    changed = SpooledRows()
-    for row in rows:
-        row[roles.split] = split(row)
-        codes.append(SPLITS.index(row[roles.split]))
-        changed.append(row)
-    return changed.close(), np.frombuffer(codes, np.uint8)
+def _with_splits(rows: Spool, roles: Roles, split_of: Array) -> tuple[Spool, Array]:
+    """Return the rows with other splits, and these."""
+    return rows.with_splits(roles.split, [SPLITS[code] for code in split_of.tolist()]), split_of
 
 
-def _unit(row: Row, roles: Roles) -> str:
-    """Return what may not be torn apart: the row's group, or itself where it has none."""
-    group = "" if roles.group is None else _cell(row, roles.group)
-    return group or str(row[roles.id])
-
-
-def _is_train(row: Row, roles: Roles) -> bool:
-    return bool(row[roles.split] == "train")
+def _units(rows: Spool, roles: Roles) -> Iterator[str]:
+    """Return what may not be torn apart, row by row: the row's group, or itself where it has none."""
+    columns = [roles.id] if roles.group is None else [roles.id, roles.group]
+    for identity, *group in rows.cells(columns):
+        yield (stripped(group[0]) if group else "") or str(identity)
 
 
 def _count(codes: Array) -> Counter[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
+
+import numpy as np
 
 from mmcli.errors import MmcliError, UsageError
 from mmcli.modalities import Preprocessor
@@ -18,10 +21,13 @@ from mmcli.stages.targets import is_empty
 from mmcli.stages.transforms.preprocess import PreprocessTransform, make_preprocessor
 from mmcli.store.artifact import Artifact, EmptyTarget
 from mmcli.store.columns import Row
+from mmcli.store.samples import SPLITS
 from mmcli.store.sources.dialect import Quoting
+from mmcli.store.string_rows import StringRows
 from mmcli.tasks import says_nothing
 
 STAGE = "preprocess"
+_ROWS = 1024
 _FLAGS = ("text", "image", "audio", "video", "numeric", "categorical", "tensor")
 _OPTIONS: dict[str, dict[str, str]] = {
     "text": {
@@ -178,7 +184,7 @@ def _empty_in_train(
     """Return the modalities that must learn their form from train rows and of which all these have nothing."""
     waiting = {name: part.columns for name, part in preprocessors.items() if plans[name].kind == "tensor"}
     waiting = {name: columns for name, columns in waiting.items() if columns}
-    for row in train_rows(intake) if waiting else ():
+    for row in chain.from_iterable(train_rows(intake)) if waiting else ():
         waiting = {
             name: columns
             for name, columns in waiting.items()
@@ -204,13 +210,15 @@ def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTra
     return transform
 
 
-def train_rows(intake: Intake) -> Iterator[Row]:
-    """Return the train rows, each with its number."""
-    return (
-        {**row, "row": number}
-        for number, row in enumerate(intake.rows)
-        if row[intake.roles.split] == "train" and number not in intake.left_out
-    )
+def train_rows(intake: Intake) -> Iterator[Sequence[Row]]:
+    """Return the train rows, some at a time, each with its number."""
+    train = intake.split_of == SPLITS.index("train")
+    train[sorted(intake.left_out)] = False
+    for start in range(0, len(train), _ROWS):
+        places = np.flatnonzero(train[start : start + _ROWS])
+        if len(places):
+            rows = intake.rows.numbered(start, min(start + _ROWS, len(train)))
+            yield rows.take(places) if isinstance(rows, StringRows) else [rows[place] for place in places.tolist()]
 
 
 def _named(options: PreparationOptions, names: Mapping[str, str]) -> dict[str, Any]:

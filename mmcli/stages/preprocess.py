@@ -14,10 +14,10 @@ from mmcli.runtime import detect
 from mmcli.stages.bad_inputs import BadInputs, OnError, check_leaks
 from mmcli.stages.driver import Summary, Work, drive, learnt_before
 from mmcli.stages.groups import tell_torn_groups
-from mmcli.stages.preparation import STAGE, Preparation, PreparationOptions, prepare, train_rows
+from mmcli.stages.preparation import STAGE, PreparationOptions, prepare, train_rows
 from mmcli.stages.retrying import EarlierRows
 from mmcli.store.artifact import Artifact, is_artifact
-from mmcli.store.columns import Batch, Row
+from mmcli.store.columns import Batch
 from mmcli.store.writer import ArtifactWriter, check_output
 
 
@@ -86,7 +86,7 @@ def preprocess(
         work = Work(
             transform=transform,
             count=len(intake.rows),
-            batch=lambda start, stop: Batch(_numbered(prepared, start, stop), {}),
+            batch=lambda start, stop: Batch(intake.rows.numbered(start, stop), {}),
             lines=intake.rows.lines,
             roles=intake.roles,
             upstream=[],
@@ -114,7 +114,3 @@ def _parameters(options: PreparationOptions, on_error: OnError) -> Mapping[str, 
         "empty_target": options.get("empty_target", "error"),
         "limit": options.get("limit"),
     }
-
-
-def _numbered(prepared: Preparation, start: int, stop: int) -> list[Row]:
-    return [{**row, "row": start + number} for number, row in enumerate(prepared.intake.rows.rows(start, stop))]

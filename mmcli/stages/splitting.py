@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.store.columns import Array
 from mmcli.store.samples import SPLITS
 
 DEFAULT_RATIO = (0.8, 0.1, 0.1)
@@ -58,6 +62,17 @@ def fraction(text: str, seed: int) -> float:
     return int.from_bytes(digest, "big") / 2**64
 
 
+def fractions(texts: Sequence[str], seed: int) -> Array:
+    """Return the same of many texts, (N,) float64."""
+    begun = hashlib.blake2b(digest_size=8, key=f"split {seed}".encode())
+    digests = []
+    for text in texts:
+        whole = begun.copy()
+        whole.update(text.encode("utf-8", "surrogatepass"))
+        digests.append(whole.digest())
+    return np.frombuffer(b"".join(digests), ">u8").astype(np.float64) / 2**64
+
+
 class Splitter:
     """Deals samples out to splits, in the order in which they come.
 
@@ -88,6 +103,10 @@ class Splitter:
             self._groups[group] = split
         return split
 
+    def assign_all(self, identities: Sequence[str]) -> Array:
+        """Return the splits of samples without strata or groups, (N,) places in ``SPLITS``."""
+        return _choose_all(fractions(identities, self.seed), self.ratio)
+
     def _weights(self, stratum: str | None) -> list[float]:
         if stratum is None:
             return list(self.ratio)
@@ -96,7 +115,7 @@ class Splitter:
         return [max(0.0, share * count - done) for share, done in zip(self.ratio, dealt, strict=True)]
 
 
-def _choose(place: float, weights: list[float]) -> int:
+def _choose(place: float, weights: Sequence[float]) -> int:
     """Return the interval in which ``place`` lies, the intervals being as long as the weights."""
     rest = place * sum(weights)
     for index, weight in enumerate(weights):
@@ -104,6 +123,18 @@ def _choose(place: float, weights: list[float]) -> int:
         if rest < 0:
             return index
     return max(index for index, weight in enumerate(weights) if weight > 0)
+
+
+def _choose_all(places: Array, weights: Sequence[float]) -> Array:
+    """Return the same of many places, (N,) uint8."""
+    chosen = np.full(len(places), max(index for index, weight in enumerate(weights) if weight > 0), np.uint8)
+    rest, waiting = places * sum(weights), np.ones(len(places), bool)
+    for index, weight in enumerate(weights):
+        rest = rest - weight
+        here = waiting & (rest < 0)
+        chosen[here] = index
+        waiting &= ~here
+    return chosen
 
 
 def is_set_aside(identity: str, seed: int) -> bool:

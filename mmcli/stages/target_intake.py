@@ -11,8 +11,8 @@ from mmcli.stages.target_survey import TargetSurvey
 from mmcli.stages.targets import is_empty, told_counts, told_targets
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
-from mmcli.store.rows import RowFile
 from mmcli.store.samples import SPLITS
+from mmcli.store.string_rows import Spool
 
 
 def refuse_empty(row: Row, where: str, identity: str, split: str, roles: Roles) -> None:
@@ -37,7 +37,7 @@ def _without_target(where: str, identity: str, split: str, told: str) -> str:
 
 
 def rows_without_target(
-    rows: RowFile, split_of: Array, surveys: Sequence[TargetSurvey], roles: Roles, place_of: Callable[[int], str],
+    rows: Spool, split_of: Array, surveys: Sequence[TargetSurvey], roles: Roles, place_of: Callable[[int], str],
     reporter: Reporter,
 ) -> frozenset[int]:  # fmt: skip
     """Warn of odd targets; return the train and val rows that have none, of which nothing is to be made.
@@ -61,8 +61,7 @@ def rows_without_target(
     lacking: Counter[str] = Counter()
     odd: Counter[str] = Counter()
     left_out = []
-    for number, row in enumerate(rows):
-        cells = [row.get(survey.column) for survey in surveys]
+    for number, (identity, *cells) in enumerate(rows.cells([roles.id, *(survey.column for survey in surveys)])):
         if not all(survey.lacks(cell) for survey, cell in zip(surveys, cells, strict=True)):
             continue
         split = SPLITS[split_of[number]]
@@ -72,7 +71,7 @@ def rows_without_target(
             told = f"its target (column {surveys[0].column!r}) is {surveys[0].why(cells[0])}{others}"
             if len(surveys) > 1:
                 told = f"none of its targets (columns {', '.join(map(repr, roles.targets))}) says anything"
-            raise MmcliError(_without_target(place_of(number), str(row[roles.id]), split, f"{told}; mend it"))
+            raise MmcliError(_without_target(place_of(number), str(identity), split, f"{told}; mend it"))
         lacking[split] += 1
         odd.update(str(cell) for cell in cells if not is_empty(cell))
         if split != "test":

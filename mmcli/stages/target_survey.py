@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import compress
 from math import isfinite
 from typing import Any
 
@@ -53,18 +54,26 @@ class TargetSurvey:
 
     def add(self, cell: Any, is_train: bool) -> None:
         """Count a cell; lists and objects are neither numbers nor classes."""
+        if not isinstance(cell, list | dict):
+            self._count(cell, 1, int(is_train))
+
+    def add_all(self, cells: Sequence[str], is_train: Sequence[bool]) -> None:
+        """Count many cells."""
+        train = Counter(compress(cells, is_train))
+        for cell, count in Counter(cells).items():
+            self._count(cell, count, train[cell])
+
+    def _count(self, cell: Any, count: int, train: int) -> None:
         if is_empty(cell):
-            self.empty += 1
-            return
-        if isinstance(cell, list | dict):
+            self.empty += count
             return
         text = cell if isinstance(cell, str) else str(cell)
         if text not in self._every and len(self._every) >= _MOST_KEPT and _is_plain_number(text):
-            self._more_numbers += is_train
+            self._more_numbers += train
             return
-        self._every[text] += 1
-        if is_train:
-            self._train[text] += 1
+        self._every[text] += count
+        if train:
+            self._train[text] += train
 
     @cached_property
     def numeric(self) -> bool:

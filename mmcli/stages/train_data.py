@@ -100,7 +100,7 @@ def load_training_data(
             rows = torch.from_numpy(here)
             numbers = np.arange(start, stop)
             parts[split].append(Examples(features, present, torch.zeros(len(known)), numbers).take(rows))
-            found[split] += [target.of(batch.rows[row]) for row in here]
+            found[split] += [target.of(batch.rows[row]) for row in here.tolist()]
     if empty:
         reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
     leave_out_empty(target, asked, parts, found, empty_target, samples, reporter)

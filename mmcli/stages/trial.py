@@ -61,7 +61,7 @@ def try_out(prepared: Preparation, rows: Sequence[Row], runtime: Runtime, report
     transform.media = _Weighed(prepared.media, trial.file_bytes)
     began = time.perf_counter()
     if not prepared.fitted:
-        transform.fit(lambda: (row for row in rows if row[split] == "train"), {})
+        transform.fit(lambda: [[row for row in rows if row[split] == "train"]], {})
     with reporter.progress("check", len(rows)) as progress:
         for start in range(0, len(rows), _BATCH):
             batch = transform.apply(Batch(list(rows[start : start + _BATCH]), {}), runtime, NothingEarlier())

@@ -191,7 +191,7 @@ class Batch:
     ``cells`` says which cells of inputs that may be ok are taken for empty, and why.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     columns: dict[str, Column]
     ledger: list[LedgerEntry] = field(default_factory=list)
     cells: list[LedgerEntry] = field(default_factory=list)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from ast import literal_eval
 from typing import Any
+
+from mmcli.store.literals import parse_literal
 
 DECIMAL = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.(\d+))?", re.ASCII)
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"]+|,""", re.DOTALL)
@@ -86,7 +87,7 @@ def _items(text: str, bracket: str) -> list[str | None] | None:
 def _unquoted(part: str) -> str:
     if "\\" not in part:
         return part[1:-1]
-    for read in (json.loads, literal_eval) if part[0] == '"' else (literal_eval,):
+    for read in (json.loads, parse_literal) if part[0] == '"' else (parse_literal,):
         try:
             return str(read(part))
         except (ValueError, SyntaxError):

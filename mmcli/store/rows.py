@@ -196,16 +196,39 @@ class ChosenRows(RowFile):
         return [row for run in runs if len(run) for row in self._whole.rows(int(run[0]), int(run[-1]) + 1)]
 
 
+class TemporaryFile:
+    """A file that goes with the process.
+
+    Args:
+        suffix: Of its name.
+    """
+
+    def __init__(self, suffix: str) -> None:
+        # Unbuffered, so that nothing is left to be written, and to fail, when the file goes.
+        self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=suffix, buffering=0)  # noqa: SIM115 - lives as long as we
+        self.path = Path(self._file.name)
+        self.size = 0
+
+    def write(self, content: Any) -> None:
+        """Write bytes at the end."""
+        left = memoryview(content)
+        self.size += left.nbytes
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+
+
 class SpooledRows(RowFile):
     """Rows kept in a temporary file that goes with the process: what is read of it was written here."""
 
     def __init__(self) -> None:
-        # Unbuffered, so that nothing is left to be written, and to fail, when the file goes.
-        self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=".jsonl", buffering=0)  # noqa: SIM115 - lives as long as we
+        self._file = TemporaryFile(".jsonl")
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._long = False
-        super().__init__(Path(self._file.name))
+        super().__init__(self._file.path)
 
     def append(self, row: Row) -> None:
         """Add a row at the end."""
@@ -226,9 +249,25 @@ class SpooledRows(RowFile):
         for start in range(0, len(self), _ROWS):
             yield from self.rows(start, min(start + _ROWS, len(self)))
 
+    def numbered(self, start: int, stop: int) -> list[Row]:
+        """Return the rows from ``start`` up to, not including, ``stop``, each with its number as ``row``."""
+        return [{**row, "row": number} for number, row in enumerate(self.rows(start, stop), start)]
+
+    def cells(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Return the cells of some columns, row by row."""
+        return (tuple(row.get(name) for name in names) for row in self)
+
     def lines(self, start: int, stop: int) -> list[bytes]:
         """Return the JSON of the rows from ``start`` up to, not including, ``stop``."""
         return self._content(start, stop).split(b"\n")[: stop - start]
+
+    def with_splits(self, column: str, splits: Iterable[str]) -> SpooledRows:
+        """Return the rows in other splits, which stand in a column."""
+        changed = SpooledRows()
+        for row, split in zip(self, splits, strict=True):
+            row[column] = split
+            changed.append(row)
+        return changed.close()
 
     def _parsed(self, lines: Sequence[bytes], start: int) -> list[Row]:
         if self._long:
@@ -241,10 +280,5 @@ class SpooledRows(RowFile):
             return list(map(json.loads, lines))
 
     def _write(self) -> None:
-        left = memoryview(b"".join(self._waiting))
+        self._file.write(b"".join(self._waiting))
         self._waiting, self._waiting_bytes = [], 0
-        try:
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from None

@@ -1,4 +1,5 @@
 import math
+import random
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from mmcli.runtime import Runtime
 from mmcli.store.cells import cell_number
 from mmcli.store.columns import Column, ModalitySpec, assemble
 from mmcli.store.state import State
+from mmcli.store.string_rows import string_rows
 
 NUMERIC, CATEGORICAL = ("age", "income"), ("color", "size")
 
@@ -122,6 +124,31 @@ def test_cells_read_together_say_what_each_says_alone(seed):
     expected = [alone(cell) for cell in cells]
     assert odd == {place: reason for place, (_, reason) in enumerate(expected) if reason is not None}
     np.testing.assert_array_equal(values, [math.nan if number is None else number for number, _ in expected])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_of_strings_say_what_rows_say(seed):
+    draw = random.Random(seed)
+    signs, ends = ["", "", "-", "+", " "], ["", "", "", "e5", "E-300", "e400", ".", "e", "%", " ", ",5", "-"]
+    many = 3000
+    cells = []
+    for _ in range(many):
+        digits = "".join(draw.choice("0123456789") for _ in range(draw.choice([0, 1, 3, 8, 17, 25])))
+        point = draw.randint(0, len(digits))
+        cells.append(draw.choice(signs) + digits[:point] + draw.choice([".", ""]) + digits[point:] + draw.choice(ends))
+    plain = [f"{draw.gauss(0, 1) * 10.0 ** draw.randint(-30, 30)!r}" for _ in range(many)]
+    holes = [draw.choice([cell, ""]) for cell in plain]
+    words = [draw.choice(["red", "Ä", " blue ", "", "#N/A"]) for _ in range(many)]
+    preprocessor = Preprocessor(("a", "b", "c", "d", "w"), numeric=("a", "b", "c", "d"), categorical=("w",))
+    names = ["a", "b", "c", "w"]  # and no column d
+    table = list(zip(cells, plain, holes, words, strict=True))
+    by_rows = preprocessor.read([dict(zip(names, row, strict=True)) for row in table])
+    assert preprocessor.read(string_rows(names, table)) == by_rows
+    contents, odd = by_rows
+    assert 100 < len(odd) < many, "some cells are odd, and others are not"
+    numbers = np.array([np.frombuffer(content[:32]) for content in contents if content is not None])
+    assert len(numbers) == many
+    np.testing.assert_array_equal(numbers[:, 1], [float(cell) for cell in plain])
 
 
 def test_an_odd_cell_costs_itself_alone():

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.stages import intake as intake_module
 from mmcli.stages.intake import IntakeOptions, take_in
 from mmcli.stages.kinds import infer_kinds
 from mmcli.stages.modality_flags import plan_modalities
+from mmcli.store.sources import opening
 
 
 class Listening:
@@ -357,3 +360,70 @@ class TestPlan:
         rows = [row if n else {"id": "s0", "split": "train", "label": "x", "a_1": 0} for n, row in enumerate(self.ROWS)]
         assert set(plan_modalities({}, intake(rows), listening)) == {"review", "photo", "table"}
         assert set(infer_kinds(rows, {"id", "split", "label"})) >= {"text", "image", "numeric"}
+
+
+class TestBlocks:
+    """A delimited table is read in blocks; what is found of it is what is found row by row."""
+
+    def content(self, odd):
+        """A table of 3,000 rows, one of which, beyond the first thousand, has other cells."""
+        rows = []
+        for number in range(3000):
+            row = {
+                "key": f"k{number}", "split": ("train", " Test", "dev", "train")[number % 4],
+                "label": f"l{number % 3} ", "score": f"{number * 7 % 1000}", "group": f"g{number % 40}",
+                "text": f"some text {number}",
+            }  # fmt: skip
+            rows.append(row | (odd if number == 1100 else {}))
+        return ",".join(rows[0]) + "\n" + "".join(",".join(row.values()) + "\n" for row in rows)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {},
+            {"split_ratio": "0.6,0.2,0.2", "seed": 3},
+            {"split_ratio": "0.6,0.2,0.2", "stratify": "label"},
+            {"split_ratio": "0.6,0.2,0.2", "group_by": "group"},
+            {"id": "key", "target": "score"},
+            {"target": ["label", "score"], "empty_target": "drop"},
+            {"target": "score", "empty_target": "none", "limit": 37},
+            {"limit": 2500, "max_rows": 10},
+            {"max_rows": 2999},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {},
+            {"key": " "},
+            {"key": "k7"},
+            {"split": "tset"},
+            {"split": ""},
+            {"label": ""},
+            {"score": "NA"},
+            {"label": "", "score": ""},
+            {"group": ""},
+            {"split": "valid"},
+        ],
+        ids=str,
+    )
+    def test_as_row_by_row(self, intake, listening, monkeypatch, options, odd):
+        content = self.content(odd)
+        by_blocks = self.outcome(intake, listening, content, options)
+        whole = opening.open_table
+        monkeypatch.setattr(intake_module, "open_table", lambda *a, **k: replace(whole(*a, **k), blocks=None))
+        assert by_blocks == self.outcome(intake, listening, content, options)
+
+    def outcome(self, intake, listening, content, options):
+        listening.notes, listening.warnings = [], []
+        try:
+            found = intake(content, **options)
+        except MmcliError as error:
+            return str(error)
+        groups = None if found.groups is None else (len(found.groups), found.groups.torn())
+        rows = [list(row.items()) for row in found.rows]
+        return (
+            rows, found.rows.lines(0, len(rows)), found.roles, found.columns, found.head, found.split_of.tolist(),
+            found.left_out, groups, listening.notes, listening.warnings,
+        )  # fmt: skip

@@ -6,12 +6,13 @@ import hashlib
 import math
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.stages.splitting import DEFAULT_RATIO, Splitter, fraction, is_set_aside, known_split, parse_ratio
+from mmcli.stages.splitting import DEFAULT_RATIO, Splitter, fraction, fractions, is_set_aside, known_split, parse_ratio
 from mmcli.store.samples import SPLITS
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
@@ -191,3 +192,11 @@ class TestRatio:
 def test_a_group_of_half_a_surrogate_pair_has_a_split():
     splitter = Splitter(DEFAULT_RATIO, 0)
     assert splitter.assign("a", "\ud800") == splitter.assign("b", "\ud800")
+
+
+@QUICK
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=30), RATIOS, st.integers(0, 5))
+def test_many_at_once_go_where_each_goes_alone(ids, ratio, seed):
+    splitter = Splitter(ratio, seed)
+    assert [SPLITS[code] for code in splitter.assign_all(ids)] == deal(ids, ratio, seed)
+    np.testing.assert_array_equal(fractions(ids, seed), [fraction(each, seed) for each in ids])

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from mmcli.errors import UnusableError
 from mmcli.store.cells import LARGEST, cell_number, cell_text
+from mmcli.store.string_rows import string_bytes
 
 Found = TypeVar("Found")
 _OF_NUMBERS = re.compile(r"[-+0-9.eE \n]*")
+_NUMBER_BYTES = b"-+0123456789.eE"
 _ERRORS = frozenset({"\\N", "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
 """What databases and spreadsheets write where there is no value: no category is named so."""
 
@@ -26,6 +28,29 @@ def read_numbers(cells: Sequence[Any], column: str) -> tuple[NDArray[np.float64]
         return found, {}
     values, odd = _each(cells, column, cell_number)
     return np.array([np.nan if value is None else value for value in values], np.float64), odd
+
+
+def read_strings(strings: Any, column: str) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Return the same of an Arrow array of strings."""
+    found = _cast(strings)
+    return (found, {}) if found is not None else read_numbers(strings.to_pylist(), column)
+
+
+def _cast(strings: Any) -> NDArray[np.float64] | None:
+    """Return numbers as Arrow reads them, where Python would read the same; None where a cell may be none."""
+    import pyarrow
+    import pyarrow.compute
+
+    if string_bytes(strings).translate(None, _NUMBER_BYTES):
+        return None
+    lengths = pyarrow.compute.binary_length(strings).to_numpy(zero_copy_only=False)
+    if not lengths.all():
+        strings = pyarrow.compute.if_else(pyarrow.array(lengths == 0), None, strings)
+    try:
+        found = strings.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    except pyarrow.ArrowInvalid:
+        return None
+    return None if (np.abs(found) > LARGEST).any() else found
 
 
 def _plain_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from mmcli.errors import MmcliError, UnusableError
 from mmcli.modalities import Media, OddCell
-from mmcli.modalities.table._cells import read_categories, read_numbers
+from mmcli.modalities.table._cells import read_categories, read_numbers, read_strings
 from mmcli.modalities.table._moments import Moments
 from mmcli.modalities.table._spelling import Spelling, spelled, told_spelling
 from mmcli.modalities.table._watch import Watch
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
+from mmcli.store.string_rows import StringRows
 
 MISSING_ID, UNKNOWN_ID = 0, 1
 _RESERVED = 2
@@ -90,11 +91,13 @@ class Preprocessor:
         numbers = np.empty((len(rows), len(self.numeric)))
         categories: list[list[str | None]] = []
         for place, (column, cells) in enumerate(zip(self.columns, self._cells_of(rows), strict=True)):
-            if place < len(self.numeric):
-                numbers[:, place], reasons = read_numbers(cells, column)
-            else:
+            if place >= len(self.numeric):
                 values, reasons = read_categories(cells, column)
                 categories.append(values)
+            elif isinstance(cells, list | tuple):
+                numbers[:, place], reasons = read_numbers(cells, column)
+            else:
+                numbers[:, place], reasons = read_strings(cells, column)
             odd += [OddCell(row, column, str(cells[row]), reason) for row, reason in reasons.items()]
         for row, place in np.argwhere(np.isinf(self._standardised(numbers))).tolist():
             column = self.numeric[place]
@@ -112,7 +115,11 @@ class Preprocessor:
         return [content if there else None for content, there in zip(contents, present, strict=True)], odd
 
     def _cells_of(self, rows: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Any]]:
-        """Return the cells of each column, None where a row has none."""
+        """Return the cells of each column, None where a row has none; strings may be an Arrow array."""
+        if isinstance(rows, StringRows):
+            strings = [rows.strings(column) for column in self.numeric]
+            numbers = [[None] * len(rows) if each is None else each for each in strings]
+            return [*numbers, *map(rows.cells, self.categorical)]
         take = itemgetter(*self.columns)
         try:
             taken = list(map(take, rows))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import threading
 import tokenize
 import zipfile
 import zlib
@@ -16,10 +15,9 @@ import numpy as np
 from mmcli.errors import UnusableError
 from mmcli.modalities.tensor._pickled import LARGEST, check_pickles
 from mmcli.store.columns import Array
+from mmcli.store.literals import ONE_PARSE
 
 _NPY = b"\x93NUMPY"
-ONE_PARSE = threading.Lock()
-"""NumPy reads a header by ``ast.literal_eval``, which in Python 3.11 fails, rarely, in two threads at once."""
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TORCH_BEFORE_ZIP = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 _PICKLES_BEFORE_ZIP = 5

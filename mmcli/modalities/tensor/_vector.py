@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from ast import literal_eval
 from typing import Any
 
 import numpy as np
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.tensor._formats import ONE_PARSE
 from mmcli.store.columns import Array
+from mmcli.store.literals import parse_literal
 
 _LONGEST = 10_000_000
 _PRINTED = re.compile(r"[\[\]\d\s.eE+-]+")
@@ -57,8 +56,7 @@ def _parsed(text: str) -> Any:
     if not _PRINTED.fullmatch(text):
         return None
     try:
-        with ONE_PARSE:
-            return literal_eval(_CLOSED.sub("], [", _BETWEEN.sub(", ", text)))
+        return parse_literal(_CLOSED.sub("], [", _BETWEEN.sub(", ", text)))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 

@@ -72,7 +72,7 @@ class EmbedTransform:
         rows = np.flatnonzero(waiting)
         if len(rows):
             part = {name: column.take(rows) for name, column in batch.columns.items()}
-            made = self.chain.apply(Batch([batch.rows[row] for row in rows], part), runtime, self.done)
+            made = self.chain.apply(Batch([batch.rows[row] for row in rows.tolist()], part), runtime, self.done)
             embedded = self.model.outputs(self.model.vectors(made.columns, runtime))[0].astype(np.float32)
             for place, name in enumerate(specs):
                 for number, row in enumerate(rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, cast
@@ -33,7 +33,7 @@ from mmcli.store.columns import (
 from mmcli.store.keys import content_key, fingerprint
 from mmcli.store.state import State
 
-_ROWS = 1024
+_HASHED_AT_ONCE = 64
 Item = tuple[bytes, dict[str, Array] | UnusableError | None]
 
 
@@ -166,11 +166,13 @@ class PreprocessTransform:
             for name, part in self.preprocessors.items()
         }  # fmt: skip
 
-    def fit(self, train_rows: Callable[[], Iterable[Row]], learnt: Mapping[str, tuple[str, State]]) -> dict[str, str]:
+    def fit(
+        self, train_rows: Callable[[], Iterable[Sequence[Row]]], learnt: Mapping[str, tuple[str, State]]
+    ) -> dict[str, str]:
         """Let each fitted modality learn from the train rows; return a hash of what each learnt from.
 
         Args:
-            train_rows: Gives the train rows, as often as it is called.
+            train_rows: Gives the train rows, some at a time, as often as it is called.
             learnt: For each modality what an earlier run learnt, with the hash of what it learnt from; taken
                 over where that is the same again.
         """
@@ -227,7 +229,7 @@ class PreprocessTransform:
         return part.content(row, self.media)
 
     def _read_cells(
-        self, name: str, part: ReadsCells, rows: list[Row]
+        self, name: str, part: ReadsCells, rows: Sequence[Row]
     ) -> tuple[Column, list[LedgerEntry], list[LedgerEntry]]:
         """Return a modality's column, its rows that are not ok, and its cells that are not."""
         contents, odd = part.read(rows)
@@ -299,7 +301,7 @@ class PreprocessTransform:
         keys = np.frombuffer(b"".join(key for key, _ in items), np.uint8).reshape(-1, KEY_BYTES)
         return Column(fields, np.array([item is not None for item in decoded], bool), keys)
 
-    def _entries(self, name: str, part: Preprocessor, rows: list[Row], items: list[Item]) -> Iterator[LedgerEntry]:
+    def _entries(self, name: str, part: Preprocessor, rows: Sequence[Row], items: list[Item]) -> Iterator[LedgerEntry]:
         for number, (row, (_, found)) in enumerate(zip(rows, items, strict=True)):
             identity = str(row.get(self.id_column, number))
             if found is None:
@@ -311,19 +313,18 @@ class PreprocessTransform:
                 path = None if cell is None or isinstance(cell, list) else str(cell)
                 yield LedgerEntry(number, identity, name, found.status, found.reason, path)
 
-    def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Row]]) -> Iterator[bytes]:
-        if isinstance(part, ReadsCells):
-            rows = iter(train_rows())
-            while block := list(itertools.islice(rows, _ROWS)):
-                yield from (content for content in part.read(block)[0] if content is not None)
-            return
-        for row in train_rows():
-            try:
-                content = part.content(row, self.media)
-            except UnusableError:
-                continue  # apply says why
-            if content is not None:
-                yield content
+    def _contents(self, part: Preprocessor, train_rows: Callable[[], Iterable[Sequence[Row]]]) -> Iterator[bytes]:
+        for rows in train_rows():
+            if isinstance(part, ReadsCells):
+                yield from (content for content in part.read(rows)[0] if content is not None)
+                continue
+            for row in rows:
+                try:
+                    content = part.content(row, self.media)
+                except UnusableError:
+                    continue  # apply says why
+                if content is not None:
+                    yield content
 
     def _hash_of_input(self, part: Preprocessor, contents: Iterable[bytes]) -> str:
         total = self._begun_hash(part)
@@ -345,6 +346,7 @@ class PreprocessTransform:
 
 def _hashed(contents: Iterable[bytes], total: Any) -> Iterator[bytes]:
     """Return the contents, each added to a hash on the way."""
-    for content in contents:
-        total.update(len(content).to_bytes(8, "big") + content)
-        yield content
+    waiting = iter(contents)
+    while block := list(itertools.islice(waiting, _HASHED_AT_ONCE)):
+        total.update(b"".join(part for content in block for part in (len(content).to_bytes(8, "big"), content)))
+        yield from block

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
-from mmcli.store.sources.dialect import Dialect, TableText, rows_inside, told_dialect
+from mmcli.store.sources.dialect import TableText, rows_inside, told_dialect
 from mmcli.store.sources.text_lines import LONGEST
 
 INDEX = "index"
@@ -30,6 +30,8 @@ class DelimitedRows:
             passed over. Without it they are refused.
 
     Attributes:
+        name: What messages call it.
+        dialect: How it is written.
         notes: How it is read, where that is not plain.
         warnings: What may be wrong with it; more may come while it is read.
 
@@ -48,20 +50,31 @@ class DelimitedRows:
         on_bad: Callable[[int, str], None] | None = None,
     ) -> None:
         csv.field_size_limit(LONGEST)
-        self._name = name
+        self.name = name
         self._on_bad = on_bad
         text = text or TableText()
-        self._dialect, rest = told_dialect(lines, text, tabs)
-        self.notes = list(self._dialect.notes)
+        self.dialect, rest = told_dialect(lines, text, tabs)
+        self.notes = list(self.dialect.notes)
         self.warnings: list[str] = []
-        self._skipped = skipped + self._dialect.before
-        for _ in range(self._dialect.before):
+        self._skipped = skipped + self.dialect.before
+        for _ in range(self.dialect.before):
             next(rest)
         first = next(rest, None)
         if first is None or first.isspace():
             raise MmcliError(f"{name}: empty; expected a header line with the names of the columns")
         self._reader = self._cells_of(_again(first, rest))
+        self._given: list[str] | None = None
         self.columns = self._read_header(text.columns)
+
+    @property
+    def above(self) -> int:
+        """How many lines stand above the first row."""
+        return self._skipped if self._given is not None else self._skipped + int(self._reader.line_num)
+
+    def below(self, lines: Iterable[str], above: int) -> Iterator[tuple[str, Row]]:
+        """Return the rows in lines of the table further down, with so many lines above them."""
+        self._reader, self._skipped, self._given = self._cells_of(lines), above, None
+        return iter(self)
 
     def __iter__(self) -> Iterator[tuple[str, Row]]:
         columns, width = self.columns, len(self.columns)
@@ -70,12 +83,12 @@ class DelimitedRows:
         try:
             for cells in self._rows():
                 line = self._reader.line_num
-                where = f"{self._name}, line {line + self._skipped}"
-                if line > began and (inner := rows_inside(cells, self._dialect.delimiter, width)):
+                where = f"{self.name}, line {line + self._skipped}"
+                if line > began and (inner := rows_inside(cells, self.dialect.delimiter, width)):
                     swallowed += 1
                     if swallowed == 1:
                         self.warnings.append(
-                            f"{self._name}, line {began + self._skipped}: a quoted cell spans {inner} lines that look "
+                            f"{self.name}, line {began + self._skipped}: a quoted cell spans {inner} lines that look "
                             f"like rows of their own; is a quote opened there and never closed?{_CHARACTERS}"
                         )
                 began = line + 1
@@ -92,11 +105,11 @@ class DelimitedRows:
                 yield where, dict(zip(columns, cells, strict=True))
         except csv.Error as error:
             raise MmcliError(
-                _damage(error, self._name, began + self._skipped, self._reader.line_num + self._skipped)
+                _damage(error, self.name, began + self._skipped, self._reader.line_num + self._skipped)
             ) from None
 
     def _cells_of(self, lines: Iterable[str]) -> Any:
-        dialect: Dialect = self._dialect
+        dialect = self.dialect
         return csv.reader(
             lines, delimiter=dialect.delimiter, skipinitialspace=dialect.spaced, strict=True,
             quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
@@ -113,8 +126,7 @@ class DelimitedRows:
             cells = next(self._reader)
         except csv.Error as error:
             line = self._reader.line_num + self._skipped
-            raise MmcliError(_damage(error, self._name, 1 + self._skipped, line)) from None
-        self._given: list[str] | None = None
+            raise MmcliError(_damage(error, self.name, 1 + self._skipped, line)) from None
         if given:
             self._given = cells
             return list(given)
@@ -127,8 +139,8 @@ class DelimitedRows:
                 f"the first column has no name, as pandas and R write the index of rows: it is called {columns[0]!r}, "
                 "and is not used unless it is named"
             )
-        check_header(columns, self._name, 1 + self._skipped)
-        row = f"{self._name}: the first line ({', '.join(columns)[:60]}) looks like a row, not like names of columns"
+        check_header(columns, self.name, 1 + self._skipped)
+        row = f"{self.name}: the first line ({', '.join(columns)[:60]}) looks like a row, not like names of columns"
         names = "give the names of its columns: --header NAME,NAME,…"
         if any('"' in column for column in columns):
             raise MmcliError(f"{row}; {names}")
@@ -137,7 +149,7 @@ class DelimitedRows:
         return columns
 
     def _advice(self) -> str:
-        known = {"\t": "tab", " ": "space"}.get(self._dialect.delimiter, self._dialect.delimiter)
+        known = {"\t": "tab", " ": "space"}.get(self.dialect.delimiter, self.dialect.delimiter)
         return f" (delimiter {known!r}; --delimiter and --quoting choose)"
 
 

@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
 from mmcli.store.sources.arrow_rows import read_arrow, read_parquet
+from mmcli.store.sources.blocks import Block, read_blocks
 from mmcli.store.sources.coco import COLUMNS as COCO_COLUMNS
 from mmcli.store.sources.coco import NOTE as COCO_NOTE
 from mmcli.store.sources.coco import is_coco, read_coco
@@ -53,6 +55,7 @@ class Table:
         columns: Those of every row; None where a row may lack some, and later ones have more.
         notes: How it is read, where that is not plain.
         warnings: What may be wrong with it; more may come while it is read.
+        blocks: Reads the rows many at a time instead, where all their cells are strings.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Table:
     columns: Sequence[str] | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    blocks: Callable[[], Iterator[Block]] | None = None
 
 
 def open_table(
@@ -140,7 +144,8 @@ def _open_file(source: str, path: Path, root: str, text: TableText) -> Table:
         return Table(source, root, read_json(_file_lines(path, text.encoding), source))
     if suffix in DELIMITED:
         rows = DelimitedRows(_file_lines(path, text.encoding), source, text, tabs=suffix in TABBED)
-        return Table(source, root, iter(rows), columns=rows.columns, notes=rows.notes, warnings=rows.warnings)
+        blocks = partial(read_blocks, rows, path, text.encoding)
+        return Table(source, root, iter(rows), None, rows.columns, rows.notes, rows.warnings, blocks)
     repair = f" ({_REPAIRS[suffix]})" if suffix in _REPAIRS else ""
     raise MmcliError(
         f"{source}: unknown form {suffix or 'without suffix'!r}; expected .csv, .tsv, .jsonl, .parquet, .arrow, .xlsx, "

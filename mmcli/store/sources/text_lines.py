@@ -36,24 +36,30 @@ def check_encoding(encoding: str) -> None:
         ) from None
 
 
-def text_lines(stream: BinaryIO, name: str, encoding: str) -> Iterator[str]:
+def is_plain_utf8(start: bytes, encoding: str) -> bool:
+    """Return whether text that begins so is UTF-8 without a byte order mark, by what a person says of its encoding."""
+    return codecs.lookup(encoding).name == "utf-8" and not start.startswith(tuple(_MARKS))
+
+
+def text_lines(stream: BinaryIO, name: str, encoding: str, above: int = 0) -> Iterator[str]:
     """Return the lines of a stream with their line ends, which may be LF, CRLF or CR.
 
     Args:
         stream: Is read as its bytes come.
         name: What messages call it.
         encoding: Of the text; a byte order mark at its start is believed before it.
+        above: How many lines of the text stand above the stream.
 
     Raises:
         MmcliError: A line is not of this encoding, holds a zero byte, or is too long.
     """
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
-    start = buffered.peek(4)
+    start = b"" if above else buffered.peek(4)
     encoding = next((codec for mark, codec in _MARKS.items() if start.startswith(mark)), encoding)
     if b"\0" in start and not codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
         raise MmcliError(f"{name}: {_ZERO}")
     lines = io.TextIOWrapper(buffered, encoding, errors="surrogateescape", newline="")
-    number = 0
+    number = above
     try:
         while line := lines.readline(LONGEST):
             number += 1
