@@ -81,26 +81,43 @@ def camel(name: str) -> str:
 
 
 class Registry:
-    """The implementations in one package.
+    """The implementations in some packages.
 
     Args:
         what: What an entry is called in messages, such as ``extractor for text``.
-        package: The dotted name of the package whose files are the entries.
-        apart: Files of that package that are not entries.
+        packages: The dotted names of the packages whose files are the entries.
+        apart: Files of these packages that are not entries.
     """
 
-    def __init__(self, what: str, package: str, apart: frozenset[str] = frozenset()) -> None:
+    def __init__(self, what: str, *packages: str, apart: frozenset[str] = frozenset()) -> None:
         self.what = what
-        self.package = package
+        self.packages = packages
         self.apart = apart
 
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
-        spec = find_spec(self.package)
-        if spec is None or not spec.submodule_search_locations:
-            return []
-        found = {path.stem for folder in spec.submodule_search_locations for path in Path(folder).glob("[!_]*.py")}
-        return sorted(found - self.apart)
+        return sorted(self._packages())
+
+    def module_of(self, name: str) -> str:
+        """Return the dotted name of an entry's module.
+
+        Raises:
+            MmcliError: There is no such name.
+        """
+        known = self._packages()
+        if name not in known:
+            raise unknown_name(self.what, name, sorted(known))
+        return f"{known[name]}.{name}"
+
+    def _packages(self) -> dict[str, str]:
+        """Return the package of each entry."""
+        return {
+            path.stem: package
+            for package in self.packages
+            for folder in _folders(package)
+            for path in folder.glob("[!_]*.py")
+            if path.stem not in self.apart
+        }
 
     def summary(self, name: str) -> str:
         """Return the first line of the entry's docstring, without importing it."""
@@ -120,10 +137,9 @@ class Registry:
         Raises:
             MmcliError: There is no such name, or the entry needs a package that is not installed.
         """
-        if name not in self.names():
-            raise unknown_name(self.what, name, self.names())
+        place = self.module_of(name)
         try:
-            module = import_module(f"{self.package}.{name}")
+            module = import_module(place)
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("mmcli"):
                 raise
@@ -159,17 +175,21 @@ class Registry:
             _accept_argument(self.what, spec, kind)
 
     def _source(self, name: str) -> tuple[str, dict[str, Any]]:
-        if name not in self.names():
-            raise unknown_name(self.what, name, self.names())
-        return _read_source(self.package, name)
+        package, _, _ = self.module_of(name).rpartition(".")
+        return _read_source(package, name)
+
+
+def _folders(package: str) -> list[Path]:
+    """Return where a package's files lie; none of the packages around it is imported, as ``find_spec`` would."""
+    top, *inner = package.split(".")
+    spec = find_spec(top)
+    places = () if spec is None else spec.submodule_search_locations or ()
+    return [folder for place in places if (folder := Path(place, *inner)).is_dir()]
 
 
 @cache
 def _read_source(package: str, name: str) -> tuple[str, dict[str, Any]]:
-    spec = find_spec(package)
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    folder = next(Path(place) for place in spec.submodule_search_locations if (Path(place) / f"{name}.py").exists())
+    folder = next(folder for folder in _folders(package) if (folder / f"{name}.py").exists())
     tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
     constants: dict[str, Any] = {}
@@ -254,14 +274,15 @@ def coerce(where: str, text: str, hint: Any) -> Any:
         ) from None
 
 
-_PARTS = frozenset({"read"})
-EXTRACTORS = {kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", _PARTS) for kind in KINDS}
+EXTRACTORS = {
+    kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", apart=frozenset({"read"})) for kind in KINDS
+}
 _NO_ENCODERS = frozenset(
     {
         "network", "estimator_head", "heads", "weights", "pooling", "late_heads", "shared_space", "caption_decoder",
         "caption_memory",
     }
 )  # fmt: skip
-ENCODERS = Registry("encoder", "mmcli.models", _NO_ENCODERS)
+ENCODERS = Registry("encoder", "mmcli.models", apart=_NO_ENCODERS)
 FUSIONS = Registry("fusion method", "mmcli.fusion")
 TASKS = Registry("task", "mmcli.tasks")

@@ -27,9 +27,7 @@ from mmcli.registry import (
 QUICK = settings(max_examples=150, deadline=None, derandomize=True)
 REGISTRIES = [*EXTRACTORS.values(), ENCODERS, FUSIONS, TASKS]
 ENTRIES = [
-    pytest.param(registry, name, id=f"{registry.package}.{name}")
-    for registry in REGISTRIES
-    for name in registry.names()
+    pytest.param(registry, name, id=registry.module_of(name)) for registry in REGISTRIES for name in registry.names()
 ]
 words = st.text("abcdefghij_0123456789", min_size=1, max_size=6)
 keys = words.filter(str.isidentifier)
@@ -176,7 +174,7 @@ def package(tmp_path, monkeypatch):
     (folder / "_private.py").write_text('raise RuntimeError("imported")')
     (folder / "read.py").write_text('raise RuntimeError("imported")')
     monkeypatch.syspath_prepend(tmp_path)
-    return Registry("thing", "made_up_entries", frozenset({"read"}))
+    return Registry("thing", "made_up_entries", apart=frozenset({"read"}))
 
 
 class TestRegistry:
@@ -244,7 +242,7 @@ class TestEntries:
         found = registry.load(name)
         assert inspect.isclass(found)
         assert found.__name__ == camel(name)
-        assert found.__module__ == f"{registry.package}.{name}"
+        assert found.__module__ == registry.module_of(name)
         summary = registry.summary(name)
         assert 10 <= len(summary) <= 110
         assert summary == summary.strip()
