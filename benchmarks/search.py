@@ -24,15 +24,15 @@ from pathlib import Path
 
 import numpy as np
 
+from mmcli.chain.driver import Work, drive
+from mmcli.chain.transforms import Lookup
+from mmcli.inference.model import TrainedModel
 from mmcli.reporting import Silent
+from mmcli.retrieval.embed import EmbedTransform
+from mmcli.retrieval.faiss_lists import VERSION, write_lists
+from mmcli.retrieval.index import STAGE
+from mmcli.retrieval.search import search
 from mmcli.runtime import Runtime
-from mmcli.stages.driver import Work, drive
-from mmcli.stages.faiss_lists import VERSION, write_lists
-from mmcli.stages.index import STAGE
-from mmcli.stages.model import TrainedModel
-from mmcli.stages.search import search
-from mmcli.stages.transforms import Lookup
-from mmcli.stages.transforms.embed import EmbedTransform
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Batch, Column, Dense
 from mmcli.store.writer import ArtifactWriter

@@ -277,12 +277,7 @@ def coerce(where: str, text: str, hint: Any) -> Any:
 EXTRACTORS = {
     kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", apart=frozenset({"read"})) for kind in KINDS
 }
-_NO_ENCODERS = frozenset(
-    {
-        "network", "estimator_head", "heads", "weights", "pooling", "late_heads", "shared_space", "caption_decoder",
-        "caption_memory",
-    }
-)  # fmt: skip
-ENCODERS = Registry("encoder", "mmcli.models", apart=_NO_ENCODERS)
-FUSIONS = Registry("fusion method", "mmcli.fusion")
-TASKS = Registry("task", "mmcli.tasks")
+_ORIGINS = ("scratch", "torchvision", "torchaudio", "hub")
+ENCODERS = Registry("encoder", *(f"mmcli.encoders.{origin}" for origin in _ORIGINS))
+FUSIONS = Registry("fusion method", *(f"mmcli.fusion.{family}" for family in ("static", "learnt", "late")))
+TASKS = Registry("task", "mmcli.tasks", apart=frozenset({"targets"}))

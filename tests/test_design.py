@@ -12,15 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from mmcli.registry import ENCODERS, FUSIONS, TASKS
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mmcli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # A part may import the parts on lower floors and itself. Only the command line, whose parts are one, is wider.
 FLOORS = [
-    {"errors"},
-    {"store", "registry", "runtime", "reporting"},
-    {"modalities", "fusion", "models", "augmentation", "tasks", "training", "evaluation"},
-    {"engines"},
+    {"errors", "reporting"},
+    {"store", "registry", "runtime"},
+    {"models", "loop"},
+    {"encoders", "modalities", "fusion", "tasks", "augmentation", "evaluation", "engines"},
+    {"chain"},
+    {"tables", "networks"},
+    {"inference"},
+    {"training"},
+    {"comparison", "retrieval"},
     {"stages"},
     {"console"},
     {"cli"},
@@ -98,15 +105,20 @@ class TestFloors:
             reached = {name[2] for name in inner_imports(path) if name[1] == "modalities" and len(name) > 2}
             assert not (reached & kinds) - own, f"{place(path)} imports {sorted((reached & kinds) - own)}"
 
-    @pytest.mark.parametrize("folder", ["fusion", "tasks", "models"])
-    def test_entries_share_private_files_and_not_each_other(self, folder):
-        entries = {path.stem for path in (PACKAGE / folder).glob("[!_]*.py")}
-        apart = {"network", "heads", "weights"}
-        for path in (PACKAGE / folder).glob("[!_]*.py"):
-            if path.stem in apart:
-                continue
-            reached = {name[2] for name in inner_imports(path) if name[1] == folder and len(name) > 2}
-            assert not (reached & entries) - apart - {path.stem}, f"{place(path)} imports {sorted(reached & entries)}"
+    @pytest.mark.parametrize("registry", [ENCODERS, FUSIONS, TASKS], ids=lambda registry: registry.what)
+    def test_entries_share_private_files_and_not_each_other(self, registry):
+        entries = {tuple(registry.module_of(name).split(".")) for name in registry.names()}
+        for module in entries:
+            reached = inner_imports(ROOT.joinpath(*module).with_suffix(".py"))
+            assert not (reached & entries) - {module}, f"{module} imports {sorted(reached & entries)}"
+
+    def test_no_package_is_crowded(self):
+        for folder in {path.parent for path in FILES}:
+            assert len(list(folder.glob("*.py"))) <= 26, place(folder)
+
+    def test_a_package_says_what_lives_there(self):
+        for path in PACKAGE.rglob("__init__.py"):
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), place(path)
 
     def test_a_stage_is_one_of_the_commands(self):
         """Only stages compose: nothing below them reads the arguments of a command."""
@@ -200,11 +212,11 @@ def found():
 class TestLateImports:
     def test_heavy_packages_are_imported_inside_functions(self):
         """But for networks, which stages import late."""
-        networks = {"models", "augmentation", "fusion", "tasks", "training", "evaluation"}
+        networks = {"models", "encoders", "augmentation", "fusion", "tasks", "loop", "evaluation"}
         early = {
             f"{place(path)} imports {name}"
             for path in FILES
-            if part_of(path) not in networks and place(path) != "mmcli/stages/train_data.py"
+            if part_of(path) not in networks and place(path) != "mmcli/training/loading.py"
             for name, at_once in imports_of(path)
             if at_once and name.split(".")[0] in HEAVY
         }

@@ -20,7 +20,7 @@ import mmcli.store.tensors as tensors
 tensors.SHARD_ROWS = 4
 import sys
 if "train" in sys.argv:
-    import mmcli.stages.training_run as run
+    import mmcli.training.fit as run
     run._CHECKPOINT_SECONDS = 0
 from mmcli.cli import main
 main()

@@ -95,8 +95,8 @@ def command(
     del config, debug
     from mmcli.console import Console, print_lines
     from mmcli.errors import UsageError
+    from mmcli.inference.prediction_file import check_suffix, write_predictions
     from mmcli.stages.predict import predict
-    from mmcli.stages.prediction_file import check_suffix, write_predictions
 
     reporter = Console(quiet)
     searches = bool(query or query_image)
@@ -116,12 +116,12 @@ def command(
     }  # fmt: skip
     if index is not None:
         from mmcli.console.results import show_stage
-        from mmcli.stages.index import build_index
+        from mmcli.retrieval.index import build_index
 
         show_stage(build_index(model, source, index, faiss=faiss, fresh=fresh, **given), False)
         return
     if searches:
-        from mmcli.stages.search import search as find
+        from mmcli.retrieval.search import search as find
 
         groups = find(model, source, query=query, query_image=query_image, top=top, search=search, faiss=faiss, **given)
     else:

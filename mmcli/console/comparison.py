@@ -9,7 +9,7 @@ from rich.markup import escape
 from mmcli.console import json_line, make_table, standard_output, told_task
 
 if TYPE_CHECKING:
-    from mmcli.stages.comparison import Comparison
+    from mmcli.comparison.ranking import Comparison
 
 _SURE = 0.05
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
 
 if TYPE_CHECKING:
-    from mmcli.stages.driver import Summary
+    from mmcli.chain.driver import Summary
     from mmcli.stages.evaluate import Report
 
 

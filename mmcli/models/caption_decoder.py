@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, log_softmax, scaled_dot_product_attention
 
-from mmcli.models._beam_search import beam_search
-from mmcli.models._sequence import inside, positions
+from mmcli.models.beam_search import beam_search
+from mmcli.models.sequence import inside, positions
 
 Memory = tuple[Tensor, Tensor]
 """What is looked at: steps (B, L, D), and which of them are a row's own, (B, L) bool, at least one each."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from mmcli.models._sequence import inside, positions
+from mmcli.models.sequence import inside, positions
 
 Feature = Tensor | tuple[Tensor, ...]
 """Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,)."""

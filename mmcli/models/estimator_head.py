@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.models._cluster_count import choose_clusters
-from mmcli.models._sklearn import (
+from mmcli.models.cluster_count import choose_clusters
+from mmcli.models.estimators import (
     FAMILY,
     Role,
     build_estimator,
@@ -25,7 +25,7 @@ from mmcli.models._sklearn import (
     read_estimators,
     write_estimators,
 )
-from mmcli.models._soundness import is_sound
+from mmcli.models.soundness import is_sound
 from mmcli.registry import Spec
 
 Floats = NDArray[np.float64]

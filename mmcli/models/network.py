@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
-from mmcli.models._sequence import inside
 from mmcli.models.pooling import Feature, MeanPooling, as_steps
+from mmcli.models.sequence import inside
 
 _ROW_NORM = 4.0
 """The norm of an encoder's vector, that of a scaled feature: so that neither outweighs the other."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmcli.errors import unknown_name
 from mmcli.models import POOLINGS
-from mmcli.models._sequence import inside, pool_steps
+from mmcli.models.sequence import inside, pool_steps
 
 Feature = Tensor | tuple[Tensor, ...]
 """Vectors (B, D), maps (B, C, H, W), or a sequence: values (B, T, D) and lengths (B,), behind which nothing counts."""

@@ -13,13 +13,13 @@ import numpy as np
 
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.bad_inputs import BadInputs, is_bad
-from mmcli.stages.groups import tell_torn_groups
-from mmcli.stages.preparation import Preparation, PreparationOptions, prepare
-from mmcli.stages.trial import Trial, try_out
 from mmcli.store.columns import LedgerEntry, Row
 from mmcli.store.labels import class_name
 from mmcli.store.rows import dump_row
+from mmcli.tables.bad_inputs import BadInputs, is_bad
+from mmcli.tables.groups import tell_torn_groups
+from mmcli.tables.preparation import Preparation, PreparationOptions, prepare
+from mmcli.tables.trial import Trial, try_out
 
 _LONGEST = 40  # characters of a cell that are shown
 

@@ -10,27 +10,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmcli.chain.driver import run_record
+from mmcli.chain.fusion_choice import check_method
+from mmcli.comparison.figure import draw_comparison
+from mmcli.comparison.ranking import SINGLE, Comparison, summarise, write_table
+from mmcli.comparison.records import RunRecords, each_run, read_seconds
+from mmcli.comparison.runs import ComparisonRuns, Trial
 from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
 from mmcli.evaluation.headline import headline
+from mmcli.inference.model import STAGE as MODEL
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import check_seed, detect
-from mmcli.stages.comparison import SINGLE, Comparison, summarise, write_table
-from mmcli.stages.comparison_figure import draw_comparison
-from mmcli.stages.comparison_runs import ComparisonRuns, Trial
-from mmcli.stages.driver import run_record
-from mmcli.stages.fusion_choice import check_method
-from mmcli.stages.model import STAGE as MODEL
-from mmcli.stages.model_writing import registered_name
-from mmcli.stages.run_records import RunRecords, each_run, read_seconds
-from mmcli.stages.targets import target_role
 from mmcli.stages.train import SOURCES, train_defaults
-from mmcli.stages.train_options import TrainOptions
-from mmcli.stages.training_request import TrainingRequest, open_sources, request_training
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.rows import dump_row
 from mmcli.store.samples import Samples
 from mmcli.store.writer import ArtifactWriter, check_output
+from mmcli.tasks.targets import target_role
+from mmcli.training.options import TrainOptions
+from mmcli.training.publish import registered_name
+from mmcli.training.request import TrainingRequest, open_sources, request_training
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task

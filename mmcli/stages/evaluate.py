@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmcli.chain.driver import run_record
 from mmcli.errors import MmcliError
 from mmcli.evaluation.examples import Example, write_examples
+from mmcli.inference.example_pictures import picture_reader
+from mmcli.inference.inputs import Asked, open_inputs
+from mmcli.inference.measuring import Measuring
+from mmcli.inference.modality_choice import modalities_of
+from mmcli.inference.model import TrainedModel
 from mmcli.reporting import Reporter, Silent
+from mmcli.retrieval.zero_shot import PLACE, LabelModel, label_names
 from mmcli.runtime import Runtime, detect
-from mmcli.stages.driver import run_record
-from mmcli.stages.example_pictures import picture_reader
-from mmcli.stages.inputs import Asked, open_inputs
-from mmcli.stages.measuring import Measuring
-from mmcli.stages.modality_choice import modalities_of
-from mmcli.stages.model import TrainedModel
-from mmcli.stages.splitting import known_split
-from mmcli.stages.targets import take_positives, told_counts
-from mmcli.stages.zero_shot import PLACE, LabelModel, label_names
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
 from mmcli.store.sources.dialect import Quoting, TableText
+from mmcli.store.splitting import known_split
 from mmcli.store.writer import ArtifactWriter, check_output
+from mmcli.tasks.targets import take_positives, told_counts
 
 STAGE = "evaluate"
 _LONGEST_NAME = 60

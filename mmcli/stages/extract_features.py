@@ -10,20 +10,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from mmcli.chain.compiling import require_compiler
+from mmcli.chain.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
+from mmcli.chain.extractors import default_extractors, is_untrained, make_extractor, name_of, passed_over, tell_loading
+from mmcli.chain.precision import settle_precision
+from mmcli.chain.transforms.extract_features import ExtractTransform, Use
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import Spec, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.compiling import require_compiler
-from mmcli.stages.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
-from mmcli.stages.extractors import default_extractors, is_untrained, make_extractor, name_of, passed_over, tell_loading
-from mmcli.stages.precision import settle_precision
-from mmcli.stages.training_rows import train_columns
-from mmcli.stages.transforms.extract_features import ExtractTransform, Use
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.opening import open_samples
 from mmcli.store.samples import Samples
+from mmcli.store.training_rows import train_columns
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "extract-features"

@@ -7,15 +7,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmcli.chain.driver import Summary, Work, drive, summary_of, up_to_date
+from mmcli.chain.fusion_choice import check_method, check_pooling
+from mmcli.chain.transforms.fuse import FuseTransform
 from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.driver import Summary, Work, drive, summary_of, up_to_date
-from mmcli.stages.fusion_choice import check_method, check_pooling
-from mmcli.stages.training_rows import aligned_train_columns, train_columns, warn_of_lacking
-from mmcli.stages.transforms.fuse import FuseTransform
 from mmcli.store.opening import join_by_id, open_samples
+from mmcli.store.training_rows import aligned_train_columns, train_columns, warn_of_lacking
 from mmcli.store.writer import ArtifactWriter, check_output
 
 STAGE = "fuse"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 from mmcli.errors import MmcliError
-from mmcli.models._sklearn import ESTIMATORS, FAMILY, Estimator, options_of_estimator
+from mmcli.models.estimators import ESTIMATORS, FAMILY, Estimator, options_of_estimator
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, options_of, parse_spec
-from mmcli.stages.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def _run_step(step: _Step, made: dict[str, str], path: Path, given: Mapping[str,
         if "train" not in made:
             raise MmcliError(f"{path}: {step.stage} needs a train stage before it")
         if step.stage == "predict":
-            from mmcli.stages.prediction_file import write_predictions
+            from mmcli.inference.prediction_file import write_predictions
 
             groups = step.function(Path(made["train"]), step.source or latest, **options)
             return {"predictions": write_predictions(step.output, groups), "output": str(step.output)}

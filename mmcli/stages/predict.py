@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mmcli.errors import TooManyBadError, UsageError
+from mmcli.inference.inputs import BadLine, open_inputs
+from mmcli.inference.modality_choice import modalities_of
+from mmcli.inference.model import TrainedModel
+from mmcli.inference.predictions import prediction
 from mmcli.registry import FUSIONS
 from mmcli.reporting import Reporter, Silent
+from mmcli.retrieval.zero_shot import PLACE, LabelModel, parse_labels
 from mmcli.runtime import detect
-from mmcli.stages.bad_inputs import describe
-from mmcli.stages.inputs import BadLine, open_inputs
-from mmcli.stages.modality_choice import modalities_of
-from mmcli.stages.model import TrainedModel
-from mmcli.stages.zero_shot import PLACE, LabelModel, parse_labels
-from mmcli.store.columns import LedgerEntry, Row
+from mmcli.store.columns import Row
 from mmcli.store.sources.dialect import Quoting, TableText
 
 
@@ -96,23 +96,3 @@ def _with_bad(answers: list[Row], bad: Sequence[BadLine]) -> list[Row]:
 def _weighs_nothing(method: str) -> UsageError:
     weighing = [name for name in FUSIONS.names() if hasattr(FUSIONS.load(name), "modality_weights")]
     return UsageError(f"--explain weights: fusion {method} has none; these methods have: {', '.join(weighing)}")
-
-
-def prediction(
-    identity: str,
-    record: Mapping[str, Any],
-    problems: Mapping[str, LedgerEntry],
-    sources: list[str],
-    keep: Collection[str] = (),
-) -> Row:
-    """Return one answer: what the task says of the row, the modalities used, and why others were not.
-
-    Of the source modalities those to ``keep`` were looked at; () is all.
-    """
-    return {
-        "id": identity,
-        **record,
-        "modalities": [name for name in sources if name not in problems and (not keep or name in keep)],
-        "status": {name: problems[name].status if name in problems else "ok" for name in sources},
-        "reasons": {name: describe(entry) for name, entry in problems.items()},
-    }

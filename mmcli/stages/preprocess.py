@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
+from mmcli.chain.driver import Summary, Work, drive, learnt_before
+from mmcli.chain.retrying import EarlierRows
 from mmcli.errors import MmcliError
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.bad_inputs import BadInputs, OnError, check_leaks
-from mmcli.stages.driver import Summary, Work, drive, learnt_before
-from mmcli.stages.groups import tell_torn_groups
-from mmcli.stages.preparation import STAGE, PreparationOptions, prepare, train_rows
-from mmcli.stages.retrying import EarlierRows
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import Batch
 from mmcli.store.writer import ArtifactWriter, check_output
+from mmcli.tables.bad_inputs import BadInputs, OnError, check_leaks
+from mmcli.tables.groups import tell_torn_groups
+from mmcli.tables.preparation import STAGE, PreparationOptions, prepare, train_rows
 
 
 def preprocess(

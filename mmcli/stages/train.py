@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from mmcli.chain.driver import Summary
 from mmcli.errors import UsageError
+from mmcli.inference.model import STAGE
 from mmcli.reporting import Reporter, Silent
 from mmcli.runtime import detect
-from mmcli.stages.cross_validation import cross_validate, has_models_in
-from mmcli.stages.driver import Summary
-from mmcli.stages.model import STAGE
-from mmcli.stages.model_writing import summary_of_model
-from mmcli.stages.one_training import finished_before, fit_and_publish, load
-from mmcli.stages.sampling import Sampling
-from mmcli.stages.train_options import TrainOptions
-from mmcli.stages.training_request import open_sources, request_training
 from mmcli.store.artifact import EmptyTarget
 from mmcli.store.writer import ArtifactWriter, check_output
+from mmcli.training.cross_validation import cross_validate, has_models_in
+from mmcli.training.options import TrainOptions
+from mmcli.training.publish import summary_of_model
+from mmcli.training.request import open_sources, request_training
+from mmcli.training.sampling import Sampling
+from mmcli.training.single import finished_before, fit_and_publish, load
 
 SOURCES = ("fuse", "preprocess", "extract-features")
 

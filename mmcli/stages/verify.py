@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mmcli.chain.chain import Chain
+from mmcli.chain.transforms.preprocess import PreprocessTransform
 from mmcli.errors import MmcliError
 from mmcli.modalities.files import MediaFolder
 from mmcli.reporting import Reporter, Silent
-from mmcli.stages.chain import Chain
-from mmcli.stages.transforms.preprocess import PreprocessTransform
 from mmcli.store.artifact import RUN, Artifact
 from mmcli.store.columns import Row
 from mmcli.store.header import HEADER, header_digest

@@ -6,10 +6,10 @@ import torch
 from mmcli.augmentation import AUGMENTATIONS, default_names
 from mmcli.augmentation.augmenter import Augmenter
 from mmcli.augmentation.mixup import Mixup, draw_mixup
+from mmcli.encoders.scratch.audio_cnn import AudioCnn
+from mmcli.encoders.scratch.audio_lstm import AudioLstm
+from mmcli.encoders.scratch.cnn import Cnn
 from mmcli.errors import MmcliError
-from mmcli.models.audio_cnn import AudioCnn
-from mmcli.models.audio_lstm import AudioLstm
-from mmcli.models.cnn import Cnn
 from mmcli.store.columns import FieldSpec, ModalitySpec
 
 EVERY = [(kind, name) for kind, names in AUGMENTATIONS.items() for name in names]

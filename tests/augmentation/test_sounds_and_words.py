@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmcli.augmentation import audio, feature, text
-from mmcli.models._mel_frames import mask_spectrogram
+from mmcli.encoders.scratch._mel_frames import mask_spectrogram
 
 
 class TestGain:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.fusion._alignment import align
+from mmcli.fusion.learnt._alignment import align
 
 
 def inside(lengths, steps):

@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy.special import expit, log_softmax, logit, softmax
 
+from mmcli.chain.transforms.fuse import build_fusion
 from mmcli.errors import MmcliError
-from mmcli.fusion.late_mean import LateMean
-from mmcli.fusion.late_weighted import LateWeighted
-from mmcli.fusion.stacking import Stacking
+from mmcli.fusion.late.late_mean import LateMean
+from mmcli.fusion.late.late_weighted import LateWeighted
+from mmcli.fusion.late.stacking import Stacking
 from mmcli.models.heads import MlpHead
 from mmcli.models.late_heads import LateHeads
 from mmcli.models.network import Network
 from mmcli.registry import parse_spec
-from mmcli.stages.transforms.fuse import build_fusion
 
 NAMES = ["a", "b", "c"]
 ROWS, K = 40, 4

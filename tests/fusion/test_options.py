@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mmcli.chain.transforms.fuse import build_fusion
 from mmcli.errors import MmcliError
 from mmcli.registry import parse_spec
-from mmcli.stages.transforms.fuse import build_fusion
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from mmcli.errors import MmcliError
-from mmcli.fusion.bilinear import Bilinear
-from mmcli.fusion.film import Film
-from mmcli.fusion.low_rank import LowRank
-from mmcli.fusion.squeeze_excite import SqueezeExcite
-from mmcli.fusion.tensor import Tensor
+from mmcli.fusion.learnt.bilinear import Bilinear
+from mmcli.fusion.learnt.film import Film
+from mmcli.fusion.learnt.low_rank import LowRank
+from mmcli.fusion.learnt.squeeze_excite import SqueezeExcite
+from mmcli.fusion.learnt.tensor import Tensor
 from mmcli.registry import FUSIONS, parse_spec
 
 IN_DIMS = {"c": 2, "a": 3, "b": 5}

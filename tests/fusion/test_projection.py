@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mmcli.fusion._projection import project
+from mmcli.fusion.static._projection import project
 
 
 @pytest.mark.parametrize("columns", [1, 3, 5, 7, 12, 16, 33, 64])

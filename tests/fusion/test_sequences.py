@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy.special import erf
 
-from mmcli.fusion.attention import Attention
-from mmcli.fusion.bottleneck import Bottleneck
-from mmcli.fusion.cross_attention import CrossAttention
-from mmcli.fusion.mag import Mag
-from mmcli.fusion.perceiver import Perceiver
+from mmcli.fusion.learnt.attention import Attention
+from mmcli.fusion.learnt.bottleneck import Bottleneck
+from mmcli.fusion.learnt.cross_attention import CrossAttention
+from mmcli.fusion.learnt.mag import Mag
+from mmcli.fusion.learnt.perceiver import Perceiver
 
 ROWS, DIM, HEADS = 8, 6, 2
 WIDTHS = {"a": 3, "b": 5, "c": 2}

@@ -10,12 +10,12 @@ from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA
 
 from mmcli.errors import MmcliError
-from mmcli.fusion import _moments
-from mmcli.fusion._alignment_fit import FitOptions, _train
-from mmcli.fusion.cca import Cca
-from mmcli.fusion.contrastive import Contrastive, info_nce
-from mmcli.fusion.l2_align import L2Align, vicreg
-from mmcli.fusion.pca import Pca
+from mmcli.fusion.static import _moments
+from mmcli.fusion.static._alignment_fit import FitOptions, _train
+from mmcli.fusion.static.cca import Cca
+from mmcli.fusion.static.contrastive import Contrastive, info_nce
+from mmcli.fusion.static.l2_align import L2Align, vicreg
+from mmcli.fusion.static.pca import Pca
 
 METHODS = [Pca, Cca, Contrastive, L2Align]
 SHARED = [Cca, Contrastive, L2Align]

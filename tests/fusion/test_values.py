@@ -6,16 +6,16 @@ import torch
 from torch import nn
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.fusion.attention import Attention
-from mmcli.fusion.concat import Concat
-from mmcli.fusion.concat_mlp import ConcatMlp
-from mmcli.fusion.gated import Gated
-from mmcli.fusion.max import Max
-from mmcli.fusion.mean import Mean
-from mmcli.fusion.only import Only
-from mmcli.fusion.product import Product
-from mmcli.fusion.sum import Sum
-from mmcli.fusion.weighted_sum import WeightedSum
+from mmcli.fusion.learnt.attention import Attention
+from mmcli.fusion.learnt.concat_mlp import ConcatMlp
+from mmcli.fusion.learnt.gated import Gated
+from mmcli.fusion.learnt.weighted_sum import WeightedSum
+from mmcli.fusion.static.concat import Concat
+from mmcli.fusion.static.max import Max
+from mmcli.fusion.static.mean import Mean
+from mmcli.fusion.static.only import Only
+from mmcli.fusion.static.product import Product
+from mmcli.fusion.static.sum import Sum
 from mmcli.registry import FUSIONS, parse_spec
 
 ROWS = 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mmcli.chain.extractors import make_extractor
 from mmcli.errors import MmcliError
 from mmcli.registry import EXTRACTORS, Spec
 from mmcli.runtime import Runtime
-from mmcli.stages.extractors import make_extractor
 from mmcli.store.columns import Column, Dense, FieldSpec, ModalitySpec, Ragged, assemble
 
 ROWS = 7

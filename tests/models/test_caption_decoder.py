@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmcli.models._beam_search import beam_search
+from mmcli.models.beam_search import beam_search
 from mmcli.models.caption_decoder import CaptionDecoder
 from mmcli.models.caption_memory import CaptionMemory
 from mmcli.models.pooling import build_pooling

@@ -28,8 +28,8 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.models._sklearn import ESTIMATORS, build_estimator, check_model, options_of_estimator
 from mmcli.models.estimator_head import EstimatorHead
+from mmcli.models.estimators import ESTIMATORS, build_estimator, check_model, options_of_estimator
 from mmcli.registry import parse_spec
 
 CLASSIFIERS = {

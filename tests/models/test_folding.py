@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmcli.models._folding import fold_batch_norms
+from mmcli.models.folding import fold_batch_norms
 
 
 def _random_norms(network: nn.Module) -> nn.Module:

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from mmcli.errors import MmcliError
+from mmcli.loop import TrainingOptions, fit
 from mmcli.models.heads import MlpHead
 from mmcli.models.network import Network, drop_modalities
 from mmcli.models.pooling import AttentionPooling, MeanPooling
 from mmcli.registry import FUSIONS, Spec
-from mmcli.training import TrainingOptions, fit
 
 IN_DIMS = {"items": 5, "a.b": 3, "type": 4}
 

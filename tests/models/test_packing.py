@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmcli.models._packing import PackedConvolution, pack_convolutions
+from mmcli.models.packing import PackedConvolution, pack_convolutions
 from mmcli.registry import ENCODERS, Spec
 from mmcli.store.columns import FieldSpec, ModalitySpec
 

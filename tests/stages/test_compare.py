@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmcli.comparison import runs as comparison_runs
 from mmcli.errors import MmcliError, StoppedError, UsageError
 from mmcli.evaluation.paired import paired_p_values
 from mmcli.registry import FUSIONS
-from mmcli.stages import comparison_runs
 from mmcli.stages.compare import compare, parse_seeds
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
-from mmcli.stages.training_run import TrainingRun, checkpoint_before
 from mmcli.stages.verify import verify
 from mmcli.store.artifact import Artifact
 from mmcli.store.samples import Samples
 from mmcli.store.state import State
+from mmcli.training.fit import TrainingRun, checkpoint_before
 
 METHODS = ("only:words", "only:table", "gated", "mean")
 CHAIN_FEATURES = Path("the features themselves")
@@ -220,7 +220,7 @@ class TestWhatItReads:
         assert seen == {"train", "val"}
 
     def test_rows_are_read_once_for_all_methods(self, chain, tmp_path, monkeypatch):
-        from mmcli.stages.training_request import TrainingRequest
+        from mmcli.training.request import TrainingRequest
 
         loads = []
         whole = TrainingRequest.load

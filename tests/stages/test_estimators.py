@@ -16,12 +16,12 @@ from sklearn.naive_bayes import GaussianNB
 
 from mmcli.console.records import show_artifact
 from mmcli.errors import MmcliError
+from mmcli.inference.model import TrainedModel
 from mmcli.stages.compare import compare
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.inspect import inspect
-from mmcli.stages.model import TrainedModel
 from mmcli.stages.names import registered_names
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess

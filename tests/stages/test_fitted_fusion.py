@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from mmcli.chain.chain import Chain
 from mmcli.errors import MmcliError, UsageError
+from mmcli.inference.model import TrainedModel
 from mmcli.modalities.files import MediaFolder
 from mmcli.registry import FUSIONS
-from mmcli.stages.chain import Chain
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
-from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
+from mmcli.chain.extractors import make_extractor
+from mmcli.chain.frozen import FrozenEncoder
 from mmcli.errors import MmcliError
 from mmcli.modalities.image.hog import Hog
 from mmcli.registry import parse_spec
 from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
-from mmcli.stages.extractors import make_extractor
-from mmcli.stages.frozen import FrozenEncoder
 from mmcli.stages.fuse import fuse
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess

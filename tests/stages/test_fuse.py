@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
+from mmcli.chain.transforms.scaler import ROW_NORM
 from mmcli.errors import MmcliError
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
-from mmcli.stages.transforms.scaler import ROW_NORM
 from mmcli.store.artifact import Artifact
 
 ROWS = np.arange(60)

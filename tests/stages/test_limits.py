@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmcli.chain.chain import Chain
 from mmcli.errors import MmcliError
 from mmcli.modalities.files import MediaFolder
-from mmcli.stages.chain import Chain
 from mmcli.stages.preprocess import preprocess
 from mmcli.store.artifact import Artifact
 

@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from mmcli.errors import TooManyBadError
-from mmcli.stages.prediction_file import write_predictions
+from mmcli.inference.prediction_file import write_predictions
 
 ODD = [
     "plain", "a,b", 'say "so"', "line\nfeed", "carriage\rreturn", "both\r\nends", "tab\there", "=1+1", "+1", "@x", "-2",

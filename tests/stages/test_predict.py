@@ -10,12 +10,12 @@ import pandas
 import pytest
 
 from mmcli.errors import MmcliError
+from mmcli.inference.model import TrainedModel
+from mmcli.inference.prediction_file import write_predictions
 from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
-from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import predict
-from mmcli.stages.prediction_file import write_predictions
 from mmcli.store.artifact import Artifact
 from tests.heard import Heard
 

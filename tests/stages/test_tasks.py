@@ -11,14 +11,14 @@ import pytest
 from sklearn import metrics
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.inference.model import TrainedModel
+from mmcli.inference.prediction_file import write_predictions
 from mmcli.stages.compare import compare
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.inspect import inspect
-from mmcli.stages.model import TrainedModel
 from mmcli.stages.predict import predict
-from mmcli.stages.prediction_file import write_predictions
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact

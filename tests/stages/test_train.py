@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mmcli.errors import MmcliError, StoppedError, UsageError
-from mmcli.stages import training_run
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
+from mmcli.training import fit as training_run
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -11,9 +11,9 @@ import torch
 from hypothesis import strategies as st
 from torch import nn
 
-from mmcli.stages.training_run import checkpoint_before
+from mmcli.loop import Checkpoint, TrainingOptions, fit
 from mmcli.store.state import State
-from mmcli.training import Checkpoint, TrainingOptions, fit
+from mmcli.training.fit import checkpoint_before
 from tests.fuzz.guard import Case, Reader
 from tests.fuzz.mutation import damaged_json, damaged_safetensors
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mmcli.chain.extractors import make_extractor, names_for, registry_for
+from mmcli.chain.transforms.fuse import build_fusion
 from mmcli.registry import EXTRACTORS, FUSIONS, KINDS, options_of, parse_spec
-from mmcli.stages.extractors import make_extractor, names_for, registry_for
-from mmcli.stages.transforms.fuse import build_fusion
 from mmcli.store.columns import FieldSpec, ModalitySpec
 from tests.fuzz.guard import Case, Reader
 

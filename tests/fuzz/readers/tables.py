@@ -15,9 +15,9 @@ from mmcli.modalities.files import MediaFolder
 from mmcli.modalities.table.read import Preprocessor as Table
 from mmcli.modalities.text.read import Preprocessor as Text
 from mmcli.reporting import Silent
-from mmcli.stages.intake import IntakeOptions, take_in
-from mmcli.stages.kinds import infer_kinds
 from mmcli.store.sources.opening import open_table
+from mmcli.tables.intake import IntakeOptions, take_in
+from mmcli.tables.kinds import infer_kinds
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_lines, damaged_value, dumped
 

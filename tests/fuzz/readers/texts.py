@@ -14,7 +14,7 @@ from mmcli.modalities.table.read import Preprocessor as Table
 from mmcli.modalities.tensor.read import Preprocessor as Vector
 from mmcli.modalities.text.read import Preprocessor as Text
 from mmcli.modalities.vector_file import open_vectors
-from mmcli.stages.kinds import infer_kind
+from mmcli.tables.kinds import infer_kind
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_value, dumped
 

@@ -1,0 +1,270 @@
+"""Drives one transform over rows, shard by shard, into an artifact: shared by preprocess, extract-features and fuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import platform
+import shlex
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from mmcli.chain.transforms import Transform, record_of
+from mmcli.engines.local import run_shards
+from mmcli.reporting import Reporter
+from mmcli.runtime import Runtime
+from mmcli.store.artifact import Artifact, Roles, TransformRecord, is_artifact, shard_path
+from mmcli.store.columns import Batch, LedgerEntry, Row
+from mmcli.store.earlier import Earlier, link_or_copy
+from mmcli.store.repack import leave_out
+from mmcli.store.rows import RowFile, dump_row
+from mmcli.store.samples import ROW, STATUS
+from mmcli.store.state import State
+from mmcli.store.tensors import rows_per_shard, write_shard
+from mmcli.store.writer import ArtifactWriter
+
+PACKAGES = (
+    "mmcli",
+    "torch",
+    "torchvision",
+    "torchaudio",
+    "spacy",
+    "numpy",
+    "scikit-learn",
+    "pillow",
+    "soundfile",
+    "av",
+    "faiss-cpu",
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One transform to be driven over rows.
+
+    Args:
+        transform: Fitted.
+        count: How many rows there are.
+        batch: Gives the rows from one number up to another, with the columns that the transform needs.
+        roles: Which columns of the rows say who a sample is.
+        upstream: The records and states of the transforms before this one.
+        header: What else ``artifact.json`` says: source, parameters, seed and so on.
+        lines: Gives the JSON of the same rows, where that lies ready; they have neither ``row`` nor ``status``.
+        accept: Looks at the ledger's entries as they come; may refuse by raising.
+        finish: Called once all shards are written, before the artifact is published; may refuse by raising.
+        leave_out: Then says which rows the artifact shall not hold after all, for what is wrong with their inputs.
+        without_target: Those that it shall not hold since they have no target.
+    """
+
+    transform: Transform
+    count: int
+    batch: Callable[[int, int], Batch]
+    roles: Roles
+    upstream: list[tuple[TransformRecord, dict[str, State]]]
+    header: dict[str, Any]
+    lines: Callable[[int, int], Sequence[bytes]] | None = None
+    accept: Callable[[LedgerEntry], None] = lambda entry: None
+    finish: Callable[[Path], None] = lambda folder: None
+    leave_out: Callable[[], set[int]] = set
+    without_target: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a stage did, for people and ``--json``."""
+
+    stage: str
+    output: str
+    rows: int
+    seconds: float
+    computed: int
+    reused: int
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What is to be told of a shard once it is written: ``status`` of each row, and its ``lines`` of the manifest."""
+
+    status: list[dict[str, str]]
+    entries: list[LedgerEntry]
+    cells: list[LedgerEntry]
+    lines: bytes
+    computed: int
+    reused: int
+
+
+def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Reporter, began: float) -> Summary:
+    """Write the artifact: every shard, the manifest, the ledger and the header.
+
+    A shard whose items are all those of an earlier shard of the same number is that file, under a second name.
+    """
+    transform = work.transform
+    modalities = transform.modalities()
+    size = rows_per_shard(modalities)
+    before = Artifact(writer.output) if is_artifact(writer.output, writer.stage) and not writer.fresh else None
+    places = [writer.resumed / "tensors"] + ([before.path / "tensors"] if before else [])
+    earlier = Earlier(places, modalities)
+    (writer.folder / "tensors").mkdir()
+    counts = {name: Counter({"ok": 0, "missing": 0, "corrupt": 0, "skipped": 0}) for name in modalities}
+    reasons: dict[str, Counter[str]] = {name: Counter() for name in modalities}
+    computed = reused = 0
+
+    def apply(number: int) -> Batch:
+        start = number * size
+        return transform.apply(work.batch(start, min(start + size, work.count)), runtime, earlier)
+
+    def write(number: int, batch: Batch) -> _Written:
+        columns = {name: batch.columns[name] for name in modalities}
+        target = shard_path(writer.folder, number)
+        same = earlier.same_shard(number, columns)
+        if same is None:
+            writer.known_digests[f"tensors/{target.name}"] = write_shard(target, columns)
+        else:
+            link_or_copy(same, target)
+            if before is not None and same.parent == before.path / "tensors":
+                writer.known_digests[f"tensors/{target.name}"] = before.header["files"][f"tensors/{target.name}"]
+        found = sum(earlier.count(name, column) for name, column in columns.items())
+        present = sum(int(column.present.sum()) for column in columns.values())
+        entries = sorted((entry for entry in batch.ledger if entry.modality in modalities), key=lambda e: e.row)
+        status = [dict.fromkeys(modalities, "ok") for _ in range(len(batch))]
+        for entry in entries:
+            status[entry.row][entry.modality] = entry.status
+        lines = b"".join(_manifest_lines(work, batch.rows, number * size, status))
+        return _Written(status, entries, batch.cells, lines, present - found, found)
+
+    shards = -(-work.count // size)
+    with (
+        (writer.folder / "manifest.jsonl").open("wb") as manifest,
+        (writer.folder / "ledger.jsonl").open("wb") as ledger,
+        reporter.progress(writer.stage, work.count) as progress,
+    ):
+        for number, written in enumerate(run_shards(apply, write, range(shards))):
+            computed, reused = computed + written.computed, reused + written.reused
+            for entry in written.entries:
+                reasons[entry.modality][entry.reason] += 1
+            for entry in sorted([*written.entries, *written.cells], key=lambda entry: entry.row):
+                work.accept(entry)
+                ledger.write(dump_row(dataclasses.replace(entry, row=number * size + entry.row).to_json()))
+            manifest.write(written.lines)
+            for name, found_of in counts.items():
+                found_of.update(each[name] for each in written.status)
+            progress.advance(len(written.status))
+    for name, found_of in counts.items():
+        if work.count and not found_of["ok"]:
+            reason, times = reasons[name].most_common(1)[0]
+            reporter.warn(
+                f"{name}: there is none in all {work.count} rows ({reason} × {times}; mmcli ledger tells more)"
+            )
+    work.finish(writer.folder)
+    count, bad = work.count, work.leave_out()
+    dropped = bad | work.without_target
+    if dropped:
+        count, counts = leave_out(writer.folder, dropped, modalities, count, size)
+        if bad:
+            reporter.warn(f"{len(bad)} samples with bad inputs are left out (mmcli ledger lists them)")
+        writer.known_digests.clear()
+    for record, states in [*work.upstream, (record_of(transform), transform.states())]:
+        writer.write_state(record.folder, states)
+    header = {
+        "stage": writer.stage,
+        "rows": count,
+        "rows_per_shard": size,
+        "columns": work.roles.to_json(),
+        **work.header,
+        **({"splits": _splits(writer.folder, work.roles)} if dropped and "splits" in work.header else {}),
+        "chain": [record.to_json() for record, _ in work.upstream] + [record_of(transform).to_json()],
+        "modalities": {name: spec.to_json() for name, spec in modalities.items()},
+        "counts": {name: dict(count) for name, count in counts.items()},
+    }
+    writer.publish(header, run_record(began, runtime, computed=computed, reused=reused))
+    return Summary(
+        stage=writer.stage, output=str(writer.output), rows=count, seconds=round(time.time() - began, 2),
+        computed=computed, reused=reused, counts=header["counts"],
+    )  # fmt: skip
+
+
+def _splits(folder: Path, roles: Roles) -> dict[str, int]:
+    return dict(sorted(Counter(str(row[roles.split]) for row in RowFile(folder / "manifest.jsonl")).items()))
+
+
+def _manifest_lines(work: Work, rows: Sequence[Row], start: int, status: list[dict[str, str]]) -> Iterator[bytes]:
+    """Return the rows as the manifest holds them: raw columns, ``row``, and the status of each modality."""
+    if work.lines is None:
+        for number, (row, state) in enumerate(zip(rows, status, strict=True), start):
+            plain = {key: value for key, value in row.items() if key not in (ROW, STATUS)}
+            yield dump_row({**plain, ROW: number, STATUS: state})
+        return
+    tails: dict[tuple[str, ...], bytes] = {}
+    for number, (line, state) in enumerate(zip(work.lines(start, start + len(rows)), status, strict=True), start):
+        key = tuple(state.values())
+        if key not in tails:
+            tails[key] = f', "{STATUS}": {json.dumps(state, ensure_ascii=False)}}}\n'.encode()
+        yield b'%b, "row": %d%b' % (line[:-1], number, tails[key])
+
+
+def learnt_before(output: Path) -> dict[str, tuple[str, State]]:
+    """Return what the artifact at ``output`` learnt, with the hash of what each part learnt from."""
+    if not is_artifact(output):
+        return {}
+    artifact = Artifact(output)
+    states = artifact.states(artifact.chain[-1])
+    hashes = artifact.header.get("learnt_from", {})
+    return {part: (hashes[part], state) for part, state in states.items() if part in hashes}
+
+
+def up_to_date(output: Path, stage: str, header: Mapping[str, Any], config: Mapping[str, Any]) -> Artifact | None:
+    """Return the artifact at ``output`` if it was made from the same source, told the same, and its files are there."""
+    if not is_artifact(output, stage):
+        return None
+    artifact = Artifact(output)
+    expected = {**header, "config": config}
+    found = {**artifact.header, "config": artifact.chain[-1].config}
+    same = all(json.loads(json.dumps(value)) == found.get(key) for key, value in expected.items())
+    whole = all((artifact.path / name).is_file() for name in artifact.header["files"])
+    return artifact if same and whole else None
+
+
+def summary_of(artifact: Artifact, began: float) -> Summary:
+    """Return the summary of an artifact that was up to date."""
+    return Summary(
+        stage=artifact.stage, output=str(artifact.path), rows=len(artifact), seconds=round(time.time() - began, 2),
+        computed=0, reused=sum(count["ok"] for count in artifact.header["counts"].values()),
+        counts=artifact.header["counts"],
+    )  # fmt: skip
+
+
+def run_record(began: float, runtime: Runtime, **more: Any) -> dict[str, Any]:
+    """Return what ``run.json`` says: what may differ from run to run."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {
+        "command": shlex.join(["mmcli", *sys.argv[1:]]),
+        "folder": os.getcwd(),
+        "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)),
+        "seconds": round(time.time() - began, 3),
+        "host": socket.gethostname(),
+        "platform": platform.platform(),
+        "jobs": runtime.jobs,
+        "device": runtime.device,
+        "deterministic": runtime.deterministic,
+        "versions": versions,
+        **more,
+    }

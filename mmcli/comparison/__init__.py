@@ -1,0 +1,1 @@
+"""Many trainings held against each other. One training is trained in training."""

@@ -1,0 +1,1 @@
+"""Encoders out of folders that transformers or timm wrote."""

@@ -1,0 +1,102 @@
+"""Any model in the form of transformers: hf:FOLDER or hf:owner/name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from mmcli.encoders.hub._hf_audio import AudioTower
+from mmcli.encoders.hub._hf_image import ImageTower
+from mmcli.encoders.hub._hf_text import TextTower
+from mmcli.encoders.hub._hf_video import VideoTower
+from mmcli.errors import MmcliError
+from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
+
+
+class Hf(nn.Module):
+    """A pretrained encoder of text, images, sound or videos, by the kind of the modality it is used on.
+
+    Text: encoders such as BERT, folders of sentence-transformers, the text tower of CLIP and SigLIP. Images: vision
+    transformers and the like, the image tower of CLIP and SigLIP. Sound: Whisper's encoder, audio spectrogram
+    transformers. Videos: VideoMAE, ViViT, TimeSformer. Weights are read from ``.safetensors`` only, and no code of a
+    model is run.
+
+    Args:
+        inputs: Text, images, waveforms or frames.
+        argument: A folder, or a model's name on the hub, which is looked up in the hub's cache.
+        pool: ``auto`` is the model's own (what a folder of sentence-transformers says, the shared space of CLIP and
+            SigLIP, the class token of images, else the mean); ``cls``, ``mean`` or ``max`` over tokens, patches or
+            frames gives (D,); ``none`` gives them all.
+        normalize: Whether vectors are made one long; ``auto`` where a folder of sentence-transformers says so.
+        max_length: The most tokens of a text; none is the model's own number, at most 256.
+        seed: Nothing is drawn.
+
+    Raises:
+        MmcliError: The model is not to be had, or is not for this kind.
+
+    Source: Wolf et al. 2020, Transformers: State-of-the-Art Natural Language Processing; for sentences Reimers and
+    Gurevych 2019, Sentence-BERT, section 3.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("text", "image", "audio", "video")
+    reads_text: ClassVar[bool] = True  # by a tokenizer of its own, not the stored tokens
+    argument_is_place: ClassVar[bool] = True
+    version: ClassVar[int] = 1
+    origin: ClassVar[str] = "the model's page on the hub says what it was trained on"
+    licence: ClassVar[str] = "the model's own, named on its page on the hub"
+
+    def __init__(
+        self,
+        inputs: ModalitySpec,
+        argument: str = "",
+        *,
+        pool: Literal["auto", "cls", "mean", "max", "none"] = "auto",
+        normalize: Literal["auto", "true", "false"] = "auto",
+        max_length: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.argument = argument
+        self.pool = pool
+        self.normalize = normalize
+        self.max_length = max_length
+        self.seed = seed
+        if max_length is not None and inputs.kind != "text":
+            raise MmcliError(f"hf: max_length is for text, and {inputs.source} is {inputs.kind}")
+        self.tower: Any = self._make()
+
+    def _make(self) -> nn.Module:
+        kind = self.inputs.kind
+        if kind == "text":
+            return TextTower(self.argument, self.pool, self.normalize, self.max_length)
+        if kind == "image":
+            return ImageTower(self.argument, self.inputs, self.pool, self.normalize)
+        if kind == "audio":
+            return AudioTower(self.argument, self.inputs, self.pool, self.normalize)
+        return VideoTower(self.argument, self.inputs, self.pool, self.normalize)
+
+    def output(self) -> FieldSpec:
+        """Return (D,), a map (D, H, W) or a sequence of (D,)."""
+        form: FieldSpec = self.tower.output()
+        return form
+
+    def lengths(self, column: Column) -> Array | None:
+        """Return how many tokens a text is filled up to; of the other kinds all rows are of one shape."""
+        lengths: Array | None = self.tower.lengths(column)
+        return lengths
+
+    def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
+        """Return tokens with their numbers, stored pixels, clips, or spectrograms."""
+        inputs: tuple[Tensor, ...] = self.tower.collate(column, length)
+        return inputs
+
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return the features."""
+        features: Tensor | tuple[Tensor, Tensor] = self.tower(*inputs)
+        return features
+
+    def assets(self) -> dict[str, str]:
+        """Return a hash of the weights, and one of the tokenizer's and the other settings."""
+        return dict(self.tower.files)

@@ -1,0 +1,1 @@
+"""Encoders that train makes from nothing, one a file."""

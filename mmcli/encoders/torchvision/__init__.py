@@ -1,0 +1,1 @@
+"""Encoders that torchvision has, with its weights or without, one a file."""

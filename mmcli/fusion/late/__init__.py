@@ -1,0 +1,1 @@
+"""Methods that combine what a model of each modality predicts, one a file."""

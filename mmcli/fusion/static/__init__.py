@@ -1,0 +1,1 @@
+"""Methods that fuse features without labels, one a file."""

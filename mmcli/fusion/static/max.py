@@ -1,0 +1,37 @@
+"""The largest of the modalities that are present, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.fusion.presence import presence_matrix
+from mmcli.fusion.static._projection import EqualWidths
+
+
+class Max(nn.Module):
+    """The maximum, column by column, over the modalities present; zeros where none is.
+
+    Args:
+        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        dim: The width after projection, at least 1.
+        seed: What the projections are drawn from.
+    """
+
+    kind = "static"
+    version = 1
+
+    def __init__(self, in_dims: Mapping[str, int], *, dim: int = 256, seed: int = 0) -> None:
+        super().__init__()
+        self.names = sorted(in_dims)
+        self.widths = EqualWidths(in_dims, dim, seed)
+        self.out_dim = self.widths.out_dim
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, out_dim)."""
+        there = presence_matrix(present, self.names)
+        values = torch.stack(self.widths(features, present), dim=1)
+        highest = values.masked_fill(~there.unsqueeze(2), -torch.inf).amax(dim=1)
+        return torch.where(there.any(dim=1, keepdim=True), highest, 0.0)

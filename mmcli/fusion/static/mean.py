@@ -1,0 +1,42 @@
+"""The mean of the modalities that are present."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from mmcli.fusion.presence import presence_matrix
+from mmcli.fusion.static._projection import EqualWidths
+
+
+class Mean(nn.Module):
+    """The mean, column by column, over the modalities present; zeros where none is.
+
+    Args:
+        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        dim: The width after projection, at least 1.
+        seed: What the projections are drawn from.
+    """
+
+    kind = "static"
+    version = 1
+
+    def __init__(self, in_dims: Mapping[str, int], *, dim: int = 256, seed: int = 0) -> None:
+        super().__init__()
+        self.names = sorted(in_dims)
+        self.widths = EqualWidths(in_dims, dim, seed)
+        self.out_dim = self.widths.out_dim
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, out_dim)."""
+        first, *others = self.widths(features, present)
+        total: Tensor = first
+        for value in others:
+            total = total + value
+        return total / presence_matrix(present, self.names).sum(dim=1, keepdim=True).clamp(min=1)
+
+    def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, M), equal weights for the modalities present; ``features`` do not matter."""
+        there = presence_matrix(present, self.names)
+        return there / there.sum(dim=1, keepdim=True).clamp(min=1)

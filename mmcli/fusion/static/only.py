@@ -1,0 +1,43 @@
+"""One modality alone, such as only:image; the others are not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.errors import UsageError, unknown_name
+from mmcli.fusion.presence import fill_absent
+
+
+class Only(nn.Module):
+    """The features of one modality; where several extractors read it, all of theirs side by side.
+
+    Zeros where it is absent, whatever else is present.
+
+    Args:
+        in_dims: The width of each modality.
+        argument: A modality's name, or that of a source whose features are called ``argument_extractor``.
+
+    Raises:
+        UsageError: No modality is named.
+        MmcliError: No modality has that name.
+    """
+
+    kind = "static"
+    version = 1
+
+    def __init__(self, in_dims: Mapping[str, int], argument: str | None = None) -> None:
+        super().__init__()
+        if argument is None:
+            raise UsageError(f"fusion method 'only' needs the name of a modality, such as only:{min(in_dims)}")
+        extracted = [name for name in sorted(in_dims) if name.startswith(f"{argument}_")]
+        self.names = [argument] if argument in in_dims else extracted
+        if not self.names:
+            raise unknown_name("modality", argument, sorted(in_dims))
+        self.out_dim = sum(in_dims[name] for name in self.names)
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, out_dim); zeros where the modality is absent."""
+        return torch.cat(fill_absent(features, present, self.names), dim=1)

@@ -1,0 +1,39 @@
+"""The product of the modalities that are present."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from mmcli.fusion.presence import presence_matrix
+from mmcli.fusion.static._projection import EqualWidths
+
+
+class Product(nn.Module):
+    """The product, column by column, over the modalities present; zeros where none is.
+
+    Args:
+        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        dim: The width after projection, at least 1.
+        seed: What the projections are drawn from.
+    """
+
+    kind = "static"
+    version = 1
+
+    def __init__(self, in_dims: Mapping[str, int], *, dim: int = 256, seed: int = 0) -> None:
+        super().__init__()
+        self.names = sorted(in_dims)
+        self.widths = EqualWidths(in_dims, dim, seed)
+        self.out_dim = self.widths.out_dim
+
+    def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, out_dim)."""
+        there = presence_matrix(present, self.names)
+        values = self.widths(features, present)
+        total = torch.ones_like(values[0])
+        for index, value in enumerate(values):
+            total = torch.where(there[:, index : index + 1], total * value, total)
+        return torch.where(there.any(dim=1, keepdim=True), total, 0.0)

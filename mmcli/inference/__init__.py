@@ -1,0 +1,1 @@
+"""A model opened: what it takes in, what it answers, how well it does. Nothing is learnt here."""

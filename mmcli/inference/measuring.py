@@ -1,0 +1,273 @@
+"""What a model says of rows whose targets are known, and how well it does: with all modalities, and with fewer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.evaluation.subsets import subset_name, subsets
+from mmcli.inference.example_pictures import Pictures, choose_examples
+from mmcli.inference.inputs import Asked
+from mmcli.inference.model import TrainedModel
+from mmcli.inference.predictions import prediction
+from mmcli.runtime import Runtime
+from mmcli.store.artifact import Roles
+from mmcli.store.columns import Array, Row
+from mmcli.tasks.targets import (
+    TargetSource,
+    continuous_columns,
+    number_columns,
+    odd_cells,
+    positives_of,
+    shown_target,
+    unknown_classes,
+)
+
+if TYPE_CHECKING:
+    from mmcli.evaluation.examples import Example
+    from mmcli.tasks import Task
+
+
+@dataclass
+class _Collected:
+    """Predictions for every row measured, with the modalities asked for and with each subset."""
+
+    targets: list[Any] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    known: list[Array] = field(default_factory=list)
+    whole: list[Array] = field(default_factory=list)
+    parts: dict[str, list[Array]] = field(default_factory=dict)
+    without_target: int = 0
+    odd: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+    unknown_targets: int = 0
+    unseen: list[str] = field(default_factory=list)
+
+
+class Measuring:
+    """Collects what a model says of rows, and measures it.
+
+    Args:
+        model: Its task knows the metrics.
+        keep: The source modalities to look at; () is all.
+        name: Of the rows' source, for messages.
+        target: The column with the targets; None is the one that the model learnt.
+
+    Raises:
+        UsageError: A column is named for a model of several targets, or of a task that has none.
+    """
+
+    def __init__(self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None) -> None:
+        self.model = model
+        self.keep = keep
+        self.predictions: list[Row] = []
+        roles = _roles(model, target)
+        self._target = TargetSource(
+            model.task_target, roles, name, numeric=number_columns(model.task, roles.targets),
+            continuous=continuous_columns(model.task, roles.targets),
+            empties=roles.empty_target == "none",
+        )  # fmt: skip
+        self._required = target is not None
+        self._subsets = subsets(model.sources, whole=bool(keep))
+        self._found = _Collected(parts={subset_name(part): [] for part in self._subsets})
+
+    @property
+    def without_target(self) -> int:
+        """How many rows have no target: they are not measured."""
+        return self._found.without_target
+
+    @property
+    def odd(self) -> Counter[str]:
+        """The cells of columns of numbers that hold something else, and are no target."""
+        return self._found.odd
+
+    @property
+    def unknown_targets(self) -> int:
+        """How many rows have a class that no train row has."""
+        return self._found.unknown_targets
+
+    @property
+    def unknown(self) -> Counter[str]:
+        """The classes that no train row has, with how many rows have them: nothing that is predicted is right there."""
+        return self._found.unknown
+
+    @property
+    def skipped_if_unseen(self) -> list[str]:
+        """The metrics that leave such rows out."""
+        parts: Mapping[str, Task] = getattr(self.model.task, "parts", {"": self.model.task})
+        return list(dict.fromkeys(name for part in parts.values() for name in getattr(part, "skipped_if_unseen", ())))
+
+    @property
+    def unseen(self) -> list[str]:
+        """The labels that the model was not trained on, as often as they are there."""
+        return self._found.unseen
+
+    def __len__(self) -> int:
+        return len(self._found.targets)
+
+    def add(self, asked: Asked, runtime: Runtime) -> None:
+        """Predict rows.
+
+        Raises:
+            MmcliError: A target is not there, or none that the task could take.
+        """
+        found, model = self._found, self.model
+        targets = [self._target_of(identity, row) for identity, row in zip(asked.ids, asked.batch.rows, strict=True)]
+        chosen = [number for number, value in enumerate(targets) if self._is_measured(value)]
+        if len(chosen) < len(targets):
+            found.without_target += len(targets) - len(chosen)
+            asked, targets = asked.take(chosen), [targets[number] for number in chosen]
+        if not targets:
+            return
+        unknown = [unknown_classes(model.task, value) for value in targets]
+        found.unknown_targets += sum(map(bool, unknown))
+        found.unknown.update(name for names in unknown for name in names)
+        vectors = model.vectors(asked.batch.columns, runtime)
+        whole, known = model.outputs(vectors, self.keep or None)
+        found.targets += targets
+        group = model.artifact.roles.group
+        found.groups += [None if group is None else row.get(group) for row in asked.batch.rows]
+        unseen = getattr(model.task, "unseen", None)
+        found.unseen += [] if unseen is None else unseen(targets)
+        if hasattr(model.task, "example"):
+            found.rows += asked.batch.rows
+        found.whole.append(whole)
+        found.known.append(known)
+        for part in self._subsets:
+            found.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
+        records = model.task.records(whole, known)
+        for number, problems in enumerate(asked.problems(model.sources)):
+            predicted = prediction(asked.ids[number], records[number], problems, model.sources, self.keep)
+            self.predictions.append({**predicted, "target": shown_target(model.task, targets[number])})
+
+    @property
+    def meaning(self) -> Any:
+        """What the model's predictions mean: those of models with the same can be measured together; None with none."""
+        tell = getattr(self.model.task, "meaning", None)
+        return None if tell is None else tell()
+
+    def extend(self, other: Measuring) -> None:
+        """Take over what another model of the same task said of other rows."""
+        mine, theirs = self._found, other._found
+        mine.targets += theirs.targets
+        mine.groups += theirs.groups
+        mine.rows += theirs.rows
+        mine.known += theirs.known
+        mine.whole += theirs.whole
+        for name, parts in theirs.parts.items():
+            mine.parts[name] += parts
+        mine.without_target += theirs.without_target
+        mine.odd.update(theirs.odd)
+        mine.unknown.update(theirs.unknown)
+        mine.unknown_targets += theirs.unknown_targets
+        mine.unseen += theirs.unseen
+        self.predictions += other.predictions
+
+    def _target_of(self, identity: str, row: Row) -> Any:
+        columns = ", ".join(map(repr, self._target.roles.targets))
+        there = self._target.is_in(row)
+        if not there and (self._target.kind == "column" or self._required):
+            raise MmcliError(f"sample {identity!r}: no target (column {columns}) to compare the prediction with")
+        value = self._target.of(row) if there else None
+        self._found.odd.update(odd_cells(self._target.continuous, row))
+        fault = None if value is None and self._target.kind == "column" else self.model.task.fault(value)
+        if fault is not None:
+            raise MmcliError(f"sample {identity!r}: its target (column {columns}) is {value!r}, expected {fault}")
+        return value
+
+    def _is_measured(self, target: Any) -> bool:
+        from mmcli.tasks import measures
+
+        return measures(self.model.task, target)
+
+    def _samples(self) -> tuple[Array, list[Any]]:
+        """Return the rows that stand for a sample each, and their targets."""
+        found, task = self._found, self.model.task
+        if not hasattr(task, "merged"):
+            return np.arange(len(found.targets)), found.targets
+        rows, targets = task.merged(np.concatenate(found.whole), found.targets, found.groups)
+        return rows, targets
+
+    def examples(self, pictures: Pictures) -> list[Example]:
+        """Return a few samples to look at, if the task has answers to look at."""
+        tell = getattr(self.model.task, "example", None)
+        if tell is None:
+            return []
+        rows, targets = self._samples()
+        targets_of = dict(zip(rows.tolist(), targets, strict=True))
+        return choose_examples(tell, self.predictions, targets_of, self._found.rows, pictures)
+
+    def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what ``metrics.json`` is to hold, and tables by name."""
+        found, task = self._found, self.model.task
+        rows, targets = self._samples()
+        wanted = wanted_of(task, targets)
+        whole = np.concatenate(found.whole)[rows]
+        tables = getattr(task, "tables", None)
+        beside = getattr(task, "baselines_beside", None)
+        metrics = {
+            "task": self.model.artifact.header["task"],
+            "split": split,
+            "n": len(targets),
+            "without_target": found.without_target,
+            "unknown_targets": found.unknown_targets,
+            **({"skipped_of_unknown": self.skipped_if_unseen} if found.unknown else {}),
+            **({"unknown_labels": len(found.unseen)} if hasattr(task, "unseen") else {}),
+            **({"n_by_target": task.counts(wanted)} if hasattr(task, "counts") else {}),
+            **({"modalities": sorted(self.keep)} if self.keep else {}),
+            **positives_of(task),
+            "without_modalities": int((~np.concatenate(found.known)).sum()),
+            "metrics": task.metrics(whole, wanted),
+            **({"classes": task.by_class(whole, wanted)} if hasattr(task, "by_class") else {}),
+            "intervals": intervals_of(task, whole, wanted, seed),
+            "baselines": task.baselines(wanted) if beside is None else beside(whole, wanted),
+            "subsets": {
+                name: measured
+                for name, parts in found.parts.items()
+                if (measured := task.metrics(np.concatenate(parts)[rows], wanted))
+            },
+        }
+        return metrics, {} if tables is None else tables(whole, wanted)
+
+
+def _roles(model: TrainedModel, target: str | None) -> Roles:
+    """Return the model's roles, with another column of targets if one is named."""
+    roles = model.artifact.roles
+    if target is None:
+        return roles
+    if model.task_target == "group" or len(roles.targets) > 1:
+        raise UsageError(f"--target {target}: it is for a model of one target, this one has several or none")
+    return replace(roles, target=target)
+
+
+def wanted_of(task: Task, targets: Sequence[Any]) -> Array:
+    """Return what a task's metrics compare predictions with."""
+    references = getattr(task, "references", None)
+    found: Array = task.encode(targets) if references is None else references(targets)
+    return found
+
+
+def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> dict[str, list[float]]:
+    """Return 95 % intervals of a task's metrics by name, of those that it says how to draw."""
+    from mmcli.evaluation.intervals import intervals, row_intervals
+
+    by_target = getattr(task, "by_target", None)
+    if by_target is not None:
+        return {
+            f"{name}.{metric}": interval
+            for name, (part, own, known) in by_target(predictions, wanted).items()
+            for metric, interval in intervals_of(part, own, known, seed).items()
+        }
+    drawn = getattr(task, "metrics_of_draws", None)
+    if drawn is not None:
+        return row_intervals(partial(drawn, predictions, wanted), len(wanted), seed=seed)
+    decide = getattr(task, "decide", None)
+    indexes = wanted if not hasattr(task, "indexes") else task.indexes(wanted)
+    return intervals(predictions, indexes, predicted=None if decide is None else decide(predictions), seed=seed)

@@ -1,0 +1,218 @@
+"""A trained model: its chain, its network and its task, from one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mmcli.chain.collate import has_steps, to_features
+from mmcli.chain.encoding import encode_rows
+from mmcli.chain.fixed_batches import fixed_batches, steps_of
+from mmcli.errors import MmcliError
+from mmcli.evaluation.subsets import mask
+from mmcli.networks.building import build_network
+from mmcli.networks.plan import NetworkPlan, feature_names
+from mmcli.registry import TASKS
+from mmcli.runtime import Runtime
+from mmcli.store.artifact import AGAIN, Artifact
+from mmcli.store.columns import Array, Column
+from mmcli.store.state import State
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mmcli.chain.fixed_batches import Rows
+    from mmcli.models.network import Network
+    from mmcli.tasks import Task
+
+STAGE = "train"
+TASK_STATE = "task"
+WEIGHTS = "network.safetensors"
+_ENCODED_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What the fusion gets of each modality, and where it is present, (B,) bool each.
+
+    That is one vector a row, (B, D), or the steps of each row, (T, D) each.
+    """
+
+    values: Mapping[str, Rows]
+    present: Mapping[str, Array]
+
+
+class TrainedModel:
+    """A model as train wrote it.
+
+    Raises:
+        MmcliError: The folder is not a model, or one of its files is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.artifact = Artifact(path)
+        if self.artifact.stage != STAGE:
+            raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model that train wrote")
+        self.modalities = self.artifact.modalities
+        self.names = feature_names(self.modalities)
+        self.task: Task = TASKS.load(self.artifact.header["task"])()
+        task = self.artifact.sound_file(f"state/{TASK_STATE}.json")
+        try:
+            self.task.load_state(State.read(task.with_suffix("")))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            # What no task wrote fails in any way when it is taken for a task's state.
+            raise MmcliError(f"{task}: not what a task of {self.artifact.header['task']} learnt; {AGAIN}") from error
+        self.plan = NetworkPlan.from_json(self.artifact.header["network"])
+        self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
+
+    def _load_network(self, weights: Path) -> Network:
+        """Return the network with its weights; it takes no memory before they are known to fit."""
+        import torch
+
+        from mmcli.models.estimator_head import estimators_of
+        from mmcli.models.weights import fitting_weights, read_weights
+
+        with torch.device("meta"):
+            planned = build_network(self.plan, self.modalities, self.task, pretrained=False)
+        found = fitting_weights(planned, read_weights(weights), weights)
+        network = build_network(self.plan, self.modalities, self.task, pretrained=False)
+        network.load_state_dict(found)
+        if self.plan.model is not None:
+            for name, estimator in estimators_of(network.head).items():
+                estimator.load(self.artifact.sound_file(name))
+        return network.eval()
+
+    @property
+    def source_of(self) -> dict[str, str]:
+        """The source modality of each feature."""
+        return {name: self.modalities[name].source for name in self.names}
+
+    @property
+    def task_target(self) -> Literal["column", "group", "optional"]:
+        """Where the task takes the targets of rows from."""
+        found: Literal["column", "group", "optional"] = getattr(self.task, "target", "column")
+        return found
+
+    @property
+    def learnt_sources(self) -> list[str]:
+        """The source modalities that it learnt from, sorted: of those that no train row had it learnt nothing."""
+        chosen = self.artifact.header["parameters"].get("modalities")
+        return sorted(set(chosen or self.source_of.values()) - set(self.artifact.header.get("unlearnt", ())))
+
+    @property
+    def sources(self) -> list[str]:
+        """The source modalities that say something to it, sorted: what shares a space with those learnt from does."""
+        shares = getattr(self.network.fusion, "embed", None) is not None
+        return sorted(set(self.source_of.values())) if shares else self.learnt_sources
+
+    def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
+        """Return what the fusion gets of each modality: of its features, or of what its encoder makes of stored values.
+
+        Args:
+            columns: The aligned features, and the stored values of modalities with an encoder (B rows).
+            runtime: Where encoders compute.
+        """
+        import torch
+
+        with torch.inference_mode():
+            values = {
+                name: self._encode(name, columns[name], runtime)
+                if name in self.plan.encoders
+                else self._ready(name, columns[name])
+                for name in self.names
+            }
+        return Vectors(values, {name: columns[name].present for name in self.names})
+
+    def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
+        """Return the task's predictions for rows, and which rows had any modality.
+
+        Rows go through the network in batches of fixed shapes, so that none depends on its neighbours.
+
+        Args:
+            vectors: Of every modality (B rows).
+            keep: The source modalities to look at; None is all of them.
+
+        Returns:
+            (B, …) float64, the prior where a row has no modality; (B,) bool.
+        """
+        present = self._present(vectors, keep)
+        outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
+        known = np.logical_or.reduce([present[name] for name in self.names])
+        predictions = self.task.predictions(outputs)
+        predictions[~known] = self.task.prior()
+        return np.asarray(predictions, np.float64), known
+
+    def _present(self, vectors: Vectors, keep: Collection[str] | None) -> dict[str, Array]:
+        return mask(vectors.present, self.source_of, self.sources if keep is None else keep)
+
+    @property
+    def weighs(self) -> bool:
+        """Whether the fusion says how much each modality counts."""
+        return getattr(self.network.fusion, "modality_weights", None) is not None
+
+    def weights(self, vectors: Vectors, keep: Collection[str] | None = None) -> Array:
+        """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it.
+
+        Only the source modalities to ``keep`` are looked at; None is all of them.
+        """
+
+        def weigh(values: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
+            found = self.network.weights_from_vectors(values, present)
+            assert found is not None
+            return found
+
+        return np.asarray(self._in_batches(weigh, vectors.values, self._present(vectors, keep)), np.float64)
+
+    def _in_batches(
+        self, compute: Callable[..., Tensor], values: Mapping[str, Rows], present: Mapping[str, Array]
+    ) -> Tensor:
+        """Return what is computed of each row from its features and presence."""
+        import torch
+
+        there = {name: torch.from_numpy(np.array(present[name])) for name in values}
+        order, parts = [torch.zeros(0, dtype=torch.long)], []
+        with torch.inference_mode():
+            for rows, features, now in fixed_batches(values, there):
+                order.append(rows)
+                parts.append(compute(features, now)[: len(rows)])
+        return torch.cat(parts)[torch.cat(order).argsort()]
+
+    def _ready(self, name: str, column: Column) -> Rows:
+        if self.plan.ready_pooling is not None or not has_steps(self.modalities[name].main):
+            return self._pooled(name, to_features(column))
+        steps = steps_of(column)
+        if self.network.sequences:
+            return steps
+        return self._in_batches(
+            lambda features, _: self._pooled(name, features[name]), {name: steps}, {name: column.present}
+        )
+
+    def _pooled(self, name: str, feature: Any) -> Tensor:
+        vectors = self.network.vector(name, feature)
+        assert not isinstance(vectors, tuple)
+        return vectors
+
+    def _encode(self, name: str, column: Column, runtime: Runtime) -> Rows:
+        import torch
+
+        device = runtime.torch_device()
+        encoder: Any = self.network.encoders[name].to(device)
+        self.network.pooling_of(name).to(device)
+        there = np.flatnonzero(column.present)
+        vectors = torch.zeros(len(column), self.network.in_dims[name])
+        if not len(there):
+            return vectors
+        rows = encode_rows(
+            encoder, lambda *inputs: self.network.vector(name, inputs), column.take(there), _ENCODED_AT_ONCE, device
+        )
+        if rows[0].ndim == 1:
+            vectors[torch.from_numpy(there)] = torch.from_numpy(np.stack(rows))
+            return vectors
+        steps = [vectors[:0]] * len(column)
+        for row, found in zip(there.tolist(), rows, strict=True):
+            steps[row] = torch.from_numpy(found)
+        return steps

@@ -1,0 +1,96 @@
+"""Classes that nothing was trained on: a row's class is the label whose name lies nearest in the shared space."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.inference.inputs import STAGES
+from mmcli.inference.model import TrainedModel, Vectors
+from mmcli.registry import TASKS
+from mmcli.retrieval.embed import require_embeddings
+from mmcli.retrieval.queries import Query, embed_queries, only_modality
+from mmcli.runtime import Runtime
+from mmcli.store.artifact import is_artifact
+from mmcli.store.columns import Array
+from mmcli.store.opening import open_samples
+from mmcli.store.sources.dialect import TableText
+from mmcli.store.sources.opening import open_table
+
+PLACE = "{}"
+_SCALE = 1 / 0.07
+"""Where CLIP begins to learn its own: probabilities depend on it, labels do not."""
+
+
+class LabelModel(TrainedModel):
+    """A model of the task retrieval as one of classification, by the names of labels.
+
+    Args:
+        path: Its folder.
+        labels: The names, at least two different ones.
+        template: What is said of each, its name in place of ``{}``.
+        column: The target of rows whose labels are known.
+        runtime: Where to compute.
+
+    Raises:
+        MmcliError: The model has no shared space, not one text modality, or labels or template are not as they must be.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str], template: str, column: str | None, runtime: Runtime) -> None:
+        import torch
+
+        from mmcli.models.shared_space import LabelHead
+
+        super().__init__(path)
+        option = "--labels" if column is None else "--labels-from"
+        require_embeddings(self, option)
+        if PLACE not in template:
+            raise UsageError(f"--template {template!r}: expected {PLACE} where the label's name is to stand")
+        text = only_modality(self, "text", option)
+        task = TASKS.load("classification")()
+        if len(set(labels)) < 2:
+            raise UsageError(f"{option}: expected two different labels or more, found {', '.join(labels) or 'none'}")
+        task.fit(labels)
+        said = [Query(name, option, text, template.replace(PLACE, name)) for name in task.classes]
+        names = torch.from_numpy(embed_queries(self, said, runtime)).float()
+        places = [place for place, name in enumerate(self.sources) if name != text]
+        self.network.head = LabelHead(names, places, _SCALE)
+        self._text = text
+        self.task = task
+        self.artifact.roles = dataclasses.replace(self.artifact.roles, target=column)
+        self.artifact.header = {**self.artifact.header, "task": "classification"}
+
+    @property
+    def sources(self) -> list[str]:
+        """The source modalities that rows are told by, sorted: all but the text of the labels."""
+        return [name for name in super().sources if name != getattr(self, "_text", None)]
+
+    def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
+        """Return the probability of each label, (B, K), and which rows had any of ``sources``, (B,) bool."""
+        return super().outputs(vectors, self.sources if keep is None else keep)
+
+
+def parse_labels(texts: Sequence[str]) -> list[str]:
+    """Read ``--labels``: names, also several parted by commas."""
+    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+
+
+def label_names(source: str, column: str, limit: int | None, text: TableText) -> list[str]:
+    """Return the different values of a column of a source, sorted.
+
+    Raises:
+        UsageError: The source is standard input, which is read but once.
+        MmcliError: There is no such column.
+    """
+    if source == "-":
+        raise UsageError("--labels-from: rows on standard input are read once; name a table or an artifact's folder")
+    if is_artifact(Path(source)):
+        cells = [row.get(column) for row in open_samples(source, STAGES, limit).rows]
+    else:
+        cells = [row.get(column) for _, row in open_table(source, text=text).rows]
+    found = sorted({str(cell) for cell in cells if cell is not None and str(cell).strip()})
+    if not found:
+        raise MmcliError(f"{source}: no column {column!r} with labels (--labels-from)")
+    return found

@@ -1,0 +1,274 @@
+"""Reads a raw table into rows whose ids are unique, whose splits are known and whose targets are there."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.reporting import Reporter
+from mmcli.store.artifact import EmptyTarget, Roles
+from mmcli.store.columns import Array, Row
+from mmcli.store.samples import SPLITS
+from mmcli.store.sources.dialect import Quoting, TableText
+from mmcli.store.sources.opening import Table, open_table
+from mmcli.store.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, parse_ratio
+from mmcli.store.string_rows import Spool
+from mmcli.tables.groups import GroupSplits
+from mmcli.tables.kinds import TARGET_NAMES, infer_column
+from mmcli.tables.reading import BlockReading, Bounds, Reading, RowReading
+from mmcli.tables.row_checks import RowChecks, stripped
+from mmcli.tables.target_intake import rows_without_target
+from mmcli.tables.target_survey import TargetSurvey
+from mmcli.tasks.targets import target_columns, target_role
+
+MOST_ROWS = 100_000_000
+
+
+@dataclass(frozen=True)
+class IntakeOptions:
+    """What a person says of the table: the names of columns, and how to split."""
+
+    id: str | None = None
+    split: str | None = None
+    target: str | Sequence[str] | None = None
+    empty_target: EmptyTarget = "error"
+    split_ratio: str | None = None
+    stratify: str | None = None
+    group_by: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    quoting: Quoting = "auto"
+    header: Sequence[str] = ()
+    sheet: str | None = None
+    max_rows: int = MOST_ROWS
+    learns: bool = True
+
+    @property
+    def named(self) -> set[str]:
+        """The columns that a person named."""
+        return {*filter(None, (self.id, self.split, self.stratify, self.group_by)), *target_columns(self.target)}
+
+    @property
+    def text(self) -> TableText:
+        """How the table's text is written."""
+        return TableText(self.encoding, self.delimiter, self.quoting, self.header, self.sheet)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A raw table, checked.
+
+    Args:
+        table: Where it came from.
+        rows: All rows, with id and split.
+        roles: Which columns say what.
+        columns: Their names.
+        head: The first rows.
+        split_of: The split of each row, (N,) places in ``SPLITS``.
+        left_out: Train and val rows without a target, which nothing is to be made of.
+        groups: The splits of each group, where rows have one.
+    """
+
+    table: Table
+    rows: Spool
+    roles: Roles
+    columns: list[str]
+    head: list[Row]
+    split_of: Array
+    left_out: frozenset[int] = frozenset()
+    groups: GroupSplits | None = None
+
+    @property
+    def splits(self) -> Counter[str]:
+        """How many samples each split has."""
+        return _count(np.delete(self.split_of, sorted(self.left_out)))
+
+
+def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
+    """Read a table once, check every row and assign splits.
+
+    Raises:
+        MmcliError: A row, id, split or target is not as it must be; the message names the line.
+    """
+    table = open_table(source, text=options.text)
+    reading = _begun(table, options)
+    if not reading.head:
+        raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
+    for note in table.notes:
+        reporter.note(f"{table.name}: {note}")
+    reading.read_on(options.named)
+    columns = reading.columns
+    roles = _find_roles(table.name, columns, options, reporter)
+    surveys = [TargetSurvey(column) for column in roles.targets]
+    made = roles.split not in columns or options.split_ratio is not None
+    groups = None if roles.group is None else GroupSplits(roles.group, made)
+    splitter = None
+    if made:
+        ratio = parse_ratio(options.split_ratio) if options.split_ratio else DEFAULT_RATIO
+        splitter = Splitter(ratio, options.seed)
+    checks = RowChecks(roles, roles.id in columns, options.stratify, splitter, groups, surveys)
+    rows = reading.write(checks)
+    split_of = checks.split_of
+    if splitter is not None and groups is not None:
+        rows, split_of = _fill_empty_splits(rows, split_of, roles, splitter, groups)
+    _check_ids(rows, checks.hashes, roles, source, options)
+    left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
+    splits = _count(np.delete(split_of, sorted(left_out)))
+    if not splits["train"] and options.learns:
+        found = _tell(splits)
+        raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
+    if not splits["val"] and splits["train"]:
+        rows, split_of = _set_val_aside(rows, split_of, roles, options.seed)
+        count = _count(np.delete(split_of, sorted(left_out)))["val"]
+        unit = "id" if roles.group is None else roles.group
+        if count:
+            reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
+        else:
+            few = f"rows ({len(split_of)})" if groups is None else f"groups of {roles.group!r} ({len(groups)})"
+            reporter.warn(f"no val rows, and too few {few} to set some of train aside for val")
+    if splitter is not None and splitter.ratio[2] and not splits["test"]:
+        few = f"{len(split_of)} rows" if groups is None else f"{len(groups)} groups of {roles.group!r}"
+        reporter.warn(f"no test rows: {few} are too few for a test split; give a split column, or more of them")
+    for warning in table.warnings:
+        reporter.warn(warning)
+    late = reading.late_columns
+    if not roles.targets and (target := infer_column(late, TARGET_NAMES)) is not None:
+        reporter.warn(f"{table.name}: {target!r} begins in a later row; it is the target if named: --target {target}")
+    return Intake(table, rows, roles, columns + late, reading.head + reading.late_rows, split_of, left_out, groups)
+
+
+def _begun(table: Table, options: IntakeOptions) -> Reading:
+    bounds = Bounds(options.limit, options.max_rows)
+    return RowReading(table, bounds) if table.blocks is None else BlockReading(table, table.blocks(), bounds)
+
+
+def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, reporter: Reporter) -> Roles:
+    targets = target_columns(options.target)
+    for column in (options.id, options.split, *targets, options.stratify, options.group_by):
+        if column is not None:
+            require_column(column, columns, name)
+    if options.split is not None and options.split_ratio is not None:
+        raise UsageError("--split and --split-ratio exclude each other")
+    identity = options.id or infer_column(columns, ["id"])
+    split = options.split if options.split_ratio else options.split or infer_column(columns, ["split"])
+    if not targets:
+        target = infer_column([column for column in columns if column not in (identity, split)], TARGET_NAMES)
+        if target is not None:
+            targets = (target,)
+            reporter.note(f"target: column {target!r} (--target names another)")
+    if identity is None:
+        reporter.note("no id column: samples are numbered from 0 (--id names a column)")
+    if split is None:
+        ratio = options.split_ratio or ",".join(map(str, DEFAULT_RATIO))
+        reporter.note(f"train, val and test made by hash of the {options.group_by or 'id'}: {ratio}")
+    return Roles(
+        id=identity or _free_name("id", columns),
+        split=split or _free_name("split", columns),
+        target=target_role(targets),
+        group=options.group_by,
+        empty_target=options.empty_target,
+    )
+
+
+def require_column(column: str, columns: Sequence[str], name: str) -> None:
+    """Check that a table has a column.
+
+    Raises:
+        MmcliError: It has not; the message lists the columns there are.
+    """
+    if column not in columns:
+        raise MmcliError(f"{name}: {unknown_name('column', column, columns)}")
+
+
+def _free_name(name: str, columns: Sequence[str]) -> str:
+    return name if name not in columns else f"mmcli_{name}"
+
+
+def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: IntakeOptions) -> None:
+    values, counts = np.unique(hashes, return_counts=True)
+    if (counts > 1).any():
+        seen: dict[str, int] = {}
+        for number in np.flatnonzero(np.isin(hashes, values[counts > 1])):
+            identity = stripped(rows.rows(int(number), int(number) + 1)[0][roles.id])
+            if identity in seen:
+                raise MmcliError(
+                    f"{_places(source, seen[identity], int(number), options)}: both have the id {_short(identity)!r}; "
+                    "ids must be unique (--id names another column)"
+                )
+            seen[identity] = int(number)
+
+
+def _place(source: str, options: IntakeOptions, number: int) -> str:
+    """Return where a row of the table stands; see ``_places``."""
+    if source == "-":
+        return f"standard input, row {number + 1}"
+    rows = open_table(source, text=options.text).rows
+    return next(where for where, _ in itertools.islice(rows, number, None))
+
+
+def _places(source: str, first: int, second: int, options: IntakeOptions) -> str:
+    """Return where two rows of the table stand; a table is read again to find out, standard input cannot be."""
+    if source == "-":
+        return f"standard input, rows {first + 1} and {second + 1}"
+    places = itertools.islice((where for where, _ in open_table(source, text=options.text).rows), second + 1)
+    found = [where for number, where in enumerate(places) if number in (first, second)]
+    return f"{found[0]} and {found[1].removeprefix(source).lstrip(', ')}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _set_val_aside(rows: Spool, split_of: Array, roles: Roles, seed: int) -> tuple[Spool, Array]:
+    """Move train rows to val; where the hash would take them all, none."""
+    train = split_of == SPLITS.index("train")
+    aside = [number for number, unit in enumerate(_units(rows, roles)) if train[number] and is_set_aside(unit, seed)]
+    if len(aside) == train.sum():
+        raise MmcliError(
+            f"too few train rows ({len(aside)}) to set some aside for val; give val rows in the split column"
+        )
+    changed = split_of.copy()
+    changed[aside] = SPLITS.index("val")
+    return _with_splits(rows, roles, changed)
+
+
+def _fill_empty_splits(
+    rows: Spool, split_of: Array, roles: Roles, splitter: Splitter, groups: GroupSplits
+) -> tuple[Spool, Array]:
+    """Move a group to each split that was to have rows and, the groups being few, has none."""
+    moves = groups.moves(dict(zip(SPLITS, splitter.ratio, strict=True)), splitter.seed)
+    if not moves:
+        return rows, split_of
+    changed = split_of.copy()
+    for number, unit in enumerate(_units(rows, roles)):
+        if unit in moves:
+            changed[number] = SPLITS.index(moves[unit])
+    return _with_splits(rows, roles, changed)
+
+
+def _with_splits(rows: Spool, roles: Roles, split_of: Array) -> tuple[Spool, Array]:
+    """Return the rows with other splits, and these."""
+    return rows.with_splits(roles.split, [SPLITS[code] for code in split_of.tolist()]), split_of
+
+
+def _units(rows: Spool, roles: Roles) -> Iterator[str]:
+    """Return what may not be torn apart, row by row: the row's group, or itself where it has none."""
+    columns = [roles.id] if roles.group is None else [roles.id, roles.group]
+    for identity, *group in rows.cells(columns):
+        yield (stripped(group[0]) if group else "") or str(identity)
+
+
+def _count(codes: Array) -> Counter[str]:
+    return Counter({split: int((codes == code).sum()) for code, split in enumerate(SPLITS) if (codes == code).any()})
+
+
+def _tell(splits: Counter[str]) -> str:
+    return ", ".join(f"{count} {split}" for split, count in sorted(splits.items())) or "none"

@@ -1,0 +1,73 @@
+"""Which of the columns that a model knows raw rows have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmcli.chain.chain import Chain
+from mmcli.errors import MmcliError
+from mmcli.reporting import Reporter
+from mmcli.store.columns import Row
+
+
+class KnownColumns:
+    """The columns that a model knows, and which of them raw rows have.
+
+    Args:
+        chain: Of the model.
+        name: What messages call the rows.
+        fixed: The columns of every row; None where each row says its own.
+
+    Raises:
+        MmcliError: The rows have none of them.
+    """
+
+    def __init__(self, chain: Chain, name: str, fixed: Sequence[str] | None) -> None:
+        self.name = name
+        self._of = {name: columns for name, columns in chain.raw_columns().items() if columns}
+        self._known = {column for columns in self._of.values() for column in columns}
+        self._fixed = fixed is not None
+        self._seen = set(fixed or ())
+        if self._fixed:
+            self._check()
+
+    @property
+    def any(self) -> bool:
+        """Whether a row has had one of them, or they need none."""
+        return not self._known or bool(self._known & self._seen)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Look at more rows."""
+        if not self._fixed:
+            self._seen.update(*rows)
+
+    def warn_where_fixed(self, reporter: Reporter) -> None:
+        """Say of which columns there are none, where that is known before the rows are read."""
+        if self._fixed:
+            self._warn(reporter)
+
+    def warn(self, reporter: Reporter) -> None:
+        """Say the same where all rows had to be read to know it.
+
+        Raises:
+            MmcliError: The rows had none of them.
+        """
+        if not self._fixed and self._seen:
+            self._check()
+            self._warn(reporter)
+
+    def _check(self) -> None:
+        if not self.any:
+            raise MmcliError(
+                f"{self.name}: none of the columns that the model knows ({', '.join(sorted(self._known))}); it has "
+                f"{', '.join(sorted(self._seen))}"
+            )
+
+    def _warn(self, reporter: Reporter) -> None:
+        lacking = sorted(name for name, columns in self._of.items() if not self._seen & set(columns))
+        absent = sorted(self._known - self._seen)
+        if absent:
+            reporter.warn(
+                f"{self.name}: no column {', '.join(absent)}: taken for missing in every row "
+                f"({', '.join(lacking) or 'in part'})"
+            )

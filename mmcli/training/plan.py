@@ -1,0 +1,225 @@
+"""What train is to build: encoders, ready features and their scales, the fusion, and the network's sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mmcli.chain.extractors import WORDS_ASKED
+from mmcli.chain.fusion_choice import check_pooling, load_fitted
+from mmcli.chain.transforms.fuse import FUSED, FuseTransform
+from mmcli.chain.word_start import start_from_vectors
+from mmcli.errors import UsageError
+from mmcli.modalities.vector_file import open_vectors
+from mmcli.models import DEFAULT_POOLING
+from mmcli.networks.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
+from mmcli.networks.estimator_choice import check_suits_estimator
+from mmcli.networks.plan import NetworkPlan
+from mmcli.registry import ENCODERS, FUSIONS, parse_spec
+from mmcli.reporting import Reporter
+from mmcli.runtime import computes_bfloat16
+from mmcli.store.columns import ModalitySpec
+from mmcli.store.samples import Samples
+from mmcli.store.training_rows import aligned_train_columns, train_columns
+
+DEFAULT_METHOD = "concat"
+STATIC_HIDDEN = (256,)
+READY_DROPOUT, ENCODED_DROPOUT, ATTENDING_DROPOUT = 0.5, 0.2, 0.3
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """What a person says of the network; see ``NetworkPlan``.
+
+    Args:
+        method: The fusion; None is that of the fuse stage, or the default.
+        encoders: ``MODALITY=NAME`` each.
+        projection: The width for methods that need equal ones.
+        hidden: ``auto``, ``none``, or widths such as ``512,128``.
+        dropout: From 0 to 1; None is ``READY_DROPOUT``, ``ATTENDING_DROPOUT`` for a head that attends, or
+            ``ENCODED_DROPOUT`` where a modality is encoded.
+        modality_dropout: From 0 to 1.
+        precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
+        seed: For all that draws at random.
+        pooling: Of sequences and feature maps; None is that of the fuse stage, or the mean.
+        default_method: The fusion where neither a person nor a fuse stage names one.
+        attends: Whether the task's head looks at the steps of every modality.
+        model: The estimator after the fusion; None is a network.
+    """
+
+    method: str | None
+    encoders: Sequence[str]
+    projection: int
+    hidden: str
+    dropout: float | None
+    modality_dropout: float
+    precision: str
+    seed: int
+    pooling: str | None = None
+    default_method: str = DEFAULT_METHOD
+    attends: bool = False
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What train is to build.
+
+    Args:
+        samples: What it learns from.
+        encoders: By modality.
+        fusing: Scales the ready features, where no fuse stage has done it.
+        network: What rebuilds the network.
+    """
+
+    samples: Samples
+    encoders: Mapping[str, EncoderChoice]
+    fusing: FuseTransform | None
+    network: NetworkPlan
+
+    def assets(self) -> dict[str, dict[str, str]]:
+        """Return the hashes of the files that encoders start from."""
+        made = {
+            name: build_encoder(choice, self.samples.modalities[name], self.network.seed, True).assets()
+            if reads_files(choice)
+            else {}
+            for name, choice in self.encoders.items()
+        }
+        for name, choice in self.encoders.items():
+            if choice.vectors is not None:
+                made[name] = {**made[name], "vectors": open_vectors(choice.vectors).digest()}
+        return {name: files for name, files in made.items() if files}
+
+    def start(self, encoders: Mapping[str, Any], reporter: Reporter) -> None:
+        """Let text encoders start from the word vectors that were named for them."""
+        for name, choice in self.encoders.items():
+            if choice.vectors is not None:
+                vocabulary = self._vocabulary(name)
+                found = start_from_vectors(encoders[name], open_vectors(choice.vectors), vocabulary)
+                reporter.note(f"{name}: {choice.vectors} has vectors for {found} of {len(vocabulary)} tokens")
+
+    def load_fitted(self, fusion: Any) -> None:
+        """Give a network's fusion what it learnt of the train rows before training, if it is fitted."""
+        if not FUSIONS.constant(parse_spec(self.network.method).name, "fitted", False):
+            return
+        learnt = self.samples.states(self.samples.chain[-1]) if self.fusing is None else self.fusing.states()
+        load_fitted(getattr(fusion, "method", fusion), learnt[FUSED])
+
+    def _vocabulary(self, name: str) -> list[str]:
+        record = next(record for record in self.samples.chain if record.stage == "preprocess")
+        return list(self.samples.states(record)[name].values["vocabulary"])
+
+    def fit(self, scaled: TrainingPlan | None = None) -> Mapping[str, ModalitySpec]:
+        """Learn the scales of ready features, and what a fitted fusion learns; return what the network is given.
+
+        A plan for the same samples that has been fitted, ``scaled``, has the scales already.
+        """
+        modalities = {name: self.samples.modalities[name] for name in self.encoders}
+        if self.fusing is None:
+            return {**self.samples.modalities, **modalities}
+        self.fusing.fit(
+            train_columns(self.samples), aligned_train_columns(self.samples), scaled.fusing if scaled else None
+        )
+        return {**modalities, **self.fusing.modalities()}
+
+
+def plan_training(samples: Samples, options: NetworkOptions, device: str, reporter: Reporter) -> TrainingPlan:
+    """Decide what to build for these samples.
+
+    Raises:
+        MmcliError: An option names what is not there, or does not fit.
+    """
+    encoders = choose_encoders(options.encoders, samples.modalities)
+    asked = {text.partition("=")[0] for text in options.encoders}
+    for name, choice in encoders.items():
+        if name not in asked:
+            reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
+        if (ignored := samples.modalities[name].facts.get(WORDS_ASKED)) and ENCODERS.constant(
+            choice.spec.name, "reads_text", False
+        ):
+            reporter.warn(f"{name}: {choice} looks at the text, not at its tokens: {', '.join(ignored)} has no effect")
+        if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
+            reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
+    fusing, method, pooling = _choose_method(samples, options, encoders, reporter)
+    if options.model is not None and options.attends:
+        raise UsageError(f"--model {options.model}: it writes no texts, as --task asks; leave --model out")
+    if options.model is not None:
+        check_suits_estimator(options.model, encoders, method, pooling)
+        network = NetworkPlan(method, None, (), 0.0, 0.0, options.seed, pooling=pooling, model=options.model)
+        return TrainingPlan(samples, encoders, fusing, network)
+    half = bool(encoders) and (
+        options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))
+    )
+    name = parse_spec(method).name
+    width = options.projection if FUSIONS.constant(name, "equal_widths", False) else None
+    learnt = FUSIONS.constant(name, "kind") == "learnt"
+    widths = (() if learnt else STATIC_HIDDEN) if options.hidden == "auto" else _parse_hidden(options.hidden)
+    dropout = options.dropout
+    if dropout is None:
+        ready = ATTENDING_DROPOUT if options.attends else READY_DROPOUT
+        dropout = ENCODED_DROPOUT if encoders else ready
+    network = NetworkPlan(
+        method, width, widths, dropout, options.modality_dropout, options.seed,
+        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling, attends=options.attends,
+    )  # fmt: skip
+    if network.attends:
+        _check_attending(network, options.hidden)
+    return TrainingPlan(samples, encoders, fusing, network)
+
+
+def _check_attending(network: NetworkPlan, hidden: str) -> None:
+    """Refuse what a head that looks at the steps of every modality has no use for."""
+    if network.late:
+        raise UsageError(
+            f"--method {network.method}: it combines what a head says of each modality, and this task has one that "
+            "looks at all of them; take a method that fuses features, such as concat"
+        )
+    if hidden != "auto":
+        raise UsageError(f"--hidden {hidden}: this task's head has no such layers; its sizes are options of --task")
+
+
+def _parse_hidden(text: str) -> tuple[int, ...]:
+    try:
+        widths = tuple(int(part) for part in text.split(",") if part and part != "none")
+    except ValueError:
+        raise UsageError(f"--hidden {text}: expected widths such as 256 or 512,128, or none") from None
+    return widths
+
+
+def _choose_method(
+    samples: Samples, options: NetworkOptions, encoders: Mapping[str, EncoderChoice], reporter: Reporter
+) -> tuple[FuseTransform | None, str, str]:
+    """Return what scales the ready features, which those without a fuse stage need, the method and the pooling."""
+    method, pooling = options.method, options.pooling
+    if samples.stage == "fuse":
+        config = samples.chain[-1].config
+        chosen, pooled = str(config["method"]), str(config.get("pooling", DEFAULT_POOLING))
+        if pooling is not None and pooling != pooled:
+            raise UsageError(
+                f"--pooling {pooling}: {samples.name} was fused with --pooling {pooled}; leave one of them out"
+            )
+        if method is not None and str(parse_spec(method)) != chosen:
+            raise UsageError(
+                f"--method {method}: {samples.name} was fused with --method {chosen}; leave one of them out"
+            )
+        return None, chosen, pooled
+    if method is None:
+        reporter.note(f"fusion: {options.default_method} (--method chooses)")
+    spec, pooling = parse_spec(method or options.default_method), pooling or DEFAULT_POOLING
+    check_pooling(spec.name, pooling)
+    if encoders and FUSIONS.constant(spec.name, "fitted", False):
+        raise UsageError(
+            f"--method {spec}: it is fitted to ready features before training, which {', '.join(sorted(encoders))} has "
+            "not; run extract-features first, or take another method"
+        )
+    ready = {
+        name: form if form.extractor is not None else replace(form, scaling="column")
+        for name, form in samples.modalities.items()
+        if name not in encoders
+    }
+    if not ready:
+        return None, str(spec), pooling
+    if encoders:
+        return FuseTransform(ready, spec, options.seed, fuses=False), str(spec), pooling
+    return FuseTransform(ready, spec, options.seed, pooling=pooling), str(spec), pooling

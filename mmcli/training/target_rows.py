@@ -1,0 +1,166 @@
+"""The targets of train and val rows: which rows have one, and whether the task can take them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmcli.errors import MmcliError, UsageError
+from mmcli.reporting import Reporter
+from mmcli.store.artifact import EmptyTarget
+from mmcli.store.columns import Array
+from mmcli.store.samples import Samples
+from mmcli.tables.target_survey import TargetSurvey
+from mmcli.tasks.targets import TargetSource, odd_cells, told_counts, told_targets
+from mmcli.training.asked_task import AskedTask
+from mmcli.training.data import Examples
+
+if TYPE_CHECKING:
+    from mmcli.tasks import Task
+
+
+def _read_numbers(
+    source: TargetSource, found: Mapping[str, list[Any]], empty_target: EmptyTarget
+) -> tuple[TargetSource, Counter[str]]:
+    """Return the source that knows which columns are numbers by those of the train rows, and cells that are none.
+
+    Args:
+        source: Has read the targets as they stand.
+        found: By split; a cell of a column of numbers that says nothing, as ``NA`` does, becomes None.
+        empty_target: Where rows without a target are left out, any cell that is no number does, too.
+    """
+    from mmcli.tasks import has_many, numbers_among
+
+    odd: Counter[str] = Counter()
+    if source.kind == "group":
+        return source, odd
+    columns = source.roles.targets
+    cells = {column: [cell for row in found["train"] if (cell := _cell(row, column)) is not None] for column in columns}
+    numbers = {column: own for column, each in cells.items() if (own := numbers_among(each))}
+    many = [column for column, own in numbers.items() if has_many(set(own), len(own))] if empty_target == "drop" else []
+    read = replace(source, numeric=list(numbers), continuous=many)
+    if numbers:
+        for targets in found.values():
+            odd.update(
+                cell for row in targets for cell in odd_cells(many, {column: _cell(row, column) for column in many})
+            )
+            targets[:] = [read.blanked({column: _cell(row, column) for column in columns}) for row in targets]
+    return read, odd
+
+
+def _cell(target: Any, column: str) -> Any:
+    return target.get(column) if isinstance(target, dict) else target
+
+
+def leave_out_empty(
+    source: TargetSource, asked: AskedTask, parts: Mapping[str, list[Examples]], found: Mapping[str, list[Any]],
+    empty_target: EmptyTarget, samples: Samples, reporter: Reporter,
+) -> None:  # fmt: skip
+    """Take rows without a target out of ``parts`` and ``found``, or refuse them, as ``empty_target`` says.
+
+    Raises:
+        MmcliError: There is one, and it is an error.
+    """
+    source, odd = _read_numbers(source, found, empty_target)
+    if asked.kind != "column" or empty_target == "none":
+        return
+    counts = {}
+    for split, targets in found.items():
+        there = [target is not None for target in targets]
+        if all(there):
+            continue
+        if empty_target == "error":
+            row = samples.rows.take([np.concatenate([part.rows for part in parts[split]])[there.index(False)]])[0]
+            raise MmcliError(
+                f"sample {samples.id_of(row)!r}: {told_targets(source.roles.targets)} empty; fill it, move the row to "
+                "test, or leave such rows out with --empty-target drop; --empty-target none says that an empty cell is "
+                "no label (multilabel)"
+            )
+        counts[split] = there.count(False)
+        _keep(there, parts[split], targets)
+    if counts:
+        told = " and ".join(f"{count} {split}" for split, count in counts.items())
+        shown = f" ({told_counts(odd)})" if odd else ""
+        reporter.warn(f"{told} rows without a target{shown} are left out (--empty-target drop)")
+
+
+def take_empties(task: Task) -> None:
+    """Let an empty cell be a target: no labels.
+
+    Raises:
+        UsageError: The task has no such target.
+    """
+    parts: Mapping[str, Any] = getattr(task, "parts", {"": task})
+    taking = [part for part in parts.values() if hasattr(part, "take_empty")]
+    if not taking:
+        raise UsageError("--empty-target none: an empty cell is no label, of the task multilabel alone; take drop")
+    for part in taking:
+        part.take_empty()
+
+
+def leave_out_unknown(
+    task: Task, parts: list[Examples], targets: list[object], target: str, reporter: Reporter
+) -> None:
+    """Take val rows whose target no train row has out of ``parts`` and ``targets``: nothing can predict them."""
+    known = [task.known(value) for value in targets]
+    if all(known):
+        return
+    unknown = sorted({str(value) for value, there in zip(targets, known, strict=True) if not there})
+    if not any(known):
+        raise MmcliError(
+            f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])}); free text is "
+            "learnt by --task captioning"
+        )
+    shown = f"{', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}"
+    reporter.warn(f"{known.count(False)} val rows have a {target!r} that no train row has ({shown}): left out")
+    _keep(known, parts, targets)
+
+
+def check_targets(task: Task, targets: list[object], rows: list[Array], target: str, samples: Samples) -> None:
+    """Refuse targets that the task cannot take.
+
+    Raises:
+        MmcliError: One is none; the message names the sample.
+    """
+    for number, value in enumerate(targets):
+        fault = task.fault(value)
+        if fault is not None:
+            row = samples.rows.take([np.concatenate(rows)[number]])[0]
+            told = f"its target (column {target!r}) is {value!r}, expected {fault}"
+            raise MmcliError(f"sample {samples.id_of(row)!r}: {told}")
+
+
+def warn_of_classes(task: Task, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> None:
+    """Warn of what is odd in the classes of train rows: nearly as many as rows, or alike."""
+    parts: Mapping[str, Any] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
+    for column, part in parts.items():
+        if getattr(part, "encodes_classes", False):
+            for text in TargetSurvey.of(column, (_cell(target, column) for target in targets)).warnings():
+                reporter.warn(text)
+
+
+def warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Reporter) -> None:
+    """Warn of labels and classes of val rows that no train row has."""
+    find, classes = getattr(task, "unseen", None), getattr(task, "unknown", None)
+    unseen = [] if find is None else list(find(targets))
+    unseen += [] if classes is None else [name for target in targets for name in classes(target)]
+    if unseen:
+        names = list(dict.fromkeys(unseen))
+        shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
+        reporter.warn(f"the {target!r} of val rows has {len(unseen)} labels that no train row has ({shown}): left out")
+
+
+def _keep(chosen: Sequence[bool], parts: list[Examples], targets: list[Any]) -> None:
+    """Keep the chosen rows in ``parts`` and ``targets``."""
+    import torch
+
+    start = 0
+    for number, part in enumerate(parts):
+        stop = start + len(part.targets)
+        parts[number] = part.take(torch.from_numpy(np.flatnonzero(chosen[start:stop])))
+        start = stop
+    targets[:] = [value for value, there in zip(targets, chosen, strict=True) if there]

@@ -1,0 +1,161 @@
+"""What every registered encoder must do when it is frozen, whatever it computes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmcli.chain.frozen import FrozenEncoder
+from mmcli.registry import ENCODERS, options_of, parse_spec
+from mmcli.runtime import Runtime
+from mmcli.store.columns import Column, FieldSpec, ModalitySpec, assemble
+
+SIDE = 32
+LENGTHS = (0, 1, 5, 3, 7)
+SAMPLES = (0, 1, 9000, 12000, 8000)
+TEXTS = ("", "a", "the red rose and the sea", "sky", "a red rose " * 9)
+SMALLER = {
+    "wav2vec2_base": "layer=1", "hubert_base": "layer=1", "wavlm_base": "layer=2", "vit_b_16": "layer=2",
+    "r3d_18": "frames=4", "s3d": "frames=8", "swin3d_t": "frames=4", "vgg16": "layer=-1",
+}  # fmt: skip
+"""Options under which a large network takes less time; the rest of it is more of the same."""
+FAMILIES = {
+    "timm": [("image", "timm:resnet10t:weights=none"), ("image", "timm:test_vit:weights=none,pool=none")],
+    "hf": [
+        ("text", "hf:bert:pool=none"), ("text", "hf:bert"), ("text", "hf:clip"), ("text", "hf:siglip"),
+        ("image", "hf:clip"), ("image", "hf:siglip"), ("image", "hf:vit:pool=none"), ("audio", "hf:whisper:pool=none"),
+        ("audio", "hf:whisper"), ("audio", "hf:ast"), ("video", "hf:videomae"),
+    ],
+}  # fmt: skip
+
+
+def cases():
+    for name in ENCODERS.names():
+        if name in FAMILIES:
+            yield from FAMILIES[name]
+            continue
+        options = [SMALLER[name]] if name in SMALLER else []
+        if "weights" in options_of(ENCODERS.load(name)):
+            options.append("weights=none")
+        for kind in ENCODERS.constant(name, "kinds"):
+            yield kind, f"{name}:{','.join(options)}".removesuffix(":")
+
+
+CASES = [pytest.param(case, id="-".join(case)) for case in cases()]
+
+
+def make_input(kind):
+    generator = np.random.default_rng(0)
+    facts, rows = {}, len(LENGTHS)
+    if kind == "text":
+        words = [text.split() for text in TEXTS]
+        forms = {
+            "": FieldSpec("ragged", "int32", (), "T", 64),
+            "text": FieldSpec("ragged", "uint8", (), "T"),
+            "tokens": FieldSpec("ragged", "uint8", (), "T"),
+        }
+        items = {
+            "": [generator.integers(2, 20, len(row), dtype=np.int32) for row in words],
+            "text": [np.frombuffer(text.encode(), np.uint8) for text in TEXTS],
+            "tokens": [np.frombuffer("\n".join(row).encode(), np.uint8) for row in words],
+        }
+        facts = {"vocabulary": 20, "language": "en"}
+    elif kind == "image":
+        forms = {"": FieldSpec("dense", "uint8", (3, SIDE, SIDE), "CHW")}
+        items = {"": list(generator.integers(0, 256, (rows, 3, SIDE, SIDE), dtype=np.uint8))}
+        facts = {"size": [SIDE, SIDE]}
+    elif kind == "audio":
+        forms = {"": FieldSpec("ragged", "int16", (), "S", 160000)}
+        items = {"": [generator.integers(-9000, 9000, count, dtype=np.int16) for count in SAMPLES]}
+        facts = {"sample_rate": 16000}
+    elif kind == "video":
+        forms = {"": FieldSpec("ragged", "uint8", (3, SIDE, SIDE), "TCHW", 8)}
+        items = {"": [generator.integers(0, 256, (count, 3, SIDE, SIDE), dtype=np.uint8) for count in LENGTHS]}
+    elif kind == "table":
+        forms = {"": FieldSpec("dense", "float32", (4,), "D"), "categories": FieldSpec("dense", "int32", (2,), "D")}
+        items = {
+            "": list(generator.normal(size=(rows, 4)).astype(np.float32)),
+            "categories": list(generator.integers(0, 4, (rows, 2), dtype=np.int32)),
+        }
+        facts = {"numeric": ["a", "b"], "categorical": ["c", "d"], "categories": [4, 4]}
+    else:
+        forms = {"": FieldSpec("ragged", "float32", (6,), "TD", 64)}
+        items = {"": [generator.normal(size=(count, 6)).astype(np.float32) for count in LENGTHS]}
+    columns = {name: assemble(form, items[name]) for name, form in forms.items()}
+    spec = ModalitySpec(kind, kind, None, "", forms, facts=facts)
+    return spec, Column(columns, np.ones(rows, bool), np.zeros((rows, 16), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def made(request, hf_folders):
+    """The encoder, its inputs, and its features of all rows together."""
+    kind, text = request.param
+    spec, column = make_input(kind)
+    parsed = parse_spec(text)
+    if parsed.name == "hf":
+        text = text.replace(f"hf:{parsed.argument}", f"hf:{hf_folders[parsed.argument]}")
+    encoder = FrozenEncoder(parse_spec(text), spec, seed=3)
+    return encoder, spec, column, encoder.extract(spec, column, Runtime(batch_size=3))
+
+
+every_encoder = pytest.mark.parametrize("made", CASES, indirect=True)
+
+
+@every_encoder
+def test_a_frozen_encoder_keeps_its_contract(made):
+    """Its form is the declared one, its numbers are finite, and a row's are its own bits wherever it stands."""
+    encoder, spec, column, together = made
+    form = encoder.output(spec)
+    assert len(form.axes) == len(form.dims) + (form.layout == "ragged")
+    for row in range(len(column)):
+        item = together.item(row)
+        assert (item.shape if form.layout == "dense" else item.shape[1:]) == form.dims
+        assert item.dtype == np.float32
+        assert np.isfinite(item).all()
+        assert form.layout == "dense" or not form.bound or len(item) <= form.bound
+    assert len({together.item(row).tobytes() for row in range(2, len(column))}) == len(column) - 2
+    order = np.array([4, 0, 2])
+    some = encoder.extract(spec, column.take(order), Runtime(batch_size=3))
+    alone = encoder.extract(spec, column.take(order[:1]), Runtime(batch_size=3))
+    for place, row in enumerate(order):
+        np.testing.assert_array_equal(some.item(place), together.item(row))
+    np.testing.assert_array_equal(alone.item(0), together.item(4))
+
+
+@every_encoder
+def test_an_encoder_can_be_trained_and_is_built_without_memory_before_its_weights_are_known(made):
+    """On the device meta it has the same parameters; of these each gets a gradient from rows that are there."""
+    encoder, spec, column, _ = made
+    network = encoder.network
+    with torch.device("meta"):
+        planned = FrozenEncoder(encoder.spec, spec, seed=3).network
+    shapes, found = ({name: value.shape for name, value in each.state_dict().items()} for each in (network, planned))
+    assert shapes == found
+    rows = column.take(np.arange(2, len(column)))
+    lengths = network.lengths(rows)
+    network.train()
+    try:
+        features = network(*network.collate(rows, None if lengths is None else int(lengths.max())))
+        values = features[0] if isinstance(features, tuple) else features
+        weights = torch.linspace(-1, 1, values.numel()).view_as(values)
+        (values.float() * weights).sum().backward()
+        reached = [name for name, value in network.named_parameters() if value.grad is not None]
+    finally:
+        network.eval()
+        network.zero_grad()
+    trained = [name for name, value in network.named_parameters() if value.requires_grad]
+    assert trained
+    assert set(trained) - set(reached) <= {name for name in trained if "mask" in name or "logit" in name}
+
+
+def test_every_name_has_a_case_for_each_of_its_kinds():
+    tested = {(parse_spec(text).name, kind) for kind, text in cases()}
+    assert tested == {(name, kind) for name in ENCODERS.names() for kind in ENCODERS.constant(name, "kinds")}
+
+
+@pytest.mark.parametrize("name", ENCODERS.names())
+def test_what_has_weights_of_others_says_whose_and_under_what_licence(name):
+    found = ENCODERS.load(name)
+    borrowed = name in FAMILIES or "weights" in options_of(found)
+    assert bool(found.origin) == bool(found.licence) == borrowed
