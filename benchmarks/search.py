@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from mmcli.retrieval.index import STAGE
 
 from mmcli.chain.driver import Work, drive
 from mmcli.chain.transforms import Lookup
@@ -30,9 +31,8 @@ from mmcli.inference.model import TrainedModel
 from mmcli.reporting import Silent
 from mmcli.retrieval.embed import EmbedTransform
 from mmcli.retrieval.faiss_lists import VERSION, write_lists
-from mmcli.retrieval.index import STAGE
-from mmcli.retrieval.search import search
 from mmcli.runtime import Runtime
+from mmcli.stages.search import search
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import Batch, Column, Dense
 from mmcli.store.writer import ArtifactWriter
@@ -111,17 +111,17 @@ def shortest(call: Callable[[], object]) -> float:
 
 def measure(folder: Path, names: list[str]) -> None:
     """Print how long it takes to look for some names, exactly and by lists, and what the lists find."""
-    asked = {"query": names, "search": "image"}
-    flags = [part for name in names for part in ("--query", name)]
     seconds, found = {}, {}
     for faiss in (False, True):
         more = ["--faiss"] if faiss else []
-        command = ("predict", "model", "index", "--search", "image", *flags, *more)
+        command = ("search", "model", *names, "--in", "index", "--by", "image", *more)
         answers = [json.loads(line) for line in mmcli(folder, *command).splitlines()]
         found[faiss] = {(row["query"], row["id"]): row["score"] for row in answers}
         whole = shortest(lambda command=command: mmcli(folder, *command))
         alone = shortest(
-            lambda faiss=faiss: list(search(folder / "model", str(folder / "index"), faiss=faiss, **asked))
+            lambda faiss=faiss: list(
+                search(folder / "model", names, in_=str(folder / "index"), by="image", faiss=faiss)
+            )
         )
         seconds[faiss] = whole, alone
     both = found[True].keys() & found[False].keys()

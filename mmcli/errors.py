@@ -13,13 +13,13 @@ Status = Literal["ok", "missing", "corrupt", "skipped"]
 
 
 class MmcliError(Exception):
-    """An expected failure (data, file, name, missing package): one line for the user, exit code 1."""
+    """An expected failure (data, file, missing package): one line for the user, exit code 1."""
 
     exit_code = 1
 
 
 class UsageError(MmcliError):
-    """The command line contradicts itself or its grammar: exit code 2."""
+    """The command line contradicts itself or its grammar, or names what does not exist: exit code 2."""
 
     exit_code = 2
 
@@ -68,14 +68,14 @@ class AbsentError(UnusableError):
         super().__init__("missing", reason)
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> MmcliError:
+def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
     """Return the error for a name that does not exist: the nearest one that does, and those there are."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(names[:_SHOWN]) or "none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return MmcliError(f"unknown {what} {name!r}{hint} (there are: {shown}{more})")
+    return UsageError(f"unknown {what} {name!r}{hint} (there are: {shown}{more})")
 
 
 def missing_package(what: str, package: str) -> MmcliError:

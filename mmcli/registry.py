@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.errors import UsageError, missing_package, unknown_name
+from mmcli.options import coerce
 
-_MOST_DIGITS = 18
 _SHOWN = 80  # characters of a text in a message
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
@@ -234,44 +233,6 @@ def _typed_options(where: str, kind: type, texts: Mapping[str, str], hidden: set
             raise unknown_name(f"option of {where}", key, options)
         values[key] = coerce(f"{where}: {key}", text, hints[key])
     return values
-
-
-def coerce(where: str, text: str, hint: Any) -> Any:
-    """Turn an option's text into the type its parameter declares.
-
-    Ranges such as ``1-2`` are ``tuple[int, int]``; ``none`` is None where that is allowed.
-
-    Raises:
-        UsageError: The text does not fit.
-    """
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        if type(None) in arguments and text.lower() in ("none", ""):
-            return None
-        return coerce(where, text, next(option for option in arguments if option is not type(None)))
-    if origin is typing.Literal:
-        if text not in arguments:
-            raise UsageError(f"{where}={_short(text)}: expected one of {', '.join(map(str, arguments))}")
-        return text
-    if origin is tuple:
-        low, dash, high = text.partition("-")
-        parts = (low, high) if dash else (low,)
-        plain = all(part.isascii() and part.isdigit() and len(part) <= _MOST_DIGITS for part in parts)
-        if plain and (not dash or int(low) <= int(high)):
-            return (int(low), int(high or low))
-        raise UsageError(f"{where}={_short(text)}: expected a range such as 1-2")
-    if hint is bool:
-        if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
-            raise UsageError(f"{where}={_short(text)}: expected true or false")
-        return text.lower() in ("true", "yes", "1")
-    try:
-        if hint is int and len(text) > _MOST_DIGITS:
-            raise ValueError
-        return hint(text)
-    except ValueError:
-        raise UsageError(
-            f"{where}={_short(text)}: expected {'a number' if hint in (int, float) else hint.__name__}"
-        ) from None
 
 
 EXTRACTORS = {

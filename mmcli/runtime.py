@@ -118,15 +118,15 @@ def detect(
         MmcliError: A name is unknown or a number out of its range.
     """
     if jobs is not None and jobs < 1:
-        raise MmcliError(f"--jobs must be at least 1, not {jobs}")
+        raise UsageError(f"--jobs must be at least 1, not {jobs}")
     if batch_size is not None and batch_size < 1:
-        raise MmcliError(f"--batch-size must be at least 1, not {batch_size}")
+        raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
     check_seed(seed)
     if device not in DEVICES:
-        raise MmcliError(f"unknown --device {device!r}: it is one of {', '.join(DEVICES)}")
+        raise UsageError(f"unknown --device {device!r}: it is one of {', '.join(DEVICES)}")
     formats: dict[str, Precision] = {name: name for name in get_args(Precision)} | {"auto": "float32"}
     if precision not in formats:
-        raise MmcliError(f"unknown --precision {precision!r}: it is one of {', '.join(formats)}")
+        raise UsageError(f"unknown --precision {precision!r}: it is one of {', '.join(formats)}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Runtime(
         jobs=jobs or cores,

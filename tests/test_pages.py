@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mmcli.cli.reference import page as page_of_options
 from tests.readme import ROOT, blocks_of, make_place, run_main, shell
 
 
@@ -19,3 +20,9 @@ def test_the_commands_of_a_page_work(place, page):
     for block in blocks_of((ROOT / "docs" / page).read_text(encoding="utf-8")):
         done = shell(block, place)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_options_is_fresh():
+    assert (ROOT / "docs" / "options.md").read_text() == page_of_options(), (
+        "python -m mmcli.cli.reference > docs/options.md"
+    )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.options import coerce
 from mmcli.registry import (
     ENCODERS,
     EXTRACTORS,
@@ -19,7 +20,6 @@ from mmcli.registry import (
     Registry,
     Spec,
     camel,
-    coerce,
     options_of,
     parse_spec,
 )

@@ -1,4 +1,4 @@
-"""The command line: one file a command, each turning flags into one stage call and printing what it returns."""
+"""The command line: turns the catalogue into commands, and an error into a line and an exit code."""
 
 from __future__ import annotations
 
@@ -10,28 +10,16 @@ import os
 import signal
 import sys
 import traceback
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from mmcli.cli import (
-    check,
-    clean,
-    compare,
-    evaluate,
-    extract_features,
-    fuse,
-    inspect,
-    ledger,
-    list_names,
-    predict,
-    preprocess,
-    run,
-    train,
-    verify,
-)
-from mmcli.errors import MmcliError
+from mmcli.cli.commands import command_of
+from mmcli.cli.help import list_of_commands
+from mmcli.errors import MmcliError, unknown_name
 from mmcli.reporting import visible
+from mmcli.stages.catalogue import CATALOGUE
 
 _M_ARENA_MAX = -8  # of malloc.h
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
@@ -43,18 +31,46 @@ _USER_OS_ERRORS = {
     errno.EACCES: "no permission",
 }
 
+
+class _Commands(TyperGroup):
+    """Makes the command that is called, and lists all of them under headings."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of the commands."""
+        return list(CATALOGUE)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command; None where there is none of that name."""
+        if cmd_name not in CATALOGUE:
+            return None
+        if cmd_name not in self.commands:
+            self.commands[cmd_name] = command_of(CATALOGUE[cmd_name])
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that is called.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        if args[0] not in CATALOGUE:
+            raise unknown_name("command", args[0], CATALOGUE)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands."""
+        formatter.write(f"\n{list_of_commands()}\n")
+
+
 app = typer.Typer(
     name="mmcli",
-    help="Multimodal learning from the command line: six stages, each reads and writes artifacts on disk.",
+    cls=_Commands,
+    help="Multimodal learning from the command line: six stages that read and write artifacts on disk.",
     pretty_exceptions_enable=False,
+    add_completion=True,
     rich_markup_mode=None,  # plain help: importing rich for it would take it past 0.3 s
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_STAGES = (preprocess, extract_features, fuse, train, evaluate, predict)
-_BESIDE = (run, compare, check, list_names, inspect, ledger, verify, clean)
-_COMMANDS = {module.NAME for module in (*_STAGES, *_BESIDE)}
-for module in (*_STAGES, *_BESIDE):
-    app.command(module.NAME)(module.command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -115,7 +131,7 @@ def _share_one_heap() -> None:
 
 
 def _command() -> str:
-    return next((word for word in sys.argv[1:] if word in _COMMANDS), "")
+    return next((word for word in sys.argv[1:] if word in CATALOGUE), "")
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
 import time
@@ -16,6 +15,7 @@ from mmcli.comparison.ranking import Tried, best_seed
 from mmcli.comparison.records import Run, RunRecord, RunRecords
 from mmcli.errors import MmcliError
 from mmcli.inference.model import STAGE as MODEL
+from mmcli.options import changed
 from mmcli.registry import FUSIONS, parse_spec
 from mmcli.reporting import Progress, Reporter, Silent, Within
 from mmcli.runtime import Runtime
@@ -49,9 +49,9 @@ class Trial:
         self.requests: dict[int, TrainingRequest] = {}
         self.error: str | None = None
         for seed in seeds:
-            options = dataclasses.replace(like.options, method=method, seed=seed)
+            config = changed(like.config, method=method, seed=seed)
             try:
-                self.requests[seed] = request_training(like.samples, options, runtime, Silent(), like.assets)
+                self.requests[seed] = request_training(like.samples, config, runtime, Silent(), like.assets)
             except MmcliError as error:
                 self.error = str(error)
 

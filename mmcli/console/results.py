@@ -27,12 +27,10 @@ _CLASS_SCORES = ("precision", "recall", "f1")
 
 def show_stage(summary: Summary, as_json: bool) -> None:
     """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
-    if as_json:
-        print(json_line(summary.to_json()))
-    elif _is_pipe_or_file():
+    if not as_json and _is_pipe_or_file():
         _write_rows(Path(summary.output))
     else:
-        _print_summary(summary)
+        show_summary(summary, as_json)
 
 
 def show_model(summary: Summary, as_json: bool) -> None:
@@ -137,18 +135,12 @@ def _print_classes(out: RichConsole, found: Mapping[str, Any]) -> None:
         out.print(table)
 
 
-def show_result(result: Any, as_json: bool) -> None:
-    """Print what one stage of a pipeline returned."""
-    if isinstance(result, dict):
-        print(json.dumps(result) if as_json else f"{result['predictions']} predictions in {result['output']}")
-    elif hasattr(result, "tables"):
-        show_report(result, as_json)
-    elif result.stage == "train":
-        show_model(result, as_json)
-    elif as_json:
-        print(json_line(result.to_json()))
+def show_summary(summary: Summary, as_json: bool) -> None:
+    """Print a stage's summary."""
+    if as_json:
+        print(json_line(summary.to_json()))
     else:
-        _print_summary(result)
+        _print_summary(summary)
 
 
 def _print_summary(summary: Summary) -> None:

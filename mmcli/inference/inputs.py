@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from mmcli.chain.chain import Chain, check_same_chain
+from mmcli.context import listed
 from mmcli.errors import MmcliError
+from mmcli.inference.config import RowsConfig
 from mmcli.inference.model import TrainedModel
 from mmcli.modalities.files import NOT_FOUND, MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import is_artifact
 from mmcli.store.columns import Batch, Column, LedgerEntry, Row
-from mmcli.store.opening import open_samples, samples_of_rows
+from mmcli.store.opening import join_by_id, open_samples, samples_of_rows
 from mmcli.store.rows import parse_row
 from mmcli.store.samples import ARTIFACT, ROW, Samples
 from mmcli.store.sources.dialect import TableText
@@ -84,13 +86,11 @@ class Asked:
 
 def open_inputs(
     model: TrainedModel,
-    source: str,
+    sources: str | Sequence[str],
+    rows: RowsConfig,
     runtime: Runtime,
     reporter: Reporter,
     *,
-    root: str | None = None,
-    text: TableText | None = None,
-    limit: int | None = None,
     goes_on: bool = False,
     tensor: Sequence[str] = (),
 ) -> Iterator[Asked]:
@@ -98,20 +98,24 @@ def open_inputs(
 
     Args:
         model: Says how features are made.
-        source: A raw table, the folder of an artifact of the model's chain, or ``-`` for either on standard input.
+        sources: A raw table, the folder of an artifact of the model's chain, or ``-`` for either on standard input;
+            or several artifacts, joined by id.
+        rows: How they are read.
         runtime: Where to compute.
         reporter: Is warned of columns that the model knows and the rows lack.
-        root: The folder that media paths are relative to; None is the table's own.
-        text: How a raw table's text is written.
-        limit: Rows at most.
-        tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
         goes_on: Whether a line of standard input that is no row is told of, and those after it are read.
+        tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
 
     Raises:
         MmcliError: The source is not there, was made differently, or has none of the model's columns.
     """
+    root, text, limit = rows.root, rows.written, rows.limit
+    source, *others = listed(sources)
+    if others:
+        samples = join_by_id([open_samples(each, STAGES, limit) for each in (source, *others)])
+        return inputs_of_samples(model, samples, runtime)
     if source == "-":
-        return _from_pipe(model, runtime, reporter, root, text or TableText(), limit, goes_on)
+        return _from_pipe(model, runtime, reporter, root, text, limit, goes_on)
     if is_artifact(Path(source)):
         return inputs_of_samples(model, open_samples(source, STAGES, limit), runtime)
     table = open_table(source, text=text)

@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,30 @@ from mmcli.store.rows import dump_row
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 _OWN_COLUMNS = {"probabilities": "probability", "similarity": "similarity", "row": "row"}
 _NESTED = ("modalities", "status", "reasons", "weights", "targets")
+
+
+@dataclass(frozen=True)
+class Written:
+    """Predictions in a file."""
+
+    predictions: int
+    output: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+
+def written(output: Path | None, groups: Iterator[list[Row]]) -> Iterator[list[Row]] | Written:
+    """Write predictions to a file, where there is one, or return them as they are.
+
+    Raises:
+        UsageError: The file's suffix names no form of predictions.
+    """
+    if output is None:
+        return groups
+    check_suffix(output)
+    return Written(write_predictions(output, groups), str(output))
 
 
 def check_suffix(output: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmcli.chain.word_start import with_width
 from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.registry import ENCODERS, EXTRACTORS, Spec, coerce, options_of, parse_spec
+from mmcli.options import coerce
+from mmcli.registry import ENCODERS, EXTRACTORS, Spec, options_of, parse_spec
 from mmcli.store.columns import ModalitySpec
 
 DEFAULT_ENCODERS = {

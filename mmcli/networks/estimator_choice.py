@@ -11,10 +11,6 @@ from mmcli.registry import FUSIONS, TASKS, Spec, parse_spec
 from mmcli.reporting import Reporter
 
 NETWORK = "network"
-_OF_NETWORKS = (
-    "projection", "hidden", "dropout", "modality_dropout", "augment", "augment_strength", "epochs", "lr",
-    "weight_decay", "l1", "schedule", "clip_norm", "patience", "monitor", "batch_size", "compile",
-)  # fmt: skip
 
 
 def choose_model(asked: str | None, default: str | None, reporter: Reporter) -> str | None:
@@ -35,18 +31,21 @@ def choose_model(asked: str | None, default: str | None, reporter: Reporter) -> 
     return None if spec.name == NETWORK else str(spec)
 
 
-def refuse_options_of_networks(model: str | None, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+def refuse_options_of_networks(
+    model: str | None, names: Collection[str], given: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> None:
     """Refuse options that an estimator would not look at.
 
     Args:
         model: The estimator; None for a network, which takes them all.
+        names: Of these options.
         given: Options by name.
         defaults: What they are where no one has said anything.
 
     Raises:
         UsageError: There is one.
     """
-    for name in _OF_NETWORKS if model is not None else ():
+    for name in names if model is not None else ():
         if given[name] != defaults[name] and (given[name] or defaults[name]):
             flag = name.replace("_", "-")
             raise UsageError(f"--{flag}: says how a network is trained, and --model {model} is none; leave one out")

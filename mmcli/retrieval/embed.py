@@ -35,7 +35,7 @@ class EmbedTransform:
     version: ClassVar[int] = 1
 
     def __init__(self, model: TrainedModel, chain: Chain, done: frozenset[str], name: str) -> None:
-        require_embeddings(model, "--index")
+        require_embeddings(model, "index")
         self.model = model
         self.chain = chain
         self.done = done
@@ -122,7 +122,7 @@ def kinds_of(model: TrainedModel) -> dict[str, str]:
     return {source: model.modalities[name].kind for name, source in sorted(model.source_of.items())}
 
 
-def require_embeddings(model: TrainedModel, option: str) -> None:
+def require_embeddings(model: TrainedModel, who: str) -> None:
     """Refuse a model whose modalities have no space that they share.
 
     Raises:
@@ -130,4 +130,4 @@ def require_embeddings(model: TrainedModel, option: str) -> None:
     """
     if model.task.link != "embedding":
         task = model.artifact.header["task"]
-        raise UsageError(f"{option}: needs a model of train --task retrieval, and this is one of {task}")
+        raise UsageError(f"{who}: needs a model of train --task retrieval, and this is one of {task}")

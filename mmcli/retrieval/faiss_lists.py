@@ -110,7 +110,7 @@ def check_lists(index: Artifact) -> None:
         MmcliError: It was.
     """
     if "faiss" not in index.header.get("parameters", {}):
-        raise MmcliError(f"--faiss: {index.path} was made without it; make it again by --index {index.path} --faiss")
+        raise MmcliError(f"--faiss: {index.path} was made without it; make it again with mmcli index --faiss")
 
 
 def likely_rows(index: Artifact, modality: str, asked: Array, top: int, count: int) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from mmcli.errors import MmcliError, UsageError
+from mmcli.inference.config import PLACE
 from mmcli.inference.inputs import STAGES
 from mmcli.inference.model import TrainedModel, Vectors
 from mmcli.registry import TASKS
@@ -19,7 +20,6 @@ from mmcli.store.opening import open_samples
 from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.opening import open_table
 
-PLACE = "{}"
 _SCALE = 1 / 0.07
 """Where CLIP begins to learn its own: probabilities depend on it, labels do not."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.registry import ENCODERS, Spec, options_of
-from mmcli.stages.names import tell_options
+from mmcli.stages.told_options import tell_options
 from mmcli.store.columns import FieldSpec, ModalitySpec
 
 _TYPICAL = {

@@ -6,19 +6,20 @@ import shutil
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Unpack
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import detect
+from mmcli.context import RunContext, takes
+from mmcli.errors import MmcliError, TooManyBadError
 from mmcli.store.columns import LedgerEntry, Row
 from mmcli.store.labels import class_name
 from mmcli.store.rows import dump_row
 from mmcli.tables.bad_inputs import BadInputs, is_bad
+from mmcli.tables.config import CheckConfig
 from mmcli.tables.groups import tell_torn_groups
-from mmcli.tables.preparation import Preparation, PreparationOptions, prepare
+from mmcli.tables.preparation import Preparation, prepare
 from mmcli.tables.trial import Trial, try_out
 
 _LONGEST = 40  # characters of a cell that are shown
@@ -99,45 +100,35 @@ class CheckReport:
     free_bytes: int
     work_seconds: float
 
+    failure: MmcliError | None = None
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return asdict(self)
+        return {name: value for name, value in asdict(replace(self, failure=None)).items() if name != "failure"}
 
 
-def check(
-    source: str,
-    *,
-    sample: int | None = None,
-    jobs: int | None = None,
-    reporter: Reporter | None = None,
-    **options: Unpack[PreparationOptions],
-) -> CheckReport:
+@takes(CheckConfig)
+def check(source: str, config: CheckConfig, context: RunContext) -> CheckReport:
     """Take a table in as preprocess would, decode a sample of its rows, and tell what was found.
 
-    Args:
-        source: As for preprocess.
-        sample: Rows to decode, drawn by the seed; None is all.
-        jobs: Workers.
-        reporter: Is told what was inferred.
-        options: As for preprocess.
+    The report's ``failure`` says that more is bad than ``max_errors`` allows.
 
     Raises:
         MmcliError: The table or an option is not as it must be.
     """
-    reporter = reporter if reporter is not None else Silent()
-    seed = options.get("seed", 0)
-    prepared = prepare(source, reporter, **options)
+    reporter, seed = context.reporter, config.preprocess.intake.seed
+    prepared = prepare(source, config.preprocess, reporter)
     left_out = prepared.intake.left_out
     kept = [number for number in range(len(prepared.intake.rows)) if number not in left_out]
     count = len(kept)
     tell_torn_groups(prepared.intake.groups, "warn", reporter)
-    chosen = [kept[place] for place in _choose(count, sample, seed)]
+    chosen = [kept[place] for place in _choose(count, None if config.all else config.sample, seed)]
     rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
-    trial = try_out(prepared, rows, detect(jobs, "cpu", "auto", None, seed), reporter)
+    trial = try_out(prepared, rows, context.runtime(seed, device="cpu"), reporter)
     for text in prepared.transform.strange():
         reporter.warn(text)
     share = count / len(rows)
-    return CheckReport(
+    report = CheckReport(
         source=prepared.intake.table.name,
         rows=count,
         looked_at=len(rows),
@@ -152,18 +143,19 @@ def check(
         free_bytes=shutil.disk_usage(".").free,
         work_seconds=round(trial.seconds * share, 1),
     )
+    return replace(report, failure=_too_many(report, config.preprocess.max_errors))
 
 
-def refuse_too_many(report: CheckReport, max_errors: str | None) -> None:
-    """Refuse a table more of whose inputs are bad, of those looked at, than allowed.
-
-    Raises:
-        TooManyBadError: There are.
-    """
+def _too_many(report: CheckReport, max_errors: str | None) -> MmcliError | None:
+    """Return what to raise where more of the inputs looked at are bad than allowed."""
     bad = BadInputs(report.looked_at * report.inputs, "keep", max_errors)
     for entry in report.bad:
         bad.accept(entry)
-    bad.check()
+    try:
+        bad.check()
+    except TooManyBadError as error:
+        return error
+    return None
 
 
 def _choose(count: int, sample: int | None, seed: int) -> Sequence[int]:

@@ -6,7 +6,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcli.context import RunContext, takes
 from mmcli.errors import MmcliError
+from mmcli.stages.config import CleanConfig
 from mmcli.store.publish import is_locked
 
 
@@ -17,6 +19,26 @@ class Leftover:
     path: Path
     bytes: int
     in_use: bool
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What was found, and what of it was removed."""
+
+    found: list[Leftover]
+    removed: list[Leftover]
+
+
+@takes(CleanConfig)
+def clean(folder: Path, config: CleanConfig, context: RunContext) -> Leftovers:
+    """Find what interrupted runs left in a folder, and remove it where that was asked for.
+
+    Raises:
+        MmcliError: There is no such folder.
+    """
+    del context
+    found = find_leftovers(folder)
+    return Leftovers(found, remove(found) if config.yes else [])
 
 
 def find_leftovers(folder: Path) -> list[Leftover]:

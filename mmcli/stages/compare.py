@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import time
@@ -12,23 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from mmcli.chain.driver import run_record
 from mmcli.chain.fusion_choice import check_method
+from mmcli.comparison.config import CompareConfig
 from mmcli.comparison.figure import draw_comparison
 from mmcli.comparison.ranking import SINGLE, Comparison, summarise, write_table
 from mmcli.comparison.records import RunRecords, each_run, read_seconds
 from mmcli.comparison.runs import ComparisonRuns, Trial
+from mmcli.context import RunContext, listed, takes
 from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
 from mmcli.evaluation.headline import headline
 from mmcli.inference.model import STAGE as MODEL
+from mmcli.options import changed
 from mmcli.registry import FUSIONS, parse_spec
-from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import check_seed, detect
-from mmcli.stages.train import SOURCES, train_defaults
+from mmcli.runtime import check_seed
+from mmcli.stages.train import SOURCES
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.rows import dump_row
 from mmcli.store.samples import Samples
 from mmcli.store.writer import ArtifactWriter, check_output
 from mmcli.tasks.targets import target_role
-from mmcli.training.options import TrainOptions
+from mmcli.training.checks import can_take, check_options
+from mmcli.training.config import TrainConfig
 from mmcli.training.publish import registered_name
 from mmcli.training.request import TrainingRequest, open_sources, request_training
 
@@ -40,69 +42,38 @@ FOUND = "comparison.json"
 _MOST_SEEDS = 1000
 
 
-def compare(
-    source: str | Sequence[str],
-    output: Path,
-    *,
-    method: Sequence[str] = (),
-    seeds: str = "5",
-    metric: str | None = None,
-    keep: Path | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    deterministic: bool = False,
-    fresh: bool = False,
-    reporter: Reporter | None = None,
-    **options: Any,
-) -> Comparison:
+@takes(CompareConfig)
+def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, context: RunContext) -> Comparison:
     """Train every method with every seed, measure each on the val rows, and write what was found as an artifact.
 
-    Args:
-        source: Artifacts of preprocess or extract-features.
-        output: The folder to write.
-        method: Fusion methods; by default each modality alone and every registered method.
-        seeds: How many, from ``seed`` on, or a list of them.
-        metric: Of the task; by default its main one.
-        keep: A folder for one model of each method, that of its best seed.
-        limit: Only the first rows.
-        seed: The first of the seeds, and that of the bootstrap.
-        device: See ``train``.
-        deterministic: See ``train``.
-        fresh: Ignore earlier runs.
-        reporter: Is told what happens.
-        options: The other options of ``train``, with its defaults.
-
     Raises:
-        MmcliError: The source, a target or an option is not as it must be, or every method failed.
+        MmcliError: A source, a target or an option is not as it must be, or every method failed.
         StoppedError: Ctrl-C; the runs that are done will not be done again.
     """
     began = time.time()
-    reporter = reporter if reporter is not None else Silent()
+    reporter, fresh, keep, asked = context.reporter, context.fresh, config.keep, config.train
+    seed = asked.data.seed
     place = Path(os.path.abspath(output))
     check_output(place, STAGE)
     if keep is not None and Path(os.path.abspath(keep)).is_relative_to(place):
         raise UsageError(
             f"--keep {keep}: lies in the comparison, which is replaced as a whole; name a folder beside it"
         )
-    numbers = parse_seeds(seeds, seed)
+    numbers = parse_seeds(config.seeds, seed)
     for number in numbers:
         check_seed(number)
-    asked = _train_options(options, seed)
-    asked.check_names()
-    asked.check_against(train_defaults())
-    runtime = detect(
-        None, device, asked.precision, asked.batch_size, seed, default_batch_size=64, deterministic=deterministic
-    )
-    sources = [source] if isinstance(source, str) else list(source)
-    samples = open_sources(sources, SOURCES[1:], limit, reporter)
-    methods = _choose_methods(method, samples, asked)
+    check_options(asked)
+    runtime = context.runtime(seed, precision=asked.precision, batch_size=asked.fit.batch_size, default_batch_size=64)
+    samples = open_sources(listed(sources), SOURCES[1:], asked.data.limit, reporter)
+    methods = _choose_methods(config.method, samples, asked)
     single = f"{SINGLE}:{min(_sources(samples))}"
-    first = request_training(samples, dataclasses.replace(asked, method=single), runtime, reporter)
+    first = request_training(samples, changed(asked, method=single), runtime, reporter)
     trials = [Trial(name, numbers, first, runtime) for name in methods]
     request = {
         "source": samples.digest, "seed": seed,
-        "parameters": {"methods": methods, "seeds": numbers, "metric": metric, "target": target_role(first.targets)},
+        "parameters": {
+            "methods": methods, "seeds": numbers, "metric": config.metric, "target": target_role(first.targets),
+        },
         "runs": {trial.method: list(trial.keys().values()) for trial in trials},
     }  # fmt: skip
     if keep is not None:
@@ -114,7 +85,7 @@ def compare(
             if not _is_done(writer, request, keep, trials):
                 runs = ComparisonRuns(writer, keep, runtime, reporter)
                 done = runs.records
-                _do(writer, runs, trials, first, request, metric, began)
+                _do(writer, runs, trials, first, request, config.metric, began)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped after {0 if done is None else done.count} of {len(methods) * len(numbers)} runs; "
@@ -157,19 +128,14 @@ def parse_seeds(text: str, first: int) -> list[int]:
     return listed
 
 
-def _train_options(options: Mapping[str, Any], seed: int) -> TrainOptions:
-    """Return train's options, those that were not given with train's defaults."""
-    return TrainOptions(**{**train_defaults(), **options, "seed": seed})
-
-
-def _choose_methods(asked: Sequence[str], samples: Samples, options: TrainOptions) -> list[str]:
+def _choose_methods(asked: Sequence[str], samples: Samples, config: TrainConfig) -> list[str]:
     """Return the methods as they are written in full, each once.
 
     Raises:
         MmcliError: There is no such method.
     """
     singles = [f"{SINGLE}:{source}" for source in sorted(_sources(samples))]
-    others = [name for name in FUSIONS.names() if name != SINGLE and options.can_take(name)]
+    others = [name for name in FUSIONS.names() if name != SINGLE and can_take(config, name)]
     specs = [parse_spec(text) for text in asked or [*singles, *others]]
     for spec in specs:
         check_method(spec, samples.modalities)

@@ -12,19 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from mmcli.chain.driver import run_record
-from mmcli.errors import MmcliError
+from mmcli.context import RunContext, listed, takes
+from mmcli.errors import MmcliError, UsageError
 from mmcli.evaluation.examples import Example, write_examples
+from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.example_pictures import picture_reader
 from mmcli.inference.inputs import Asked, open_inputs
 from mmcli.inference.measuring import Measuring
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
-from mmcli.reporting import Reporter, Silent
-from mmcli.retrieval.zero_shot import PLACE, LabelModel, label_names
-from mmcli.runtime import Runtime, detect
+from mmcli.reporting import Reporter
+from mmcli.retrieval.zero_shot import LabelModel, label_names
+from mmcli.runtime import Runtime
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
-from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.splitting import known_split
 from mmcli.store.writer import ArtifactWriter, check_output
 from mmcli.tasks.targets import take_positives, told_counts
@@ -48,31 +49,13 @@ class Report:
     output: str | None
 
 
+@takes(EvaluateConfig)
 def evaluate(
     model: Path,
-    source: str,
+    sources: str | Sequence[str],
     output: Path | None = None,
-    *,
-    split: str = "test",
-    target: str | None = None,
-    positive: Sequence[str] = (),
-    modalities: Sequence[str] = (),
-    root: str | None = None,
-    encoding: str = "utf-8",
-    delimiter: str | None = None,
-    quoting: Quoting = "auto",
-    header: Sequence[str] = (),
-    sheet: str | None = None,
-    tensor: Sequence[str] = (),
-    limit: int | None = None,
-    seed: int = 0,
-    jobs: int | None = None,
-    device: str = "auto",
-    deterministic: bool = False,
-    fresh: bool = False,
-    labels_from: str | None = None,
-    template: str = PLACE,
-    reporter: Reporter | None = None,
+    config: EvaluateConfig = EvaluateConfig(),  # noqa: B008 - frozen
+    context: RunContext = RunContext(),  # noqa: B008
 ) -> Report:
     """Measure a model on the rows of a split and write a report where ``output`` says.
 
@@ -80,24 +63,26 @@ def evaluate(
     column holds, each said by ``template``.
 
     Raises:
-        MmcliError: The model, the source or a target is not as it must be, or no row is in the split.
+        MmcliError: The model, a source or a target is not as it must be, or no row is in the split.
     """
     began = time.time()
-    reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
-    text = TableText(encoding, delimiter, quoting, header, sheet)
+    reporter, seed, rows, split = context.reporter, config.rows.seed, config.rows, config.split
+    runtime = context.runtime(seed)
+    source, *others = listed(sources)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
-    if labels_from is None:
+    if config.labels_from is None:
         trained = TrainedModel(model)
     else:
-        labels = label_names(source, labels_from, limit, text)
-        trained = LabelModel(model, labels, template, labels_from, runtime)
-    take_positives(trained.task, positive, trained.artifact.roles.targets)
-    keep = modalities_of(trained, modalities)
+        if others:
+            raise UsageError("--labels-from: takes one source")
+        labels = label_names(source, config.labels_from, rows.limit, rows.written)
+        trained = LabelModel(model, labels, config.template, config.labels_from, runtime)
+    take_positives(trained.task, config.positive, trained.artifact.roles.targets)
+    keep = modalities_of(trained, config.look.modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
-    inputs = open_inputs(trained, source, runtime, reporter, root=root, text=text, limit=limit, tensor=tensor)
-    measuring = Measuring(trained, keep, source, target)
+    inputs = open_inputs(trained, [source, *others], rows, runtime, reporter, tensor=config.look.tensor)
+    measuring = Measuring(trained, keep, source, config.target)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)
         if chosen is not None:
@@ -107,8 +92,8 @@ def evaluate(
     _warn(measuring, reporter)
     metrics, tables = measuring.measure(split, seed)
     if output is not None:
-        examples = measuring.examples(picture_reader(trained, source, root))
-        _write(output, fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
+        examples = measuring.examples(picture_reader(trained, source, rows.root))
+        _write(output, context.fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
     return Report(metrics, tables, None if output is None else str(output))
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from mmcli.chain.compiling import require_compiler
+from mmcli.chain.config import ExtractConfig
 from mmcli.chain.driver import Summary, Work, drive, learnt_before, summary_of, up_to_date
 from mmcli.chain.extractors import default_extractors, is_untrained, make_extractor, name_of, passed_over, tell_loading
 from mmcli.chain.precision import settle_precision
 from mmcli.chain.transforms.extract_features import ExtractTransform, Use
+from mmcli.context import RunContext, takes
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import Spec, parse_spec
-from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import detect
+from mmcli.reporting import Reporter
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.opening import open_samples
@@ -30,34 +31,19 @@ STAGE = "extract-features"
 NONE = "none"
 
 
-def extract_features(
-    source: str,
-    output: Path,
-    *,
-    use: Sequence[str] = (),
-    dtype: Literal["float32", "float16"] = "float32",
-    limit: int | None = None,
-    seed: int = 0,
-    jobs: int | None = None,
-    device: str = "auto",
-    deterministic: bool = False,
-    precision: str = "auto",
-    batch_size: int | None = None,
-    compile: bool = False,
-    fresh: bool = False,
-    reporter: Reporter | None = None,
-) -> Summary:
-    """Compute features of preprocessed samples and write an artifact; arguments are the command's options.
+@takes(ExtractConfig)
+def extract_features(source: str, output: Path, config: ExtractConfig, context: RunContext) -> Summary:
+    """Compute features of preprocessed samples and write an artifact.
 
     Raises:
         MmcliError: The source or a name is not as it must be.
     """
     began = time.time()
-    reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, precision, batch_size, seed, deterministic=deterministic, compiled=compile)
+    reporter, fresh, seed = context.reporter, context.fresh, config.seed
+    runtime = context.runtime(seed, precision=config.precision, batch_size=config.batch_size, compiled=config.compile)
     check_output(Path(os.path.abspath(output)), STAGE)
-    specs = [_parse_use(text) for text in use]  # a wrong name fails before a pipe is waited for
-    samples = open_samples(source, ["preprocess"], limit)
+    specs = [_parse_use(text) for text in config.use]  # a wrong name fails before a pipe is waited for
+    samples = open_samples(source, ["preprocess"], config.limit)
     uses = _leave_out_empty(_plan_uses(specs, samples.modalities, seed, reporter), samples, reporter)
     for name, made in uses.items():
         if is_untrained(made.extractor):
@@ -71,17 +57,17 @@ def extract_features(
             )
         if told := tell_loading(made.extractor):
             reporter.note(f"{name}: {told}")
-    if compile:
+    if config.compile:
         require_compiler(runtime.torch_device())
-    transform = ExtractTransform(uses, samples.modalities, dtype, runtime)
+    transform = ExtractTransform(uses, samples.modalities, config.dtype, runtime)
     header = {
         "source": samples.digest,
         "media_root": samples.first.media_root,
         "seed": seed,
-        "parameters": {"limit": limit},
+        "parameters": {"limit": config.limit},
     }
     with ArtifactWriter(output, STAGE, fresh) as writer:
-        if precision == "auto":
+        if config.precision == "auto":
             settle_precision(transform, {} if fresh else _config_before(writer.output), samples, runtime, reporter)
         same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())
         if same is not None:

@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmcli.chain.config import FuseConfig
 from mmcli.chain.driver import Summary, Work, drive, summary_of, up_to_date
 from mmcli.chain.fusion_choice import check_method, check_pooling
 from mmcli.chain.transforms.fuse import FuseTransform
-from mmcli.models import DEFAULT_POOLING
+from mmcli.context import RunContext, listed, takes
 from mmcli.registry import FUSIONS, parse_spec
-from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import detect
 from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.training_rows import aligned_train_columns, train_columns, warn_of_lacking
 from mmcli.store.writer import ArtifactWriter, check_output
@@ -21,37 +20,27 @@ from mmcli.store.writer import ArtifactWriter, check_output
 STAGE = "fuse"
 
 
-def fuse(
-    sources: Sequence[str],
-    output: Path,
-    *,
-    method: str = "concat",
-    pooling: str = DEFAULT_POOLING,
-    limit: int | None = None,
-    seed: int = 0,
-    fresh: bool = False,
-    jobs: int | None = None,
-    reporter: Reporter | None = None,
-) -> Summary:
+@takes(FuseConfig)
+def fuse(sources: str | Sequence[str], output: Path, config: FuseConfig, context: RunContext) -> Summary:
     """Scale and align features, fuse them where the method is static, and write an artifact.
 
     Raises:
         MmcliError: A source or the method is not as it must be.
     """
     began = time.time()
-    reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, "cpu", "auto", None, seed)
+    reporter, fresh, seed, pooling = context.reporter, context.fresh, config.seed, config.pooling
+    runtime = context.runtime(seed, device="cpu")
     check_output(Path(os.path.abspath(output)), STAGE)
-    spec = parse_spec(method)
+    spec = parse_spec(config.method)
     FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
     check_pooling(spec.name, pooling)
-    samples = join_by_id([open_samples(source, ["extract-features"], limit) for source in sources])
+    samples = join_by_id([open_samples(source, ["extract-features"], config.limit) for source in listed(sources)])
     check_method(spec, samples.modalities)
     warn_of_lacking(samples, reporter)
     transform = FuseTransform(samples.modalities, spec, seed, pooling=pooling)
     header = {
         "source": samples.digest, "media_root": samples.first.media_root, "seed": seed,
-        "parameters": {"limit": limit},
+        "parameters": {"limit": config.limit},
     }  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
         same = None if fresh else up_to_date(writer.output, STAGE, header, transform.config())

@@ -6,20 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmcli.context import RunContext, takes
 from mmcli.errors import MmcliError
+from mmcli.stages.config import InspectConfig
 from mmcli.store.artifact import RUN, Artifact
 from mmcli.store.checks import TEXT, Record, check
 
 _RUN = Record({}, {"command": TEXT, "began": TEXT}, open=True)
 
 
-def inspect(path: Path, problems: int = 10) -> dict[str, Any]:
+@takes(InspectConfig)
+def inspect(path: Path, config: InspectConfig, context: RunContext) -> dict[str, Any]:
     """Return what an artifact's records say of it, and the first lines of its ledger, empty cells last.
 
     Raises:
         MmcliError: The folder is not an artifact.
     """
-    artifact = Artifact(path)
+    del context
+    artifact, problems = Artifact(path), config.problems
     run_file = artifact.path / RUN
     run = _read_run(run_file) if run_file.exists() else {}
     size = sum(file.stat().st_size for file in artifact.path.rglob("*") if file.is_file())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmcli.context import RunContext, takes
 from mmcli.errors import unknown_name
+from mmcli.stages.config import LedgerConfig
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import LedgerEntry
 from mmcli.store.header import STATUSES
@@ -30,13 +31,15 @@ class Ledger:
         return [entry.to_json() for entry in self.entries]
 
 
-def read_ledger(path: Path, status: Sequence[str] = (), modality: Sequence[str] = ()) -> Ledger:
+@takes(LedgerConfig)
+def ledger(path: Path, config: LedgerConfig, context: RunContext) -> Ledger:
     """Return the entries with one of these statuses and modalities; with none given, all.
 
     Raises:
         MmcliError: The folder is not an artifact, or it has no such modality.
     """
-    artifact = Artifact(path)
+    del context
+    artifact, status, modality = Artifact(path), config.status, config.modality
     for name in modality:
         if name not in artifact.modalities:
             raise unknown_name("modality", name, artifact.modalities)

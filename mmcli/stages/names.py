@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
-from mmcli.errors import MmcliError
+from mmcli.context import RunContext, takes
 from mmcli.models.estimators import ESTIMATORS, FAMILY, Estimator, options_of_estimator
-from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, options_of, parse_spec
+from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, parse_spec
+from mmcli.stages.cards import Card, encoder_cards
+from mmcli.stages.config import ListConfig
+from mmcli.stages.told_options import as_typed, tell_options
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,13 @@ class Name:
     options: str | None = None
 
 
-_GIVEN = ("seed", "link", "inner")
-"""Keyword arguments that no one types, or that have a flag of their own."""
+@takes(ListConfig)
+def list_names(what: str, config: ListConfig, context: RunContext) -> list[Name] | list[Card]:
+    """Return the names that options take; of encoders asked for alone, and at length, their cards."""
+    del context
+    if config.verbose and what == "encoders":
+        return encoder_cards()
+    return registered_names(what, config.verbose)
 
 
 def registered_names(what: str, verbose: bool = False) -> list[Name]:
@@ -62,27 +70,11 @@ def registered_names(what: str, verbose: bool = False) -> list[Name]:
 def _told_estimator(entry: Estimator, verbose: bool) -> str | None:
     if not verbose:
         return None
-    return ", ".join(f"{key}={_typed(value)}" for key, value in options_of_estimator(entry).items())
+    return ", ".join(f"{key}={as_typed(value)}" for key, value in options_of_estimator(entry).items())
 
 
 def _told(registry: Registry, name: str, verbose: bool) -> str | None:
     return tell_options(registry, name) if verbose else None
-
-
-def tell_options(registry: Registry, name: str) -> str:
-    """Return an entry's options with their defaults, as they are typed: ``dim=64, heads=4``."""
-    try:
-        kind = registry.load(name)
-    except MmcliError as error:
-        return str(error)
-    shown = {key: parameter.default for key, parameter in options_of(kind).items() if key not in _GIVEN}
-    return ", ".join(f"{key}={_typed(value)}" for key, value in shown.items())
-
-
-def _typed(value: object) -> str:
-    if isinstance(value, tuple):
-        return "-".join(map(str, value))
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _defaults(kind: str) -> set[str]:

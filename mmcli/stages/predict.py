@@ -4,44 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
+from mmcli.context import RunContext, takes
 from mmcli.errors import TooManyBadError, UsageError
+from mmcli.inference.config import PredictConfig
 from mmcli.inference.inputs import BadLine, open_inputs
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
+from mmcli.inference.prediction_file import Written, written
 from mmcli.inference.predictions import prediction
 from mmcli.registry import FUSIONS
-from mmcli.reporting import Reporter, Silent
-from mmcli.retrieval.zero_shot import PLACE, LabelModel, parse_labels
-from mmcli.runtime import detect
+from mmcli.retrieval.zero_shot import LabelModel, parse_labels
 from mmcli.store.columns import Row
-from mmcli.store.sources.dialect import Quoting, TableText
 
 
+@takes(PredictConfig)
 def predict(
     model: Path,
     source: str,
-    *,
-    modalities: Sequence[str] = (),
-    root: str | None = None,
-    encoding: str = "utf-8",
-    delimiter: str | None = None,
-    quoting: Quoting = "auto",
-    header: Sequence[str] = (),
-    sheet: str | None = None,
-    tensor: Sequence[str] = (),
-    limit: int | None = None,
-    seed: int = 0,
-    jobs: int | None = None,
-    device: str = "auto",
-    deterministic: bool = False,
-    explain: Literal["weights"] | None = None,
-    labels: Sequence[str] = (),
-    template: str = PLACE,
-    reporter: Reporter | None = None,
-) -> Iterator[list[Row]]:
-    """Return predictions in groups, each as soon as its rows have come.
+    output: Path | None = None,
+    config: PredictConfig = PredictConfig(),  # noqa: B008 - frozen
+    context: RunContext = RunContext(),  # noqa: B008
+) -> Iterator[list[Row]] | Written:
+    """Return predictions in groups, each as soon as its rows have come, or write them to a file.
 
     With ``explain`` each says under ``weights`` how much the fusion weighed each feature, 0 where it is absent. With
     ``labels`` a model of the task retrieval says which of these names is nearest to a row, each said by ``template``.
@@ -50,17 +35,20 @@ def predict(
         MmcliError: The model or the source is not as it must be.
         UsageError: The model's fusion has no weights.
     """
-    reporter = reporter if reporter is not None else Silent()
-    runtime = detect(jobs, device, "auto", None, seed, deterministic=deterministic)
-    trained = LabelModel(model, parse_labels(labels), template, None, runtime) if labels else TrainedModel(model)
+    return written(output, _answers(model, source, config, context))
+
+
+def _answers(model: Path, source: str, config: PredictConfig, context: RunContext) -> Iterator[list[Row]]:
+    runtime, explain = context.runtime(config.rows.seed), config.explain
+    labels = parse_labels(config.labels) if config.labels else []
+    trained = LabelModel(model, labels, config.template, None, runtime) if labels else TrainedModel(model)
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
-    keep = modalities_of(trained, modalities)
-    text = TableText(encoding, delimiter, quoting, header, sheet)
+    keep = modalities_of(trained, config.look.modalities)
     rows = 0
     refused: list[BadLine] = []
     inputs = open_inputs(
-        trained, source, runtime, reporter, root=root, text=text, limit=limit, goes_on=True, tensor=tensor
+        trained, source, config.rows, runtime, context.reporter, goes_on=True, tensor=config.look.tensor
     )
     for asked in inputs:
         rows += len(asked.ids)

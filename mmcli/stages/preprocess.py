@@ -6,63 +6,51 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any
 
 from mmcli.chain.driver import Summary, Work, drive, learnt_before
 from mmcli.chain.retrying import EarlierRows
-from mmcli.errors import MmcliError
-from mmcli.reporting import Reporter, Silent
-from mmcli.runtime import detect
+from mmcli.context import RunContext, takes
+from mmcli.errors import UsageError
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.columns import Batch
 from mmcli.store.writer import ArtifactWriter, check_output
-from mmcli.tables.bad_inputs import BadInputs, OnError, check_leaks
+from mmcli.tables.bad_inputs import BadInputs, check_leaks
+from mmcli.tables.config import PreprocessConfig
 from mmcli.tables.groups import tell_torn_groups
-from mmcli.tables.preparation import STAGE, PreparationOptions, prepare, train_rows
+from mmcli.tables.preparation import STAGE, prepare, train_rows
 
 
-def preprocess(
-    source: str,
-    output: Path,
-    *,
-    on_error: OnError = "keep",
-    max_errors: str | None = None,
-    on_leak: Literal["warn", "error"] = "warn",
-    only_failed: bool = False,
-    jobs: int | None = None,
-    fresh: bool = False,
-    reporter: Reporter | None = None,
-    **options: Unpack[PreparationOptions],
-) -> Summary:
-    """Read a table, decode every input and write an artifact; arguments are the command's options.
+@takes(PreprocessConfig)
+def preprocess(source: str, output: Path, config: PreprocessConfig, context: RunContext) -> Summary:
+    """Read a table, decode every input and write an artifact.
 
     Raises:
         MmcliError: The table or an option is not as it must be.
         TooManyBadError: More inputs are bad than ``max_errors`` allows.
     """
     began = time.time()
-    reporter = reporter if reporter is not None else Silent()
-    seed = options.get("seed", 0)
-    runtime = detect(jobs, "cpu", "auto", None, seed)
+    reporter, fresh, on_error = context.reporter, context.fresh, config.on_error
+    runtime = context.runtime(config.intake.seed, device="cpu")
     place = Path(os.path.abspath(output))
     check_output(place, STAGE)
-    if only_failed and (fresh or not is_artifact(place, STAGE)):
-        raise MmcliError(
+    if config.only_failed and (fresh or not is_artifact(place, STAGE)):
+        raise UsageError(
             "--only-failed tries again what an earlier run could not read, --fresh forgets it: give one of them"
             if fresh
             else f"{place}: no earlier artifact whose failed inputs could be tried again; leave --only-failed out"
         )
-    prepared = prepare(source, reporter, **options)
+    prepared = prepare(source, config, reporter)
     intake, transform = prepared.intake, prepared.transform
-    tell_torn_groups(intake.groups, on_leak, reporter)
-    bad = BadInputs(len(intake.rows) * transform.inputs, on_error, max_errors)
+    tell_torn_groups(intake.groups, config.on_leak, reporter)
+    bad = BadInputs(len(intake.rows) * transform.inputs, on_error, config.max_errors)
     if prepared.fitted:
         transform.watch()
     with ArtifactWriter(output, STAGE, fresh) as writer:
         hashes = {} if prepared.fitted else transform.fit(
             lambda: train_rows(intake), {} if fresh else learnt_before(writer.output)
         )  # fmt: skip
-        if only_failed:
+        if config.only_failed:
             earlier = EarlierRows(Artifact(writer.output), transform)
             transform.trusted = earlier.key
             if earlier.other:
@@ -81,7 +69,7 @@ def preprocess(
                 reporter.warn(f"{count} cells are taken for empty ({reason} × {times}; mmcli ledger lists them)")
             transform.notices.report(reporter)
             files = [name for name, part in transform.preprocessors.items() if part.threaded]
-            check_leaks(folder, files, intake.split_of, on_leak, reporter)
+            check_leaks(folder, files, intake.split_of, config.on_leak, reporter)
 
         work = Work(
             transform=transform,
@@ -93,8 +81,8 @@ def preprocess(
             header={
                 "source": intake.table.name,
                 "media_root": prepared.media.root,
-                "seed": seed,
-                "parameters": _parameters(options, on_error),
+                "seed": config.intake.seed,
+                "parameters": _parameters(config),
                 "learnt_from": hashes,
                 "splits": dict(sorted(intake.splits.items())),
             },
@@ -106,11 +94,12 @@ def preprocess(
         return drive(writer, work, runtime, reporter, began)
 
 
-def _parameters(options: PreparationOptions, on_error: OnError) -> Mapping[str, Any]:
+def _parameters(config: PreprocessConfig) -> Mapping[str, Any]:
+    intake = config.intake
     return {
-        "on_error": on_error,
-        "split_ratio": options.get("split_ratio"),
-        "stratify": options.get("stratify"),
-        "empty_target": options.get("empty_target", "error"),
-        "limit": options.get("limit"),
+        "on_error": config.on_error,
+        "split_ratio": intake.split_ratio,
+        "stratify": intake.stratify,
+        "empty_target": intake.empty_target,
+        "limit": intake.limit,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from mmcli.chain.chain import Chain
 from mmcli.chain.transforms.preprocess import PreprocessTransform
-from mmcli.errors import MmcliError
+from mmcli.context import RunContext, takes
+from mmcli.errors import DifferenceError, MmcliError
 from mmcli.modalities.files import MediaFolder
-from mmcli.reporting import Reporter, Silent
+from mmcli.reporting import Reporter
+from mmcli.stages.config import VerifyConfig
 from mmcli.store.artifact import RUN, Artifact
 from mmcli.store.columns import Row
 from mmcli.store.header import HEADER, header_digest
@@ -30,26 +32,38 @@ class Difference:
     what: str
 
 
-def verify(
-    path: Path, *, media: bool = False, root: str | None = None, reporter: Reporter | None = None
-) -> list[Difference]:
-    """Recompute every hash of an artifact and of its chain; return what differs.
+class Differences(list[Difference]):
+    """What differs in an artifact.
 
     Args:
-        path: The artifact's folder.
-        media: Also read the files that the rows name and compare their content with what was decoded.
-        root: The folder that media paths are relative to; None is the one recorded.
-        reporter: Is shown the progress.
+        path: Its folder.
+        found: The differences.
+    """
+
+    def __init__(self, path: Path, found: Iterable[Difference]) -> None:
+        super().__init__(found)
+        self.path = path
+
+    @property
+    def failure(self) -> MmcliError | None:
+        """What to raise where there are any."""
+        if not self:
+            return None
+        return DifferenceError(f"{self.path}: {len(self)} differences, the first: {self[0].where}: {self[0].what}")
+
+
+@takes(VerifyConfig)
+def verify(path: Path, config: VerifyConfig, context: RunContext) -> Differences:
+    """Recompute every hash of an artifact and of its chain; return what differs.
 
     Raises:
         MmcliError: The folder is not an artifact.
     """
-    reporter = reporter if reporter is not None else Silent()
-    artifact = Artifact(path)
+    reporter, artifact = context.reporter, Artifact(path)
     found = [*_header(artifact), *_files(artifact, reporter), *_chain(artifact)]
-    if media and not found:
-        found += _media(artifact, root, reporter)
-    return found
+    if config.media and not found:
+        found += _media(artifact, config.root, reporter)
+    return Differences(path, found)
 
 
 def _header(artifact: Artifact) -> Iterator[Difference]:

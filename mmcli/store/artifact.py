@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +26,12 @@ from mmcli.store.columns import (
 )
 from mmcli.store.header import HEADER, MANIFEST, STATUSES, read_header
 from mmcli.store.keys import file_digest, fingerprint
+from mmcli.store.labels import EmptyTarget
 from mmcli.store.rows import RowFile
 from mmcli.store.state import State
 from mmcli.store.tensors import Shard
 
 RUN = "run.json"
-EmptyTarget = Literal["error", "drop", "none"]
 _OPEN_SHARDS = 8
 AGAIN = "make the artifact again with --fresh"
 _ENTRY = Record(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import Any
+from typing import Any, Literal
 
 from mmcli.store.literals import parse_literal
 
+EmptyTarget = Literal["error", "drop", "none"]
 DECIMAL = re.compile(r"(-?(?:0|[1-9]\d*))(?:\.(\d+))?", re.ASCII)
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^,'"]+|,""", re.DOTALL)
 _BRACKETS = {"[": "]", "{": "}", "(": ")"}

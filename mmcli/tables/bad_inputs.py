@@ -14,10 +14,10 @@ from mmcli.errors import MmcliError, TooManyBadError, UsageError
 from mmcli.reporting import Reporter
 from mmcli.store.columns import KEY_BYTES, Array, LedgerEntry
 from mmcli.store.tensors import Shard
+from mmcli.tables.config import OnError
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no bit is lost
 _PARTS = 16
-OnError = Literal["keep", "drop", "fail"]
 
 
 class BadInputs:

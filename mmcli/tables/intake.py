@@ -12,13 +12,13 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.reporting import Reporter
-from mmcli.store.artifact import EmptyTarget, Roles
+from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 from mmcli.store.samples import SPLITS
-from mmcli.store.sources.dialect import Quoting, TableText
 from mmcli.store.sources.opening import Table, open_table
 from mmcli.store.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, parse_ratio
 from mmcli.store.string_rows import Spool
+from mmcli.tables.config import IntakeConfig
 from mmcli.tables.groups import GroupSplits
 from mmcli.tables.kinds import TARGET_NAMES, infer_column
 from mmcli.tables.reading import BlockReading, Bounds, Reading, RowReading
@@ -26,40 +26,6 @@ from mmcli.tables.row_checks import RowChecks, stripped
 from mmcli.tables.target_intake import rows_without_target
 from mmcli.tables.target_survey import TargetSurvey
 from mmcli.tasks.targets import target_columns, target_role
-
-MOST_ROWS = 100_000_000
-
-
-@dataclass(frozen=True)
-class IntakeOptions:
-    """What a person says of the table: the names of columns, and how to split."""
-
-    id: str | None = None
-    split: str | None = None
-    target: str | Sequence[str] | None = None
-    empty_target: EmptyTarget = "error"
-    split_ratio: str | None = None
-    stratify: str | None = None
-    group_by: str | None = None
-    limit: int | None = None
-    seed: int = 0
-    encoding: str = "utf-8"
-    delimiter: str | None = None
-    quoting: Quoting = "auto"
-    header: Sequence[str] = ()
-    sheet: str | None = None
-    max_rows: int = MOST_ROWS
-    learns: bool = True
-
-    @property
-    def named(self) -> set[str]:
-        """The columns that a person named."""
-        return {*filter(None, (self.id, self.split, self.stratify, self.group_by)), *target_columns(self.target)}
-
-    @property
-    def text(self) -> TableText:
-        """How the table's text is written."""
-        return TableText(self.encoding, self.delimiter, self.quoting, self.header, self.sheet)
 
 
 @dataclass(frozen=True)
@@ -92,19 +58,19 @@ class Intake:
         return _count(np.delete(self.split_of, sorted(self.left_out)))
 
 
-def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
-    """Read a table once, check every row and assign splits.
+def take_in(source: str, options: IntakeConfig, reporter: Reporter, learns: bool = True) -> Intake:
+    """Read a table once, check every row and assign splits; where something ``learns`` of it, it must have train rows.
 
     Raises:
         MmcliError: A row, id, split or target is not as it must be; the message names the line.
     """
-    table = open_table(source, text=options.text)
+    table = open_table(source, text=options.written)
     reading = _begun(table, options)
     if not reading.head:
         raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
     for note in table.notes:
         reporter.note(f"{table.name}: {note}")
-    reading.read_on(options.named)
+    reading.read_on(_named(options))
     columns = reading.columns
     roles = _find_roles(table.name, columns, options, reporter)
     surveys = [TargetSurvey(column) for column in roles.targets]
@@ -122,7 +88,7 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     _check_ids(rows, checks.hashes, roles, source, options)
     left_out = rows_without_target(rows, split_of, surveys, roles, partial(_place, source, options), reporter)
     splits = _count(np.delete(split_of, sorted(left_out)))
-    if not splits["train"] and options.learns:
+    if not splits["train"] and learns:
         found = _tell(splits)
         raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
     if not splits["val"] and splits["train"]:
@@ -145,12 +111,17 @@ def take_in(source: str, options: IntakeOptions, reporter: Reporter) -> Intake:
     return Intake(table, rows, roles, columns + late, reading.head + reading.late_rows, split_of, left_out, groups)
 
 
-def _begun(table: Table, options: IntakeOptions) -> Reading:
+def _begun(table: Table, options: IntakeConfig) -> Reading:
     bounds = Bounds(options.limit, options.max_rows)
     return RowReading(table, bounds) if table.blocks is None else BlockReading(table, table.blocks(), bounds)
 
 
-def _find_roles(name: str, columns: Sequence[str], options: IntakeOptions, reporter: Reporter) -> Roles:
+def _named(options: IntakeConfig) -> set[str]:
+    """Return the columns that a person named."""
+    return {*filter(None, (options.id, options.split, options.stratify, options.group_by)), *options.target}
+
+
+def _find_roles(name: str, columns: Sequence[str], options: IntakeConfig, reporter: Reporter) -> Roles:
     targets = target_columns(options.target)
     for column in (options.id, options.split, *targets, options.stratify, options.group_by):
         if column is not None:
@@ -192,7 +163,7 @@ def _free_name(name: str, columns: Sequence[str]) -> str:
     return name if name not in columns else f"mmcli_{name}"
 
 
-def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: IntakeOptions) -> None:
+def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: IntakeConfig) -> None:
     values, counts = np.unique(hashes, return_counts=True)
     if (counts > 1).any():
         seen: dict[str, int] = {}
@@ -206,19 +177,19 @@ def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: I
             seen[identity] = int(number)
 
 
-def _place(source: str, options: IntakeOptions, number: int) -> str:
+def _place(source: str, options: IntakeConfig, number: int) -> str:
     """Return where a row of the table stands; see ``_places``."""
     if source == "-":
         return f"standard input, row {number + 1}"
-    rows = open_table(source, text=options.text).rows
+    rows = open_table(source, text=options.written).rows
     return next(where for where, _ in itertools.islice(rows, number, None))
 
 
-def _places(source: str, first: int, second: int, options: IntakeOptions) -> str:
+def _places(source: str, first: int, second: int, options: IntakeConfig) -> str:
     """Return where two rows of the table stand; a table is read again to find out, standard input cannot be."""
     if source == "-":
         return f"standard input, rows {first + 1} and {second + 1}"
-    places = itertools.islice((where for where, _ in open_table(source, text=options.text).rows), second + 1)
+    places = itertools.islice((where for where, _ in open_table(source, text=options.written).rows), second + 1)
     found = [where for number, where in enumerate(places) if number in (first, second)]
     return f"{found[0]} and {found[1].removeprefix(source).lstrip(', ')}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.registry import coerce
+from mmcli.options import coerce
 from mmcli.reporting import Reporter
 from mmcli.tables.intake import Intake, require_column
 from mmcli.tables.kinds import infer_column, infer_kinds, numbers_in_disguise

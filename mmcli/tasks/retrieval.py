@@ -36,6 +36,10 @@ class Retrieval:
     A prediction is the embeddings of a row's modalities, (M, D) of norm 1, NaN where one is absent. The space is that
     of a fitted fusion method; nothing is trained by epochs. A target is the row's group, or its id.
 
+    Args:
+        relevant: The column whose equal values say which rows belong together; None is the one that keeps groups in one
+            split, if there is one.
+
     Source: the measures as in Hodosh et al. 2013 and Karpathy and Fei-Fei 2015, see ``judge``.
     """
 
@@ -47,7 +51,8 @@ class Retrieval:
     headline = ("mean_recall@10", "*_recall@10", "*_median_rank")
     smaller_is_better = ("*_median_rank",)
 
-    def __init__(self) -> None:
+    def __init__(self, *, relevant: str | None = None) -> None:
+        self.relevant = relevant
         self.modalities: list[str] = []
         self._last: tuple[Floats, NDArray[Any], dict[str, Judged]] | None = None
 

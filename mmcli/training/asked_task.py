@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.registry import TASKS, Spec, parse_spec
 from mmcli.reporting import Reporter
+from mmcli.store.artifact import Roles
+from mmcli.store.samples import Samples
 from mmcli.tables.kinds import numbers_in_disguise
 
 if TYPE_CHECKING:
@@ -35,6 +37,11 @@ class AskedTask:
         """Where targets come from."""
         found: Literal["column", "group", "optional"] = "column"
         return found if self.task.name == AUTO else TASKS.constant(self.task.name, "target", found)
+
+    @property
+    def relevant(self) -> str | None:
+        """The column whose equal values say which rows belong together, where a person names one for retrieval."""
+        return self.task.options.get("relevant") if self.kind == "group" else None
 
     @property
     def method(self) -> str | None:
@@ -119,6 +126,19 @@ class AskedTask:
             _refuse_disguised(column, targets)
         reporter.note(f"task: {name} of {column!r} (--task chooses)")
         return _build(parse_spec(name))
+
+
+def roles_of(samples: Samples, asked: AskedTask) -> Roles:
+    """Return the roles of columns; a task's own column of rows that belong together replaces that of groups.
+
+    Raises:
+        UsageError: There is no such column.
+    """
+    if asked.relevant is None:
+        return samples.roles
+    if not any(asked.relevant in row for row in samples.rows):
+        raise unknown_name(f"column in --task {asked.task}", asked.relevant, next(iter(samples.rows), {}))
+    return replace(samples.roles, group=asked.relevant)
 
 
 def parse_tasks(asked: str | Sequence[str], targets: Sequence[str] = ()) -> AskedTask:

@@ -95,7 +95,7 @@ def cross_validate(
     """
     data = loaded.data
     strata = data.train.encoded.tolist() if getattr(data.task, "encodes_classes", False) else None
-    folds = draw_folds(units(data.samples, data.train.rows), training.options.seed, count=count, strata=strata)
+    folds = draw_folds(units(data.samples, data.train.rows), training.config.data.seed, count=count, strata=strata)
     if folds.max() + 1 < count:
         raise MmcliError(f"--folds {count}: there are {folds.max() + 1} train rows, or groups of them, to deal out")
     measured = []
@@ -109,7 +109,7 @@ def cross_validate(
                 raise StoppedError(told) from None
             measured.append(_measure(model, training, data.samples.choose(data.train.rows[folds == number]), runtime))
             progress.advance(1, f"fold {number + 1}")
-    return _sum_up(measured, data, training.options.seed)
+    return _sum_up(measured, data, training.config.data.seed)
 
 
 def has_models_in(folder: Path, count: int) -> bool:
@@ -156,7 +156,7 @@ def _train_fold(
     """Return the model of all train rows but those of one fold."""
     began = time.time()
     rows = np.sort(np.concatenate([data.train.rows[folds != number], data.val.rows]))
-    within = request_training(data.samples.choose(rows), training.options, runtime, Silent(), training.assets)
+    within = request_training(data.samples.choose(rows), training.config, runtime, Silent(), training.assets)
     request = {**training.to_json(), "fold": [number + 1, int(folds.max()) + 1]}
     with ArtifactWriter(_model_in(place, number), STAGE, fresh) as writer:
         before = finished_before(writer, request)

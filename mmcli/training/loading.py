@@ -18,12 +18,12 @@ from mmcli.models import DEFAULT_POOLING
 from mmcli.networks.plan import feature_names
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
-from mmcli.store.artifact import EmptyTarget
 from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
+from mmcli.store.labels import EmptyTarget
 from mmcli.store.samples import Samples
 from mmcli.store.training_rows import warn_of_target
 from mmcli.tasks.targets import TargetSource, take_positives, target_role
-from mmcli.training.asked_task import AskedTask
+from mmcli.training.asked_task import AskedTask, roles_of
 from mmcli.training.data import Examples, TrainingData
 from mmcli.training.target_rows import (
     check_targets,
@@ -78,7 +78,8 @@ def load_training_data(
     asked.check(columns, named)
     sources = {name: modalities[name].source for name in feature_names(modalities)}
     warn_of_target(() if asked.kind == "group" else columns, set(keep) or set(sources.values()), samples, reporter)
-    target = TargetSource(asked.kind, replace(samples.roles, target=target_role(columns)), samples.name, named)
+    roles = roles_of(samples, asked)
+    target = TargetSource(asked.kind, replace(roles, target=target_role(columns)), samples.name, named)
 
     ready = [name for name in sources if name not in encoded]
     parts: dict[str, list[Examples]] = {"train": [], "val": []}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from mmcli.chain.word_start import start_from_vectors
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import open_vectors
 from mmcli.models import DEFAULT_POOLING
+from mmcli.networks.config import NetworkConfig
 from mmcli.networks.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
 from mmcli.networks.estimator_choice import check_suits_estimator
 from mmcli.networks.plan import NetworkPlan
@@ -22,6 +23,7 @@ from mmcli.runtime import computes_bfloat16
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.samples import Samples
 from mmcli.store.training_rows import aligned_train_columns, train_columns
+from mmcli.training.config import TrainConfig
 
 DEFAULT_METHOD = "concat"
 STATIC_HIDDEN = (256,)
@@ -29,34 +31,15 @@ READY_DROPOUT, ENCODED_DROPOUT, ATTENDING_DROPOUT = 0.5, 0.2, 0.3
 
 
 @dataclass(frozen=True)
-class NetworkOptions:
-    """What a person says of the network; see ``NetworkPlan``.
+class Needs:
+    """What the task asks of the network.
 
     Args:
-        method: The fusion; None is that of the fuse stage, or the default.
-        encoders: ``MODALITY=NAME`` each.
-        projection: The width for methods that need equal ones.
-        hidden: ``auto``, ``none``, or widths such as ``512,128``.
-        dropout: From 0 to 1; None is ``READY_DROPOUT``, ``ATTENDING_DROPOUT`` for a head that attends, or
-            ``ENCODED_DROPOUT`` where a modality is encoded.
-        modality_dropout: From 0 to 1.
-        precision: Of encoders in training: ``auto``, ``float32`` or ``bfloat16``.
-        seed: For all that draws at random.
-        pooling: Of sequences and feature maps; None is that of the fuse stage, or the mean.
         default_method: The fusion where neither a person nor a fuse stage names one.
-        attends: Whether the task's head looks at the steps of every modality.
+        attends: Whether its head looks at the steps of every modality.
         model: The estimator after the fusion; None is a network.
     """
 
-    method: str | None
-    encoders: Sequence[str]
-    projection: int
-    hidden: str
-    dropout: float | None
-    modality_dropout: float
-    precision: str
-    seed: int
-    pooling: str | None = None
     default_method: str = DEFAULT_METHOD
     attends: bool = False
     model: str | None = None
@@ -124,16 +107,17 @@ class TrainingPlan:
         return {**modalities, **self.fusing.modalities()}
 
 
-def plan_training(samples: Samples, options: NetworkOptions, device: str, reporter: Reporter) -> TrainingPlan:
+def plan_training(samples: Samples, config: TrainConfig, needs: Needs, device: str, reporter: Reporter) -> TrainingPlan:
     """Decide what to build for these samples.
 
     Raises:
         MmcliError: An option names what is not there, or does not fit.
     """
-    encoders = choose_encoders(options.encoders, samples.modalities)
-    asked = {text.partition("=")[0] for text in options.encoders}
+    asked, seed = config.network, config.data.seed
+    encoders = choose_encoders(asked.encoder, samples.modalities)
+    named = {text.partition("=")[0] for text in asked.encoder}
     for name, choice in encoders.items():
-        if name not in asked:
+        if name not in named:
             reporter.note(f"{name}: encoded by {choice} (--encoder {name}=… chooses)")
         if (ignored := samples.modalities[name].facts.get(WORDS_ASKED)) and ENCODERS.constant(
             choice.spec.name, "reads_text", False
@@ -141,30 +125,30 @@ def plan_training(samples: Samples, options: NetworkOptions, device: str, report
             reporter.warn(f"{name}: {choice} looks at the text, not at its tokens: {', '.join(ignored)} has no effect")
         if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
             reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
-    fusing, method, pooling = _choose_method(samples, options, encoders, reporter)
-    if options.model is not None and options.attends:
-        raise UsageError(f"--model {options.model}: it writes no texts, as --task asks; leave --model out")
-    if options.model is not None:
-        check_suits_estimator(options.model, encoders, method, pooling)
-        network = NetworkPlan(method, None, (), 0.0, 0.0, options.seed, pooling=pooling, model=options.model)
+    fusing, method, pooling = _choose_method(samples, asked, needs, seed, encoders, reporter)
+    if needs.model is not None and needs.attends:
+        raise UsageError(f"--model {needs.model}: it writes no texts, as --task asks; leave --model out")
+    if needs.model is not None:
+        check_suits_estimator(needs.model, encoders, method, pooling)
+        network = NetworkPlan(method, None, (), 0.0, 0.0, seed, pooling=pooling, model=needs.model)
         return TrainingPlan(samples, encoders, fusing, network)
     half = bool(encoders) and (
-        options.precision == "bfloat16" or (options.precision == "auto" and computes_bfloat16(device))
+        config.precision == "bfloat16" or (config.precision == "auto" and computes_bfloat16(device))
     )
     name = parse_spec(method).name
-    width = options.projection if FUSIONS.constant(name, "equal_widths", False) else None
+    width = asked.projection if FUSIONS.constant(name, "equal_widths", False) else None
     learnt = FUSIONS.constant(name, "kind") == "learnt"
-    widths = (() if learnt else STATIC_HIDDEN) if options.hidden == "auto" else _parse_hidden(options.hidden)
-    dropout = options.dropout
+    widths = (() if learnt else STATIC_HIDDEN) if asked.hidden == "auto" else _parse_hidden(asked.hidden)
+    dropout = asked.dropout
     if dropout is None:
-        ready = ATTENDING_DROPOUT if options.attends else READY_DROPOUT
+        ready = ATTENDING_DROPOUT if needs.attends else READY_DROPOUT
         dropout = ENCODED_DROPOUT if encoders else ready
     network = NetworkPlan(
-        method, width, widths, dropout, options.modality_dropout, options.seed,
-        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling, attends=options.attends,
+        method, width, widths, dropout, asked.modality_dropout, seed,
+        {name: str(choice) for name, choice in sorted(encoders.items())}, half, pooling, attends=needs.attends,
     )  # fmt: skip
     if network.attends:
-        _check_attending(network, options.hidden)
+        _check_attending(network, asked.hidden)
     return TrainingPlan(samples, encoders, fusing, network)
 
 
@@ -188,13 +172,18 @@ def _parse_hidden(text: str) -> tuple[int, ...]:
 
 
 def _choose_method(
-    samples: Samples, options: NetworkOptions, encoders: Mapping[str, EncoderChoice], reporter: Reporter
+    samples: Samples,
+    asked: NetworkConfig,
+    needs: Needs,
+    seed: int,
+    encoders: Mapping[str, EncoderChoice],
+    reporter: Reporter,
 ) -> tuple[FuseTransform | None, str, str]:
     """Return what scales the ready features, which those without a fuse stage need, the method and the pooling."""
-    method, pooling = options.method, options.pooling
+    method, pooling = asked.method, asked.pooling
     if samples.stage == "fuse":
-        config = samples.chain[-1].config
-        chosen, pooled = str(config["method"]), str(config.get("pooling", DEFAULT_POOLING))
+        fused = samples.chain[-1].config
+        chosen, pooled = str(fused["method"]), str(fused.get("pooling", DEFAULT_POOLING))
         if pooling is not None and pooling != pooled:
             raise UsageError(
                 f"--pooling {pooling}: {samples.name} was fused with --pooling {pooled}; leave one of them out"
@@ -205,8 +194,8 @@ def _choose_method(
             )
         return None, chosen, pooled
     if method is None:
-        reporter.note(f"fusion: {options.default_method} (--method chooses)")
-    spec, pooling = parse_spec(method or options.default_method), pooling or DEFAULT_POOLING
+        reporter.note(f"fusion: {needs.default_method} (--method chooses)")
+    spec, pooling = parse_spec(method or needs.default_method), pooling or DEFAULT_POOLING
     check_pooling(spec.name, pooling)
     if encoders and FUSIONS.constant(spec.name, "fitted", False):
         raise UsageError(
@@ -221,5 +210,5 @@ def _choose_method(
     if not ready:
         return None, str(spec), pooling
     if encoders:
-        return FuseTransform(ready, spec, options.seed, fuses=False), str(spec), pooling
-    return FuseTransform(ready, spec, options.seed, pooling=pooling), str(spec), pooling
+        return FuseTransform(ready, spec, seed, fuses=False), str(spec), pooling
+    return FuseTransform(ready, spec, seed, pooling=pooling), str(spec), pooling

@@ -19,6 +19,7 @@ from mmcli.store.samples import Samples
 from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
 from mmcli.tasks.targets import positives_of
+from mmcli.training.asked_task import parse_tasks, roles_of
 from mmcli.training.fit import TrainingRun
 from mmcli.training.memory import peak_memory
 
@@ -65,7 +66,9 @@ def publish_model(
     run.task.state().write(writer.folder / "state" / TASK_STATE)
     asked = request["parameters"]
     roles = dataclasses.replace(
-        samples.roles, target=asked["target"], empty_target=asked.get("empty_target", samples.roles.empty_target)
+        roles_of(samples, parse_tasks(asked["task"], ())),
+        target=asked["target"],
+        empty_target=asked.get("empty_target", samples.roles.empty_target),
     )
     header = {
         "stage": STAGE,

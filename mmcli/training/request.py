@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,18 +14,19 @@ from mmcli.inference.modality_choice import check_modalities, parse_modalities
 from mmcli.networks.estimator_choice import choose_model
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
-from mmcli.store.artifact import EmptyTarget, TransformRecord
+from mmcli.store.artifact import TransformRecord
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.keys import fingerprint
+from mmcli.store.labels import EmptyTarget
 from mmcli.store.opening import join_by_id, open_samples
 from mmcli.store.samples import Samples
 from mmcli.store.state import State
 from mmcli.store.training_rows import warn_of_lacking
-from mmcli.tasks.targets import target_columns, target_role
+from mmcli.tasks.targets import target_role
 from mmcli.training.asked_task import parse_tasks
 from mmcli.training.augmenting import Augmentation, plan_augmentation
-from mmcli.training.options import TrainOptions
-from mmcli.training.plan import DEFAULT_METHOD, NetworkOptions, TrainingPlan, plan_training
+from mmcli.training.config import TrainConfig
+from mmcli.training.plan import DEFAULT_METHOD, Needs, TrainingPlan, plan_training
 from mmcli.training.sampling import check_sampling
 
 if TYPE_CHECKING:
@@ -41,14 +42,14 @@ class TrainingRequest:
 
     Args:
         samples: What is learnt from.
-        options: What was asked.
+        config: What was asked.
         plan: What is to be built.
         augmentation: What is done to train batches.
         assets: The hashes of the files that encoders start from.
     """
 
     samples: Samples
-    options: TrainOptions
+    config: TrainConfig
     plan: TrainingPlan
     augmentation: Augmentation
     assets: Mapping[str, Mapping[str, str]]
@@ -56,45 +57,44 @@ class TrainingRequest:
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns to learn."""
-        return target_columns(self.options.target) or self.samples.roles.targets
+        return tuple(self.config.task.target) or self.samples.roles.targets
 
     @property
     def empty_target(self) -> EmptyTarget:
         """What a row without a target is; where nothing is said, what preprocess was told."""
-        return self.options.empty_target or self.samples.roles.empty_target
+        return self.config.task.empty_target or self.samples.roles.empty_target
 
     @property
     def keep(self) -> tuple[str, ...]:
         """The source modalities to learn from, sorted; () is all."""
-        return parse_modalities(self.options.modalities)
+        return parse_modalities(self.config.data.modalities)
 
     @property
     def compiled(self) -> bool:
         """Whether there are encoders, and they are compiled."""
-        return self.options.compile and bool(self.plan.encoders)
+        return self.config.compile and bool(self.plan.encoders)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that the result depends on: by it the same request is known again."""
-        asked = self.options
+        data, fit, task = self.config.data, self.config.fit, self.config.task
         parameters: dict[str, Any] = {
-            "task": parse_tasks(asked.task, self.targets).to_json(), "target": target_role(self.targets),
-            "class_weights": asked.class_weights, "epochs": asked.epochs,
-            "lr": asked.lr, "weight_decay": asked.weight_decay, "l1": asked.l1, "schedule": asked.schedule,
-            "clip_norm": asked.clip_norm, "patience": asked.patience, "monitor": asked.monitor,
-            "batch_size": asked.batch_size or "auto", "augmentation": self.augmentation.to_json(),
+            "task": parse_tasks(task.task, self.targets).to_json(), "target": target_role(self.targets),
+            "class_weights": data.class_weights, **asdict(fit),
         }  # fmt: skip
+        parameters["batch_size"] = parameters.pop("batch_size") or "auto"
+        parameters["augmentation"] = self.augmentation.to_json()
         if self.compiled:
             parameters["compiled"] = True
-        if asked.sampling != "none":
-            parameters["sampling"] = asked.sampling
-        if self.options.positive:
-            parameters["positive"] = list(self.options.positive)
+        if data.sampling != "none":
+            parameters["sampling"] = data.sampling
+        if task.positive:
+            parameters["positive"] = list(task.positive)
         if self.empty_target != "error":
             parameters["empty_target"] = self.empty_target
         if self.keep:
             parameters["modalities"] = list(self.keep)
         return {
-            "source": self.samples.digest, "seed": asked.seed, "parameters": parameters,
+            "source": self.samples.digest, "seed": data.seed, "parameters": parameters,
             "network": self.plan.network.to_json(), "encoder_assets": self.assets,
         }  # fmt: skip
 
@@ -116,15 +116,15 @@ class TrainingRequest:
             modalities,
             set(self.plan.encoders),
             self.targets,
-            parse_tasks(self.options.task, self.targets),
+            parse_tasks(self.config.task.task, self.targets),
             reporter,
             pooling=self.plan.network.ready_pooling,
             keep=self.keep,
-            named=bool(target_columns(self.options.target)),
-            positive=self.options.positive,
+            named=bool(self.config.task.target),
+            positive=self.config.task.positive,
             empty_target=self.empty_target,
         )
-        check_sampling(self.options.sampling, data, self.plan.encoders)
+        check_sampling(self.config.data.sampling, data, self.plan.encoders)
         return data
 
     def fit(
@@ -136,10 +136,10 @@ class TrainingRequest:
         runtime: Runtime,
     ) -> tuple[bool, Any]:
         """Train; see ``TrainingRun.fit``."""
-        asked = self.options
+        asked = self.config.data
         return run.fit(
             self.plan, modalities, data, self._training_options(data.task), self.augmentation, resumed, runtime,
-            asked.class_weights, asked.batch_size, self.compiled, asked.sampling,
+            asked.class_weights, self.config.fit.batch_size, self.compiled, asked.sampling,
         )  # fmt: skip
 
     def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
@@ -153,12 +153,12 @@ class TrainingRequest:
         from mmcli.loop import TrainingOptions
         from mmcli.tasks import mode_of
 
-        asked = self.options
+        asked = self.config.fit
         monitor = asked.monitor or task.monitor
         return TrainingOptions(
             epochs=asked.epochs, lr=asked.lr, weight_decay=asked.weight_decay, l1=asked.l1, schedule=asked.schedule,
             clip_norm=asked.clip_norm or None, patience=asked.patience or None, monitor=monitor,
-            mode=mode_of(task, monitor), seed=asked.seed,
+            mode=mode_of(task, monitor), seed=self.config.data.seed,
         )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def open_sources(sources: Sequence[str], stages: Sequence[str], limit: int | Non
 
 def request_training(
     samples: Samples,
-    options: TrainOptions,
+    config: TrainConfig,
     runtime: Runtime,
     reporter: Reporter,
     assets: Mapping[str, Mapping[str, str]] | None = None,
@@ -185,25 +185,21 @@ def request_training(
     Raises:
         MmcliError: An option names what is not there, or does not fit.
     """
-    task = parse_tasks(options.task, target_columns(options.target) or samples.roles.targets)
+    task = parse_tasks(config.task.task, config.task.target or samples.roles.targets)
     task.check_names()
-    model = choose_model(options.model, task.model, reporter)
-    network = NetworkOptions(
-        options.method, options.encoder, options.projection, options.hidden, options.dropout,
-        options.modality_dropout, options.precision, options.seed, options.pooling,
-        task.method or DEFAULT_METHOD, model=model, attends=task.attends,
-    )  # fmt: skip
-    if options.compile:
+    model = choose_model(config.network.model, task.model, reporter)
+    if config.compile:
         require_compiler(runtime.torch_device())
-    check_modalities(parse_modalities(options.modalities), {spec.source for spec in samples.modalities.values()})
-    plan = plan_training(samples, network, runtime.torch_device(), reporter)
+    check_modalities(parse_modalities(config.data.modalities), {spec.source for spec in samples.modalities.values()})
+    needs = Needs(task.method or DEFAULT_METHOD, task.attends, model)
+    plan = plan_training(samples, config, needs, runtime.torch_device(), reporter)
     augmentation = plan_augmentation(
-        options.augment,
-        options.augment_strength,
+        config.data.augment,
+        config.data.augment_strength,
         samples.modalities,
         plan.encoders,
         reporter,
         mixable=plan.network.ready_pooling is not None,
         texts=plan.network.attends,
     )
-    return TrainingRequest(samples, options, plan, augmentation, plan.assets() if assets is None else assets)
+    return TrainingRequest(samples, config, plan, augmentation, plan.assets() if assets is None else assets)

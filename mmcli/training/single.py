@@ -80,7 +80,7 @@ def fit_and_publish(
     )  # fmt: skip
     if not done:
         raise StoppedError(
-            f"stopped after epoch {len(run.history)} of {training.options.epochs}: the best so far (epoch "
+            f"stopped after epoch {len(run.history)} of {training.config.fit.epochs}: the best so far (epoch "
             f"{model.header['best_epoch']}) is in {writer.output}, marked stopped; the same command goes on "
             "from here"
         )

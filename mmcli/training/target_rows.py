@@ -11,8 +11,8 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UsageError
 from mmcli.reporting import Reporter
-from mmcli.store.artifact import EmptyTarget
 from mmcli.store.columns import Array
+from mmcli.store.labels import EmptyTarget
 from mmcli.store.samples import Samples
 from mmcli.tables.target_survey import TargetSurvey
 from mmcli.tasks.targets import TargetSource, odd_cells, told_counts, told_targets

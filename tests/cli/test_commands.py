@@ -63,12 +63,12 @@ def test_a_table_that_is_not_as_it_must_be(mmcli, table, change, arguments, code
 
 def test_names_that_do_not_exist(mmcli, chain, tmp_path):
     features = ("extract-features", chain / "samples", "-o", "features")
-    clear(mmcli(*features, "--use", "words=tfdif"), 1, "'tfdif'", "did you mean 'tfidf'")
-    clear(mmcli(*features, "--use", "wrods=tfidf"), 1, "'wrods'", "did you mean 'words'")
-    clear(mmcli(*features, "--use", "words=tfidf:ngram=1-2"), 1, "'ngram'", "did you mean 'ngrams'")
+    clear(mmcli(*features, "--use", "words=tfdif"), 2, "'tfdif'", "did you mean 'tfidf'")
+    clear(mmcli(*features, "--use", "wrods=tfidf"), 2, "'wrods'", "did you mean 'words'")
+    clear(mmcli(*features, "--use", "words=tfidf:ngram=1-2"), 2, "'ngram'", "did you mean 'ngrams'")
     clear(mmcli(*features, "--use", "words"), 2, "MODALITY=EXTRACTOR")
-    clear(mmcli("fuse", chain / "features", "-o", "fused", "--method", "gatd"), 1, "did you mean 'gated'")
-    clear(mmcli("train", chain / "fused", "-o", "model", "--task", "classify"), 1, "did you mean 'classification'")
+    clear(mmcli("fuse", chain / "features", "-o", "fused", "--method", "gatd"), 2, "did you mean 'gated'")
+    clear(mmcli("train", chain / "fused", "-o", "model", "--task", "classify"), 2, "did you mean 'classification'")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,7 +188,13 @@ def test_config_file_gives_defaults_that_flags_override(mmcli, table):
     assert header["seed"] == 7
     assert header["modalities"]["words"]["fields"][""]["bound"] == 2
     (table.parent / "options.yaml").write_text("txet: words\n")
-    clear(mmcli("preprocess", "table.csv", "-o", "s2", "--config", "options.yaml"), 1, "'txet'", "did you mean 'text'")
+    clear(
+        mmcli("preprocess", "table.csv", "-o", "s2", "--config", "options.yaml"),
+        2,
+        "options.yaml, line 1",
+        "'txet'",
+        "did you mean 'text'",
+    )
 
 
 def test_on_error_drop_leaves_the_sample_out_and_says_so(mmcli, table):

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import json
 
-import typer.main
-
-from mmcli.cli import app, compare, train
-from mmcli.cli.compare import command
-
-OWN = {"method", "seeds", "metric", "keep"}
+from mmcli.comparison.config import CompareConfig
+from mmcli.options import options_of
+from mmcli.training.config import TrainConfig
 
 
 def test_it_takes_the_options_of_train():
-    import inspect
-
-    of_train, own = (set(inspect.signature(each.command).parameters) for each in (train, compare))
-    of_folds = {"folds", "keep"}
-    assert own - (of_train - of_folds) == OWN - {"method"}
-    assert of_train - of_folds <= own
-    group = typer.main.get_command(app)
-    options = {parameter.name: parameter for parameter in group.commands["compare"].params}
-    assert options["method"].multiple
-    assert not {parameter.name: parameter for parameter in group.commands["train"].params}["method"].multiple
-    assert command.__doc__
+    of_train, own = options_of(TrainConfig), options_of(CompareConfig)
+    assert own.keys() - of_train.keys() == {"seeds", "metric"}
+    assert of_train.keys() - own.keys() == {"folds"}
+    assert own["method"].many
+    assert not of_train["method"].many
 
 
 def test_table_json_and_one_warning_for_what_failed(chain, mmcli):

@@ -80,7 +80,7 @@ def test_the_ledger_is_listed_filtered_and_counted(chain, mmcli):
     counted = mmcli("ledger", chain / "features", "--modality", "picture_hog", "--count", "--json").rows
     assert {(row["status"], row["inputs"]) for row in counted} == {("missing", 1), ("corrupt", 1)}
     wrong = mmcli("ledger", chain / "samples", "--modality", "wrods")
-    assert wrong.code == 1
+    assert wrong.code == 2
     assert "did you mean 'words'" in wrong.err
 
 

@@ -1,4 +1,4 @@
-"""predict of a retrieval model: an index, queries and labels, as a person types them."""
+"""index, search, and predict with labels, as a person types them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def folder(tmp_path_factory):
         ("preprocess", "table.csv", "-o", "samples", "--text", "words", "--image", "picture", "--image-size", "16"),
         ("extract-features", "samples", "-o", "features", "--use", "words=tfidf", "--use", "picture=color_histogram"),
         ("train", "features", "-o", "model", "--task", "retrieval", "--method", "cca:dim=8,regularization=0.3"),
-        ("predict", "model", "table.csv", "--index", "index"),
+        ("index", "model", "table.csv", "-o", "index"),
     ):
         result = run_mmcli(*arguments, cwd=made)
         assert result.code == 0, result.err
@@ -36,7 +36,7 @@ def refused(result, code, *words):
 
 
 def test_queries_find_rows_in_an_index(folder):
-    result = run_mmcli("predict", "model", "index", "--query", "rose brick", "--query", "sea", "--top", "3", cwd=folder)
+    result = run_mmcli("search", "model", "rose brick", "sea", "--in", "index", "--top", "3", cwd=folder)
     assert result.code == 0, result.err
     assert [(row["query"], row["rank"]) for row in result.rows] == [
         (query, rank) for query in ("rose brick", "sea") for rank in (1, 2, 3)
@@ -46,20 +46,36 @@ def test_queries_find_rows_in_an_index(folder):
 
 
 def test_lists_of_faiss_find_the_same_rows(folder):
-    made = run_mmcli("predict", "model", "table.csv", "--index", "lists", "--faiss", cwd=folder)
+    made = run_mmcli("index", "model", "table.csv", "-o", "lists", "--faiss", cwd=folder)
     assert made.code == 0, made.err
-    asked = ("--query", "rose brick", "--query", "sea", "--top", "3")
-    exact = run_mmcli("predict", "model", "index", *asked, cwd=folder)
-    found = run_mmcli("predict", "model", "lists", *asked, "--faiss", cwd=folder)
+    asked = ("rose brick", "sea", "--top", "3")
+    exact = run_mmcli("search", "model", *asked, "--in", "index", cwd=folder)
+    found = run_mmcli("search", "model", *asked, "--in", "lists", "--faiss", cwd=folder)
     assert found.code == 0, found.err
     assert found.rows == exact.rows
     assert run_mmcli("verify", "lists", cwd=folder).code == 0
-    refused(run_mmcli("predict", "model", "index", *asked, "--faiss", cwd=folder), 1, "made without it", "--index")
+    refused(
+        run_mmcli("search", "model", *asked, "--in", "index", "--faiss", cwd=folder),
+        1,
+        "made without it",
+        "mmcli index",
+    )
 
 
 def test_a_picture_finds_rows_of_a_table_into_a_file(folder):
-    arguments = ("--query-image", "images/1.png", "--search", "picture", "--top", "2", "-o", "near.csv")
-    result = run_mmcli("predict", "model", "table.csv", *arguments, cwd=folder)
+    arguments = (
+        "--query-image",
+        "images/1.png",
+        "--in",
+        "table.csv",
+        "--by",
+        "picture",
+        "--top",
+        "2",
+        "-o",
+        "near.csv",
+    )
+    result = run_mmcli("search", "model", *arguments, cwd=folder)
     assert result.code == 0, result.err
     with (folder / "near.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -72,7 +88,7 @@ def test_an_index_is_inspected_verified_and_passed_on(folder):
     shown = run_mmcli("inspect", "index", cwd=folder)
     assert "index, 60 rows" in shown.out
     assert run_mmcli("verify", "index", cwd=folder).code == 0
-    piped = run_mmcli("predict", "model", "-", "--index", "part", stdin=_rows(folder, "features", 5), cwd=folder)
+    piped = run_mmcli("index", "model", "-", "-o", "part", stdin=_rows(folder, "features", 5), cwd=folder)
     assert piped.code == 0, piped.err
     assert [row["id"] for row in piped.rows] == [f"s{number:03d}" for number in range(5)]
     refused(run_mmcli("train", "index", "-o", "m2", "--target", "label", cwd=folder), 1, "an artifact of index")
@@ -96,14 +112,15 @@ def test_labels_are_told_by_their_names(folder):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--query", "sea", "--labels", "a,b"), 2, ["--query and --labels exclude each other"]),
-        (("--query", "sea", "--index", "other"), 2, ["--index and --query exclude each other"]),
-        (("--faiss",), 2, ["--faiss: is for --index and for --query or --query-image"]),
-        (("--query", "sea", "--faiss"), 2, ["--faiss: features is no index"]),
-        (("--index", "other", "-o", "x.csv"), 2, ["--index and --output exclude each other"]),
-        (("--query-image", "images/4.png"), 1, ["images/4.png", "not an image"]),
-        (("--index", "features"), 1, ["holds another stage's artifact"]),
+        (("predict", "model", "features", "--query", "sea"), 2, ["mmcli search MODEL QUERY --in SOURCE"]),
+        (("predict", "model", "features", "--index=other"), 2, ["mmcli index MODEL SOURCE -o FOLDER"]),
+        (("search", "model", "--in", "features"), 2, ["no query"]),
+        (("search", "model", "sea"), 2, ["Missing option", "--in"]),
+        (("search", "model", "sea", "--in", "features", "--faiss"), 2, ["--faiss: features is no index"]),
+        (("search", "model", "--query-image", "images/4.png", "--in", "features"), 1, ["images/4.png", "not an image"]),
+        (("index", "model", "features", "-o", "features"), 1, ["holds another stage's artifact"]),
+        (("index", "model", "features"), 2, ["Missing option", "--output"]),
     ],
 )
 def test_what_cannot_be_done_is_one_line(folder, arguments, code, words):
-    refused(run_mmcli("predict", "model", "features", *arguments, cwd=folder), code, *words)
+    refused(run_mmcli(*arguments, cwd=folder), code, *words)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MmcliError, UsageError
-from mmcli.retrieval.index import build_index
-from mmcli.retrieval.search import search
 from mmcli.stages.extract_features import extract_features
+from mmcli.stages.index import index as build_index
 from mmcli.stages.preprocess import preprocess
+from mmcli.stages.search import search as find
 from mmcli.stages.train import train
 from mmcli.stages.verify import verify
 from mmcli.store.artifact import Artifact
@@ -57,6 +57,11 @@ def index(folder, tmp_path):
     """An index of few rows that a test may damage."""
     build_index(folder / "model", str(folder / "features"), tmp_path / "index", faiss=True, limit=300)
     return tmp_path / "index"
+
+
+def search(model, source, query=(), search=None, **options):
+    """Search in a source, as tests write it."""
+    return find(model, query, in_=source, by=search, **options)
 
 
 def answers(folder, source="index", **options):
@@ -194,10 +199,14 @@ def test_a_file_of_the_right_hash_that_is_not_the_lists_is_one_line(folder, inde
 
 
 def test_sources_without_lists_are_told_how_to_get_them(folder):
-    refused(lambda: answers(folder, "plain", query=["word1"], faiss=True), r"made without it.*--index .*plain --faiss")
+    refused(
+        lambda: answers(folder, "plain", query=["word1"], faiss=True), r"plain was made without it.*mmcli index --faiss"
+    )
     for source in ("features", "table.csv"):
         refused(
-            lambda source=source: answers(folder, source, query=["x"], faiss=True), "is no index.*--index", UsageError
+            lambda source=source: answers(folder, source, query=["x"], faiss=True),
+            "is no index.*mmcli index",
+            UsageError,
         )
 
 

@@ -10,17 +10,18 @@ import pytest
 
 from mmcli.chain.transforms.extract_features import ExtractTransform
 from mmcli.errors import MmcliError, UsageError
+from mmcli.inference.config import RowsConfig
 from mmcli.inference.inputs import open_inputs
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.prediction_file import write_predictions
-from mmcli.retrieval.index import build_index
-from mmcli.retrieval.search import search
 from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
+from mmcli.stages.index import index as build_index
 from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
+from mmcli.stages.search import search as find
 from mmcli.stages.train import train
 from mmcli.stages.verify import verify
 from mmcli.store.artifact import Artifact
@@ -89,6 +90,11 @@ def paired(tmp_path_factory):
     return folder
 
 
+def search(model, source, query=(), search=None, **options):
+    """Search in a source, as tests write it."""
+    return find(model, query, in_=source, by=search, **options)
+
+
 def answers(*arguments, **options):
     return [row for group in search(*arguments, **options) for row in group]
 
@@ -96,7 +102,7 @@ def answers(*arguments, **options):
 def embeddings(folder, source):
     """(N, M, D) by the model, straight from the rows."""
     model = TrainedModel(folder / "model")
-    parts = open_inputs(model, str(source), Runtime(), Heard())
+    parts = open_inputs(model, str(source), RowsConfig(), Runtime(), Heard())
     return np.concatenate([model.outputs(model.vectors(asked.batch.columns, Runtime()))[0] for asked in parts])
 
 
@@ -132,6 +138,34 @@ def test_rows_that_belong_together_find_each_other(paired):
         ranks.append(1 + int((scores > embedded[row, 0] @ embedded[row, 1]).sum()))
     assert found["metrics"]["left_to_right_recall@1"] == pytest.approx((np.array(ranks) == 1).mean())
     assert found["metrics"]["left_to_right_median_rank"] == np.median(ranks)
+
+
+def test_the_task_says_which_rows_belong_together_without_a_hand_in_the_splits(coloured, tmp_path):
+    preprocess(
+        str(coloured / "table.csv"), tmp_path / "samples", text=["caption"], image=["photo"], image_size=16,
+        fresh=True,
+    )  # fmt: skip
+    extract_features(str(tmp_path / "samples"), tmp_path / "features", use=["caption=tfidf", "photo=color_histogram"])
+    fuse([str(tmp_path / "features")], tmp_path / "fused", method="cca:dim=8,regularization=0.3")
+    train(str(tmp_path / "fused"), tmp_path / "model", task="retrieval:relevant=group")
+    train(str(tmp_path / "fused"), tmp_path / "alone", task="retrieval")
+    grouped = evaluate(coloured / "model", str(coloured / "table.csv")).metrics
+    named = evaluate(tmp_path / "model", str(coloured / "table.csv")).metrics
+    alone = evaluate(tmp_path / "alone", str(coloured / "table.csv")).metrics
+    assert named["metrics"] == grouped["metrics"]
+    assert named["intervals"] == grouped["intervals"]
+    assert alone["metrics"] != grouped["metrics"]
+    with pytest.raises(
+        UsageError, match=r"unknown column in --task retrieval:relevant=grup 'grup'; did you mean 'grou"
+    ):
+        train(str(tmp_path / "fused"), tmp_path / "none", task="retrieval:relevant=grup")
+
+
+@pytest.mark.parametrize("options", [{"epochs": 5}, {"lr": 0.1}, {"dropout": 0.1}, {"sampling": "over"}])
+def test_options_without_effect_are_refused(paired, tmp_path, options):
+    (name,) = options
+    with pytest.raises(UsageError, match=f"--{name}: --task retrieval fits no network"):
+        train(str(paired / "features"), tmp_path / "model", task="retrieval", **options)
 
 
 def test_raw_rows_and_every_artifact_of_the_chain_are_measured_alike(coloured):
@@ -288,7 +322,7 @@ def test_the_nearest_rows_are_those_of_a_sorted_product(coloured):
     model = TrainedModel(coloured / "model")
     embedded = embeddings(coloured, coloured / "features")
     asked = {"photo": coloured / "0.png", "caption": "a blue kite"}
-    from_rows = open_inputs(model, str(write_csv(coloured / "asked.csv", [asked])), Runtime(), Heard())
+    from_rows = open_inputs(model, str(write_csv(coloured / "asked.csv", [asked])), RowsConfig(), Runtime(), Heard())
     one = next(iter(from_rows))
     own = model.outputs(model.vectors(one.batch.columns, Runtime()))[0][0]
     for name, place, other in (("caption", 0, 1), ("photo", 1, 0)):
@@ -345,7 +379,7 @@ def test_rows_that_lack_what_is_searched_are_not_found(coloured):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"query": [""]}, "--query ''.*empty cell"),
+        ({"query": [""]}, "QUERY ''.*empty cell"),
         ({"query_image": ["nowhere.png"]}, "--query-image 'nowhere.png'.*file not found"),
         ({"query_image": [__file__]}, "--query-image .*not an image"),
         ({"query": ["red"], "search": "sound"}, "unknown modality 'sound'"),
@@ -372,9 +406,9 @@ def test_an_index_belongs_to_its_model(coloured, tmp_path):
 
 
 def test_other_models_have_no_index_and_no_queries(chain, tmp_path):
-    with pytest.raises(UsageError, match=r"--index: needs a model of train --task retrieval.*classification"):
+    with pytest.raises(UsageError, match=r"index: needs a model of train --task retrieval.*classification"):
         build_index(chain / "model", str(chain / "features"), tmp_path / "index")
-    with pytest.raises(UsageError, match="--query: needs a model of train --task retrieval"):
+    with pytest.raises(UsageError, match="search: needs a model of train --task retrieval"):
         answers(chain / "model", str(chain / "features"), query=["red"])
     with pytest.raises(UsageError, match="--labels: needs a model of train --task retrieval"):
         next(predict(chain / "model", str(chain / "features"), labels=["a,b"]))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MmcliError, TooManyBadError
-from mmcli.stages.check import check, refuse_too_many
+from mmcli.stages.check import check
 from mmcli.stages.preprocess import preprocess
 from mmcli.store.artifact import Artifact
 
@@ -15,7 +15,7 @@ def by_name(parts):
 
 
 def test_it_says_what_preprocess_then_finds(table, tmp_path):
-    report = check(str(table), sample=None, image_size=32)
+    report = check(str(table), all=True, image_size=32)
     preprocess(str(table), tmp_path / "out", image_size=32)
     artifact = Artifact(tmp_path / "out")
     assert report.rows == report.looked_at == len(artifact)
@@ -33,7 +33,7 @@ def test_it_says_what_preprocess_then_finds(table, tmp_path):
 
 
 def test_it_describes_columns_labels_and_sizes(table):
-    report = check(str(table), sample=None)
+    report = check(str(table), all=True)
     columns = by_name(report.columns)
     assert {name: column.used for name, column in columns.items()} == {
         "id": "id", "split": "split", "words": "text", "picture": "image", "size": "table", "label": "target",
@@ -49,7 +49,7 @@ def test_it_describes_columns_labels_and_sizes(table):
 
 
 def test_disk_needed_is_about_what_preprocess_writes(table, tmp_path):
-    report = check(str(table), sample=None)
+    report = check(str(table), all=True)
     preprocess(str(table), tmp_path / "out")
     written = sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert report.disk_bytes == pytest.approx(written, rel=0.1)
@@ -57,7 +57,7 @@ def test_disk_needed_is_about_what_preprocess_writes(table, tmp_path):
 
 
 def test_a_sample_stands_for_the_whole(table):
-    whole, part = check(str(table), sample=None), check(str(table), sample=20)
+    whole, part = check(str(table), all=True), check(str(table), sample=20)
     assert (part.rows, part.looked_at) == (whole.rows, 20)
     assert part.splits == whole.splits
     assert part.disk_bytes == pytest.approx(whole.disk_bytes, rel=0.2)
@@ -76,10 +76,8 @@ def test_a_table_that_preprocess_refuses_is_refused(table):
 
 
 def test_too_many_bad_inputs_are_an_exit_code_after_the_report(table, mmcli):
-    report = check(str(table), sample=None)
-    refuse_too_many(report, "2")
-    with pytest.raises(TooManyBadError, match="2 of"):
-        refuse_too_many(report, "1")
+    assert check(str(table), all=True, max_errors="2").failure is None
+    assert isinstance(check(str(table), all=True, max_errors="1").failure, TooManyBadError)
     result = mmcli("check", str(table), "--all", "--json", "--max-errors", "1")
     assert result.code == 3
     assert len(json.loads(result.out)["bad"]) == 2

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mmcli.errors import MmcliError
-from mmcli.stages.pipeline import read_pipeline, read_yaml
+from mmcli.stages.pipeline import read_pipeline
+from mmcli.yaml_file import read_yaml
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{number}: &a{number} [{', '.join([f'*a{number - 1}'] * 10)}]\n" for number in range(1, 12)
@@ -46,7 +47,7 @@ def test_it_is_one_line(tmp_path, content, said):
 
 def test_an_alias_stands_for_what_it_names(tmp_path):
     (tmp_path / "a.yaml").write_text("a: &a [1, 2]\nb: *a\nc: {<<: {d: *a}}\n")
-    assert read_yaml(tmp_path / "a.yaml") == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
+    assert read_yaml(tmp_path / "a.yaml").content == {"a": [1, 2], "b": [1, 2], "c": {"d": [1, 2]}}
 
 
 @pytest.mark.parametrize("name", ["1", "true", "2020-01-01", "1.5", "null"])

@@ -12,9 +12,10 @@ import pytest
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.sources import opening
 from mmcli.tables import intake as intake_module
-from mmcli.tables.intake import IntakeOptions, take_in
+from mmcli.tables.intake import take_in
 from mmcli.tables.kinds import infer_kinds
 from mmcli.tables.modality_flags import plan_modalities
+from tests.configs import intake_config
 
 
 class Listening:
@@ -48,7 +49,7 @@ def intake(tmp_path, listening):
         name = "a.csv" if isinstance(content, str) else "a.jsonl"
         text = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in content)
         (tmp_path / name).write_text(text, encoding="utf-8")
-        return take_in(str(tmp_path / name), IntakeOptions(**options), listening)
+        return take_in(str(tmp_path / name), intake_config(**options), listening)
 
     return call
 

@@ -22,8 +22,9 @@ from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
-from mmcli.tables.intake import IntakeOptions, take_in
+from mmcli.tables.intake import take_in
 from mmcli.tables.target_survey import TargetSurvey
+from tests.configs import intake_config
 from tests.conftest import write_csv
 from tests.heard import Heard
 
@@ -246,7 +247,7 @@ def test_strata_are_classes_however_they_are_written(tmp_path):
     names = ["3", "3.0", " 3", "cafe\u0301", "café", "café "]
     rows = [{"id": str(n), "x": n, "y": names[n % 6]} for n in range(120)]
     write_csv(tmp_path / "table.csv", rows)
-    options = IntakeOptions(target="y", stratify="y", split_ratio="0.5,0.25,0.25")
+    options = intake_config(target="y", stratify="y", split_ratio="0.5,0.25,0.25")
     found = list(take_in(str(tmp_path / "table.csv"), options, Heard()).rows)
     for of_class in (range(3), range(3, 6)):
         splits = [row["split"] for row in found if names.index(row["y"]) in of_class]
@@ -657,7 +658,7 @@ def test_a_target_of_several_may_be_na_in_one(tmp_path):
     )
     write_csv(tmp_path / "table.csv", rows)
     with pytest.raises(MmcliError, match="line 6: sample 's4' is in train and none of its targets"):
-        take_in(str(tmp_path / "table.csv"), IntakeOptions(target=["a", "b"]), Heard())
+        take_in(str(tmp_path / "table.csv"), intake_config(target=["a", "b"]), Heard())
     rows[4]["b"] = "u"
     model, _ = chain(tmp_path, rows, target=["a", "b"])
     header = Artifact(model).header

@@ -181,7 +181,7 @@ def test_folds_of_numbers_need_no_classes(place, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"folds": 1}, "--folds 1: expected 2 or more"),
+        ({"folds": 1}, "--folds 1: expected at least 2"),
         ({"folds": 28}, "--folds 28: there are 27 train rows, or groups of them, to deal out"),
         ({"keep": "here"}, "it is for the models of folds; say how many with --folds"),
     ],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mmcli.errors import UsageError
+from mmcli.options import option
 
 Quoting = Literal["auto", "minimal", "none"]
 DELIMITERS = ",;\t|^"
@@ -21,27 +22,35 @@ _NUMBER_OR_NOTHING = re.compile(r"\s*[-+\d.,eE%]*\s*")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)
 
 
+TABLE = "Table file"
+
+
 @dataclass(frozen=True)
 class TableText:
-    """What a person says of how a table's text is written.
-
-    Args:
-        encoding: A byte order mark is believed before it.
-        delimiter: Between cells, a character or its name; None is told by the header.
-        quoting: ``minimal``: a cell may stand in quotes; ``none``: a quote is a character like others; ``auto``: the
-            table tells.
-        sheet: Of a workbook; None is the first.
-        header: The names of the columns of a table without a header line, comma-separated in one text or several.
+    """What a person says of how a table is written.
 
     Raises:
         UsageError: The delimiter is no single character, or a name stands twice in the header.
     """
 
-    encoding: str = "utf-8"
-    delimiter: str | None = None
-    quoting: Quoting = "auto"
-    header: Sequence[str] = ()
-    sheet: str | None = None
+    encoding: str = option(
+        "utf-8", group=TABLE, rare=True,
+        help="Encoding of the text: utf-8, latin-1, cp1252 … A byte order mark in the file takes precedence.",
+    )  # fmt: skip
+    delimiter: str | None = option(
+        None, group=TABLE, rare=True, default_text="told from the header",
+        help="Delimiter between cells: a character, or tab, comma, semicolon, bar.",
+    )  # fmt: skip
+    quoting: Quoting = option(
+        "auto", group=TABLE, rare=True,
+        help="minimal: cells may be quoted; none: a quote is an ordinary character; auto: decided from the table.",
+    )  # fmt: skip
+    header: Sequence[str] = option(
+        (), group=TABLE, rare=True, help="Comma-separated column names, for a table without a header line."
+    )
+    sheet: str | None = option(
+        None, group=TABLE, rare=True, default_text="the first", help="Sheet of an Excel workbook."
+    )
 
     def __post_init__(self) -> None:
         character = self.character
@@ -67,8 +76,8 @@ class TableText:
         if self.sheet is not None and not workbook:
             raise UsageError(f"--sheet {self.sheet}: {name} is no workbook; leave it out")
         said = [
-            option
-            for option, given in (
+            flag
+            for flag, given in (
                 ("--delimiter", self.delimiter is not None), ("--quoting", self.quoting != "auto"),
                 ("--header", bool(self.header)),
             )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmcli.console.records import show_artifact, show_differences, show_ledger
 from mmcli.stages.inspect import inspect
-from mmcli.stages.ledger import read_ledger
+from mmcli.stages.ledger import ledger as read_ledger
 from mmcli.stages.verify import verify
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
 from mmcli.store.header import header_digest

@@ -16,8 +16,9 @@ from mmcli.modalities.table.read import Preprocessor as Table
 from mmcli.modalities.text.read import Preprocessor as Text
 from mmcli.reporting import Silent
 from mmcli.store.sources.opening import open_table
-from mmcli.tables.intake import IntakeOptions, take_in
+from mmcli.tables.intake import take_in
 from mmcli.tables.kinds import infer_kinds
+from tests.configs import intake_config
 from tests.fuzz.guard import Case, Reader, refused
 from tests.fuzz.mutation import damaged_bytes, damaged_lines, damaged_value, dumped
 
@@ -54,8 +55,8 @@ def make(folder: Path) -> Reader:
         with refused():
             list(open_table("-", case.content.splitlines(keepends=True)).rows)
         with refused():
-            take_in(str(path), IntakeOptions(split_ratio="0.8,0.1,0.1", stratify="label", group_by="colour"), Silent())
-        taken = take_in(str(path), IntakeOptions(), Silent())
+            take_in(str(path), intake_config(split_ratio="0.8,0.1,0.1", stratify="label", group_by="colour"), Silent())
+        taken = take_in(str(path), intake_config(), Silent())
         rows = list(taken.rows)
         infer_kinds(rows, set())
         for row in rows:

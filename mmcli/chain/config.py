@@ -1,0 +1,48 @@
+"""The options of extract-features and fuse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mmcli.models import DEFAULT_POOLING, Pooling
+from mmcli.options import option
+
+_FEATURES, _ROWS, _MACHINE = "Features", "Rows", "Machine"
+
+
+@dataclass(frozen=True)
+class ExtractConfig:
+    """What extract-features can be told."""
+
+    use: Sequence[str] = option(
+        (), group=_FEATURES,
+        help="MODALITY=EXTRACTOR:key=value,… Repeatable, also for one modality; none leaves the modality out. "
+        "mmcli list extractors shows the names.",
+    )  # fmt: skip
+    dtype: Literal["float32", "float16"] = option("float32", group=_FEATURES, help="Number format of stored features.")
+    limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
+    seed: int = option(0, group=_ROWS, help="Seed of every random choice.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
+        "auto", group=_MACHINE, help="Precision of frozen networks."
+    )
+    batch_size: int | None = option(None, least=1, default_text="32", group=_MACHINE, help="Rows per batch.")
+    compile: bool = option(
+        False, group=_MACHINE, rare=True,
+        help="Compile networks first, which takes about a minute and pays off for many rows. Needs a C++ compiler on "
+        "CPUs.",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FuseConfig:
+    """What fuse can be told."""
+
+    method: str = option("concat", group=_FEATURES, help="Fusion method. mmcli list fusion shows the names.")
+    pooling: Pooling = option(
+        DEFAULT_POOLING, group=_FEATURES,
+        help="How sequences and feature maps become vectors, for methods that need them; train learns attention.",
+    )  # fmt: skip
+    limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
+    seed: int = option(0, group=_ROWS, help="Seed of every random choice.")

@@ -1,0 +1,97 @@
+"""What prints the result of each command, by the name that the catalogue has for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mmcli.console import Console, json_line, print_lines, records, results
+from mmcli.console import check as check_view
+from mmcli.console import comparison as comparison_view
+from mmcli.context import Shell
+from mmcli.inference.prediction_file import Written
+from mmcli.stages.cards import Card
+from mmcli.stages.config import LedgerConfig
+from mmcli.stages.pipeline import Done
+
+
+def show_stage(result: Any, config: Any, shell: Shell) -> None:
+    """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
+    results.show_stage(result, shell.json)
+
+
+def show_model(result: Any, config: Any, shell: Shell) -> None:
+    """Print what train made."""
+    results.show_model(result, shell.json)
+
+
+def show_report(result: Any, config: Any, shell: Shell) -> None:
+    """Print what evaluate found."""
+    results.show_report(result, shell.json)
+
+
+def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shell) -> None:
+    """Print answers as they come, or say into which file they were written."""
+    if isinstance(result, Written):
+        Console(shell.quiet).note(f"{result.predictions} predictions in {result.output}")
+        return
+    for rows in result:
+        print_lines(rows)
+
+
+def show_comparison(result: Any, config: Any, shell: Shell) -> None:
+    """Print what compare found."""
+    comparison_view.show_comparison(result, shell.json)
+
+
+def show_check(result: Any, config: Any, shell: Shell) -> None:
+    """Print what check found."""
+    check_view.show_check(result, shell.json)
+
+
+def show_list(result: Any, config: Any, shell: Shell) -> None:
+    """Print registered names, or the cards of encoders."""
+    if result and isinstance(result[0], Card):
+        records.show_cards(result, shell.json)
+    else:
+        records.show_names(result, shell.json)
+
+
+def show_schema(result: Any, config: Any, shell: Shell) -> None:
+    """Print a JSON Schema."""
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def show_artifact(result: Any, config: Any, shell: Shell) -> None:
+    """Print what an artifact holds."""
+    records.show_artifact(result, shell.json)
+
+
+def show_ledger(result: Any, config: LedgerConfig, shell: Shell) -> None:
+    """Print entries of a ledger, or how many there are of each reason."""
+    records.show_ledger(result, config.count, shell.json)
+
+
+def show_differences(result: Any, config: Any, shell: Shell) -> None:
+    """Print what verify found."""
+    records.show_differences(result, shell.json)
+
+
+def show_leftovers(result: Any, config: Any, shell: Shell) -> None:
+    """Print what clean found."""
+    records.show_leftovers(result.found, result.removed, shell.json)
+
+
+def show_run(result: Iterator[Done], config: Any, shell: Shell) -> None:
+    """Print what each stage of a pipeline returned, as it is done."""
+    for done in result:
+        if shell.quiet and not shell.json:
+            continue
+        if isinstance(done.result, Written):
+            told = f"{done.result.predictions} predictions in {done.result.output}"
+            print(json_line(done.result.to_json()) if shell.json else told)
+        elif done.spec.show == "show_stage":
+            results.show_summary(done.result, shell.json)
+        else:
+            globals()[done.spec.show](done.result, done.config, shell)

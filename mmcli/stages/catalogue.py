@@ -1,0 +1,414 @@
+"""Every command as data: the command line, pipelines, records and documentation read this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from mmcli.chain.config import ExtractConfig, FuseConfig
+from mmcli.comparison.config import CompareConfig
+from mmcli.inference.config import EvaluateConfig, PredictConfig
+from mmcli.retrieval.config import IndexConfig, SearchConfig
+from mmcli.stages.config import (
+    CleanConfig,
+    InspectConfig,
+    LedgerConfig,
+    ListConfig,
+    RunConfig,
+    SchemaConfig,
+    VerifyConfig,
+)
+from mmcli.tables.config import CheckConfig, PreprocessConfig
+from mmcli.training.config import TrainConfig
+
+STAGES, AROUND, RETRIEVAL, RESULTS = "Stages", "Before and around them", "Retrieval", "Results"
+GROUPS = (STAGES, AROUND, RETRIEVAL, RESULTS)
+TABLE = "table"
+"""What preprocess reads; everything else that is read is what a stage writes."""
+_MACHINE = ("jobs", "device", "deterministic")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What a command takes by its place.
+
+    Args:
+        name: Of it.
+        help: One sentence, for people.
+        many: Whether there may be several.
+        default: Where it may be left out, what it is then.
+        choices: The words it can be, where these are listed.
+        is_path: Whether it is a path.
+    """
+
+    name: str
+    help: str
+    many: bool = False
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    is_path: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether it may not be left out."""
+        return self.default is None and not (self.many and self.name == "queries")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a command writes: ``--output``."""
+
+    help: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A command.
+
+    Args:
+        name: What a person types.
+        summary: One line, for the list of commands.
+        details: What its help says below that.
+        config: Its options.
+        function: ``module:name`` of what does it, called with the arguments, the output, a config and a context.
+        show: The name in ``mmcli.console.shows`` of what prints its result.
+        arguments: By their places.
+        output: Where it writes, if anywhere.
+        context: The options of a context that mean something to it.
+        shell: The options of a shell that do.
+        group: Under which the list of commands has it.
+        examples: Lines to copy.
+        reads: In a pipeline, the stages whose output it takes, the likeliest first.
+        writes: In a pipeline, the name of what it writes; None is no stage of one.
+        moved: Options that another command has now, with what to type instead.
+    """
+
+    name: str
+    summary: str
+    config: type[Any]
+    function: str
+    show: str
+    arguments: tuple[Argument, ...]
+    group: str
+    details: str = ""
+    output: Output | None = None
+    context: tuple[str, ...] = ()
+    shell: tuple[str, ...] = ("config", "json", "quiet", "debug")
+    examples: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: str | None = None
+    moved: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """Import what does it."""
+        module, _, name = self.function.partition(":")
+        return getattr(import_module(module), name)
+
+
+_ARTIFACT_OUTPUT = Output("Folder for the artifact.")
+_MODEL = Argument("model", "Model folder, written by train.", is_path=True)
+_ROWS = "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact of the model's chain, or - for standard input."
+_FEATURES = ("fuse", "extract-features", "preprocess")
+_FOLDER = Argument("artifact", "Artifact folder.", is_path=True)
+_LOOKS = ("json", "debug")
+
+_ALL = (
+    StageSpec(
+        "preprocess",
+        "Read a table and its files; validate, split, decode and tokenize them.",
+        PreprocessConfig,
+        "mmcli.stages.preprocess:preprocess",
+        "show_stage",
+        (Argument("source", "Table, folder class/file, or - for rows on standard input."),),
+        STAGES,
+        "If no column is named, kinds are inferred. Every input ends as ok, missing, corrupt or skipped, with the "
+        "reason in the ledger. Run again, and only what changed is redone.",
+        _ARTIFACT_OUTPUT,
+        ("jobs", "fresh"),
+        examples=(
+            "mmcli preprocess animals.csv -o work/samples",
+            "mmcli preprocess animals.csv -o work/samples --text name --image photo --target species",
+            "mmcli preprocess new.csv -o work/new --like work/model",
+        ),
+        reads=(TABLE,),
+        writes="samples",
+    ),
+    StageSpec(
+        "extract-features",
+        "Compute features of preprocessed samples with frozen extractors.",
+        ExtractConfig,
+        "mmcli.stages.extract_features:extract_features",
+        "show_stage",
+        (Argument("source", "Artifact of preprocess, or - for rows on standard input."),),
+        STAGES,
+        "A modality that no --use names gets the default extractor of its kind, which needs no weights. Extractors "
+        "that learn, such as TF-IDF, learn from the train rows.",
+        _ARTIFACT_OUTPUT,
+        (*_MACHINE, "fresh"),
+        examples=(
+            "mmcli extract-features work/samples -o work/features",
+            "mmcli extract-features work/samples -o work/features --use name=tfidf:ngrams=1-2 --use photo=resnet18",
+        ),
+        reads=("preprocess",),
+        writes="features",
+    ),
+    StageSpec(
+        "fuse",
+        "Scale and align the features of all modalities, and choose how they are fused.",
+        FuseConfig,
+        "mmcli.stages.fuse:fuse",
+        "show_stage",
+        (Argument("sources", "Feature artifacts, joined by id, or - for rows on standard input.", many=True),),
+        STAGES,
+        "Scales are learned from the train rows. A static method also writes the tensor fused; a learned one becomes "
+        "the first layer of the network that train makes; a late one combines the predictions of one model per "
+        "modality. Every method respects which modalities a sample has.",
+        _ARTIFACT_OUTPUT,
+        ("jobs", "fresh"),
+        examples=(
+            "mmcli fuse work/features -o work/fused --method gated",
+            "mmcli fuse work/photos work/texts -o work/fused",
+        ),
+        reads=("extract-features",),
+        writes="fused",
+    ),
+    StageSpec(
+        "train",
+        "Train a model on features, or end to end on preprocessed samples.",
+        TrainConfig,
+        "mmcli.stages.train:train",
+        "show_model",
+        (
+            Argument(
+                "sources",
+                "Artifact of preprocess, extract-features or fuse, or - for standard input; several are joined by id.",
+                many=True,
+            ),
+        ),
+        STAGES,
+        "The epoch that is best on val is kept; test is never used. Ctrl-C keeps the best epoch so far, and the same "
+        "command continues from there.",
+        Output("Folder for the model."),
+        ("device", "deterministic", "fresh"),
+        examples=(
+            "mmcli train work/features -o work/model --method gated",
+            "mmcli train work/samples -o work/model --encoder photo=resnet18 --epochs 20",
+            "mmcli train work/features -o work/model --model sklearn:logistic_regression --folds 5",
+        ),
+        reads=_FEATURES,
+        writes="model",
+    ),
+    StageSpec(
+        "evaluate",
+        "Measure a model on rows with known targets.",
+        EvaluateConfig,
+        "mmcli.stages.evaluate:evaluate",
+        "show_report",
+        (_MODEL, Argument("sources", f"{_ROWS} Several artifacts are joined by id.", many=True)),
+        STAGES,
+        "Metrics come with confidence intervals, beside baselines, and for every subset of the modalities.",
+        Output("Folder for metrics.json and predictions.jsonl.", required=False),
+        (*_MACHINE, "fresh"),
+        examples=(
+            "mmcli evaluate work/model work/features -o work/report",
+            "mmcli evaluate work/model new.csv --split all",
+        ),
+        reads=_FEATURES,
+        writes="report",
+    ),
+    StageSpec(
+        "predict",
+        "Predict new rows with a model.",
+        PredictConfig,
+        "mmcli.stages.predict:predict",
+        "show_answers",
+        (_MODEL, Argument("source", _ROWS)),
+        STAGES,
+        "Each prediction has the row's id, the label, labels or value, probabilities, the modalities used, and why "
+        "others were not. Order is that of the input. JSON lines on standard input are answered one by one, as they "
+        "arrive.",
+        Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
+        _MACHINE,
+        ("config", "quiet", "debug"),
+        (
+            "mmcli predict work/model new.csv -o predictions.csv",
+            """echo '{"name": "ram", "photo": "ram.png"}' | mmcli predict work/model -""",
+        ),
+        _FEATURES,
+        "predictions.jsonl",
+        {
+            "--index": "mmcli index MODEL SOURCE -o FOLDER",
+            "--faiss": "mmcli index MODEL SOURCE -o FOLDER --faiss",
+            "--query": "mmcli search MODEL QUERY --in SOURCE",
+            "--query-image": "mmcli search MODEL --query-image FILE --in SOURCE",
+            "--search": "mmcli search MODEL QUERY --in SOURCE --by MODALITY",
+            "--top": "mmcli search MODEL QUERY --in SOURCE --top N",
+        },
+    ),
+    StageSpec(
+        "run",
+        "Run the stages of a pipeline file, reusing what is up to date.",
+        RunConfig,
+        "mmcli.stages.pipeline:run",
+        "show_run",
+        (Argument("pipeline", "YAML file with a source, an output folder and stages.", is_path=True),),
+        AROUND,
+        "The options of a stage are those of its command. mmcli schema prints a JSON Schema of the file for editors.",
+        Output("Folder for all artifacts; by default the output of the file.", required=False),
+        ("jobs", "fresh"),
+        ("json", "quiet", "debug"),
+        examples=("mmcli run pipeline.yaml", "mmcli run pipeline.yaml -o elsewhere"),
+    ),
+    StageSpec(
+        "compare",
+        "Train many fusion methods with several seeds and rank them.",
+        CompareConfig,
+        "mmcli.stages.compare:compare",
+        "show_comparison",
+        (
+            Argument(
+                "sources",
+                "Artifact of preprocess or extract-features, or - for standard input; several are joined by id.",
+                many=True,
+            ),
+        ),
+        AROUND,
+        "Every method is measured on val against the best single modality; test is never used. A table, a figure and "
+        "every run's predictions are written. Finished runs are not repeated: after Ctrl-C, or with one more --method, "
+        "the same command does the rest. Takes the options of train.",
+        Output("Folder for the comparison."),
+        ("device", "deterministic", "fresh"),
+        examples=(
+            "mmcli compare work/features -o work/comparison",
+            "mmcli compare work/features -o work/comparison --method concat --method gated --seeds 10",
+        ),
+        reads=("extract-features", "preprocess"),
+        writes="comparison",
+    ),
+    StageSpec(
+        "check",
+        "Check a table before a long job: columns, files, disk and time needed.",
+        CheckConfig,
+        "mmcli.stages.check:check",
+        "show_check",
+        (Argument("source", "Table, folder class/file, or - for rows on standard input."),),
+        AROUND,
+        "Takes the options of preprocess. The whole table is read, a sample of its files is decoded, and nothing is "
+        "written. Exit code 3 if more inputs are bad than --max-errors allows.",
+        None,
+        ("jobs",),
+        examples=("mmcli check animals.csv", "mmcli check animals.csv --image photo --target species --all"),
+    ),
+    StageSpec(
+        "list",
+        "List names: extractors, fusion methods, encoders, models, tasks.",
+        ListConfig,
+        "mmcli.stages.names:list_names",
+        "show_list",
+        (
+            Argument(
+                "what",
+                "Which names to list.",
+                default="all",
+                choices=("extractors", "fusion", "encoders", "models", "tasks", "all"),
+            ),
+        ),
+        AROUND,
+        shell=_LOOKS,
+        examples=("mmcli list fusion", "mmcli list encoders --verbose"),
+    ),
+    StageSpec(
+        "schema",
+        "Print a JSON Schema of pipeline files, for editors.",
+        SchemaConfig,
+        "mmcli.stages.schema:schema",
+        "show_schema",
+        (),
+        AROUND,
+        shell=("debug",),
+        examples=("mmcli schema > pipeline.schema.json",),
+    ),
+    StageSpec(
+        "index",
+        "Embed rows with a retrieval model, for search.",
+        IndexConfig,
+        "mmcli.stages.index:index",
+        "show_stage",
+        (_MODEL, Argument("source", _ROWS)),
+        RETRIEVAL,
+        "",
+        Output("Folder for the index."),
+        (*_MACHINE, "fresh"),
+        examples=("mmcli index work/model photos.csv -o work/index",),
+        reads=_FEATURES,
+        writes="index",
+    ),
+    StageSpec(
+        "search",
+        "Find the rows nearest to a text or an image.",
+        SearchConfig,
+        "mmcli.stages.search:search",
+        "show_answers",
+        (_MODEL, Argument("queries", "Text, or MODALITY=VALUE.", many=True)),
+        RETRIEVAL,
+        "Prints one JSON line per row found, nearest first.",
+        Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
+        _MACHINE,
+        ("config", "quiet", "debug"),
+        examples=(
+            "mmcli search work/model 'a dog on a beach' --in work/index",
+            "mmcli search work/model --query-image dog.jpg --in captions.csv --top 3",
+        ),
+    ),
+    StageSpec(
+        "inspect",
+        "Show what an artifact holds and how it was made.",
+        InspectConfig,
+        "mmcli.stages.inspect:inspect",
+        "show_artifact",
+        (_FOLDER,),
+        RESULTS,
+        shell=_LOOKS,
+        examples=("mmcli inspect work/features",),
+    ),
+    StageSpec(
+        "ledger",
+        "List the inputs that are not ok, with the reasons.",
+        LedgerConfig,
+        "mmcli.stages.ledger:ledger",
+        "show_ledger",
+        (_FOLDER,),
+        RESULTS,
+        shell=_LOOKS,
+        examples=("mmcli ledger work/samples --count", "mmcli ledger work/samples --status corrupt --json"),
+    ),
+    StageSpec(
+        "verify",
+        "Recompute the hashes of an artifact and its chain.",
+        VerifyConfig,
+        "mmcli.stages.verify:verify",
+        "show_differences",
+        (_FOLDER,),
+        RESULTS,
+        "Prints what has changed. Exit code 4 if anything has.",
+        shell=("json", "quiet", "debug"),
+        examples=("mmcli verify work/model", "mmcli verify work/samples --media"),
+    ),
+    StageSpec(
+        "clean",
+        "List, and with --yes remove, what interrupted runs left behind.",
+        CleanConfig,
+        "mmcli.stages.clean:clean",
+        "show_leftovers",
+        (Argument("folder", "Folder to search, at any depth.", default=".", is_path=True),),
+        RESULTS,
+        "A run that is started again uses what was left behind; after cleaning it starts from the beginning. What is "
+        "being written now is kept.",
+        shell=_LOOKS,
+        examples=("mmcli clean", "mmcli clean work --yes"),
+    ),
+)
+CATALOGUE: Mapping[str, StageSpec] = {spec.name: spec for spec in _ALL}

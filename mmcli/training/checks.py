@@ -1,0 +1,60 @@
+"""Which options of train name something that does not exist, and which do not go together."""
+
+from __future__ import annotations
+
+from mmcli.errors import UsageError
+from mmcli.networks.estimator_choice import choose_model, refuse_losses_of_networks, refuse_options_of_networks
+from mmcli.options import options_of, values_of
+from mmcli.registry import FUSIONS, TASKS, Spec, parse_spec
+from mmcli.reporting import Silent
+from mmcli.training.asked_task import parse_tasks
+from mmcli.training.config import FitConfig, TrainConfig
+
+_OF_NETWORKS = (
+    *options_of(FitConfig), "projection", "hidden", "dropout", "modality_dropout", "augment", "augment_strength",
+    "compile",
+)  # fmt: skip
+
+
+def check_options(config: TrainConfig) -> None:
+    """Refuse what needs no samples to be known wrong.
+
+    Raises:
+        UsageError: There is no such method or task, training does not compute in this precision, or an option says how
+            a network is trained where none is.
+    """
+    if config.network.method is not None:
+        FUSIONS.summary(parse_spec(config.network.method).name)
+    tasks = parse_tasks(config.task.task, config.task.target)
+    if config.task.target or not tasks.of_target:  # else it takes the samples to know where a target's name ends
+        tasks.check_names()
+    _refuse_fitting(tasks.task, config)
+    if config.precision == "float16":
+        raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
+    model = _estimator(config)
+    refuse_options_of_networks(model, _OF_NETWORKS, values_of(config), values_of(TrainConfig()))
+    refuse_losses_of_networks(model, tasks.task)
+
+
+def _refuse_fitting(task: Spec, config: TrainConfig) -> None:
+    """Refuse options that say how a network is fitted, for a task that fits none.
+
+    Raises:
+        UsageError: There is one.
+    """
+    if task.name not in TASKS.names() or TASKS.constant(task.name, "link") != "embedding":
+        return
+    given, defaults = values_of(config), values_of(TrainConfig())
+    for name in (*_OF_NETWORKS, "class_weights", "sampling"):
+        if given[name] != defaults[name]:
+            flag = options_of(TrainConfig)[name].flag
+            raise UsageError(f"{flag}: --task {task} fits no network, so it has no effect; leave it out")
+
+
+def can_take(config: TrainConfig, method: str) -> bool:
+    """Return whether a fusion method can stand before the model."""
+    return _estimator(config) is None or FUSIONS.constant(method, "kind") == "static"
+
+
+def _estimator(config: TrainConfig) -> str | None:
+    return choose_model(config.network.model, parse_tasks(config.task.task, config.task.target).model, Silent())
