@@ -241,4 +241,4 @@ EXTRACTORS = {
 _ORIGINS = ("scratch", "torchvision", "torchaudio", "hub")
 ENCODERS = Registry("encoder", *(f"mmcli.encoders.{origin}" for origin in _ORIGINS))
 FUSIONS = Registry("fusion method", *(f"mmcli.fusion.{family}" for family in ("static", "learnt", "late")))
-TASKS = Registry("task", "mmcli.tasks", apart=frozenset({"targets"}))
+TASKS = Registry("task", "mmcli.tasks", apart=frozenset({"abilities", "targets"}))

@@ -129,7 +129,41 @@ class TestFloors:
                 assert not packages & {"typer", "argparse"}, place(path)
 
 
+FOREIGN = {
+    "mmcli/cli/__init__.py": "Typer's errors",
+    "mmcli/encoders/hub/_hf.py": "transformers",
+    "mmcli/encoders/hub/_hf_image.py": "transformers",
+    "mmcli/encoders/hub/_hf_text.py": "transformers",
+    "mmcli/encoders/hub/timm.py": "timm",
+    "mmcli/modalities/video/_decode.py": "PyAV",
+    "mmcli/models/estimator_head.py": "scikit-learn, os",
+    "mmcli/models/packing.py": "torch.ops",
+    "mmcli/models/soundness.py": "scikit-learn",
+    "mmcli/registry.py": "syntax trees",
+    "mmcli/retrieval/zero_shot.py": "its own, before it is made",
+    "mmcli/runtime.py": "os",
+    "mmcli/stages/cards.py": "classes of encoders, which say what they publish",
+    "mmcli/store/publish.py": "the C library",
+    "mmcli/store/sources/arrow_rows.py": "pyarrow",
+    "mmcli/yaml_file.py": "YAML's nodes",
+}
+"""Files that look attributes up by a literal name, and of what: of objects that others make."""
+
+
 class TestForbidden:
+    def test_what_a_thing_can_do_is_a_type_and_no_name(self):
+        """``getattr`` and ``hasattr`` with a literal name ask only what foreign objects have."""
+        found = {
+            place(path)
+            for path in FILES
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("getattr", "hasattr")
+            and isinstance(node.args[1], ast.Constant)
+        }
+        assert found == set(FOREIGN)
+
     def test_rich_is_for_the_console_alone(self):
         users = {place(path) for path in FILES if any(name.split(".")[0] == "rich" for name, _ in imports_of(path))}
         assert {user.rpartition("/")[0] for user in users} == {"mmcli/console"}

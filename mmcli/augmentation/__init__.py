@@ -32,15 +32,15 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def default_names(kind: str, encoder: object | None = None) -> tuple[str, ...]:
+def default_names(kind: str, masks: bool = True) -> tuple[str, ...]:
     """Return the augmentations that harm no kind of data, in their order.
 
     Args:
         kind: Of the inputs.
-        encoder: What the inputs are for; masks of the spectrogram are left out where it makes none.
+        masks: Whether what the inputs are for makes a spectrogram, of which parts can be masked.
     """
     names = _DEFAULTS.get(kind, ())
-    return tuple(name for name in names if name != SPEC_AUGMENT or encoder is None or hasattr(encoder, SPEC_AUGMENT))
+    return tuple(name for name in names if name != SPEC_AUGMENT or masks)
 
 
 def check_names(kind: str, names: Sequence[str], strength: float) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mmcli.augmentation import AUGMENTATIONS, MIXUP, SPEC_AUGMENT, audio, check_names, feature, image, text, video
 from mmcli.errors import MmcliError
+from mmcli.models.abilities import MasksSpectrogram
 
 Inputs = tuple[Tensor, ...]
 _OPERATIONS: Mapping[str, Mapping[str, Callable[[Inputs, float], Inputs]]] = {
@@ -52,12 +53,12 @@ class Augmenter:
         """
         if SPEC_AUGMENT not in self.names:
             return
-        if not hasattr(encoder, SPEC_AUGMENT):
+        if not isinstance(encoder, MasksSpectrogram):
             raise MmcliError(
                 f"augmentation {SPEC_AUGMENT!r} needs an encoder that makes a spectrogram, such as audio_cnn or "
                 f"audio_lstm, not {type(encoder).__name__}"
             )
-        encoder.spec_augment = self.strength  # type: ignore[assignment]
+        encoder.spec_augment = self.strength
 
     def __call__(self, inputs: Inputs) -> Inputs:
         """Return inputs of the same shapes and types; lengths, and what lies behind a row's end, stay."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mmcli.chain.frozen import FrozenEncoder
 from mmcli.errors import MmcliError, UsageError, unknown_name
-from mmcli.modalities import Extractor, ReadsText
+from mmcli.modalities import Extractor, ReadsText, Wraps
 from mmcli.modalities.video.frames import Frames, as_images
+from mmcli.models.abilities import TellsLoading
 from mmcli.registry import ENCODERS, EXTRACTORS, Registry, Spec, options_of, parse_spec
 from mmcli.store.columns import ModalitySpec
 
@@ -93,7 +94,7 @@ def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extrac
 
 def runs_network(extractor: Extractor) -> bool:
     """Tell whether an extractor, or the one it puts to work, is a network."""
-    return isinstance(getattr(extractor, "inner", extractor), FrozenEncoder)
+    return isinstance(inner_of(extractor), FrozenEncoder)
 
 
 def default_extractors(inputs: ModalitySpec) -> list[Spec]:
@@ -115,14 +116,20 @@ def passed_over(inputs: ModalitySpec, extractor: Extractor) -> list[str]:
 
 def is_untrained(extractor: Extractor) -> bool:
     """Tell whether an extractor is a network that only ``train`` would teach anything."""
-    inner = getattr(extractor, "inner", extractor)
+    inner = inner_of(extractor)
     return isinstance(inner, FrozenEncoder) and not ENCODERS.constant(inner.spec.name, "origin", "")
 
 
 def tell_loading(extractor: Extractor) -> str:
     """Return what a network says of how its weights were fitted to it; "" where there is nothing to say."""
-    inner = getattr(extractor, "inner", extractor)
-    return str(getattr(inner.network, "loaded", "")) if isinstance(inner, FrozenEncoder) else ""
+    inner = inner_of(extractor)
+    network = inner.network if isinstance(inner, FrozenEncoder) else None
+    return network.loaded if isinstance(network, TellsLoading) else ""
+
+
+def inner_of(extractor: Extractor) -> Extractor:
+    """Return the extractor that another puts to work, or itself."""
+    return extractor.inner if isinstance(extractor, Wraps) else extractor
 
 
 def name_of(spec: Spec) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mmcli.chain.compiling import compile_network
 from mmcli.chain.encoding import encode_rows
+from mmcli.models.abilities import Folds, Packs
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.runtime import Runtime
 from mmcli.store.columns import Column, FieldSpec, ModalitySpec, Tensor, assemble
@@ -94,13 +95,13 @@ class FrozenEncoder:
         key = (device, runtime.precision, runtime.compiled)
         if self._placed is None or self._placed[0] != key:
             copy: Any = deepcopy(self.network)
-            if hasattr(copy, "fold"):
+            if isinstance(copy, Folds):
                 copy.fold()
             precision: torch.dtype = getattr(torch, runtime.precision)
             placed = _channels_last(copy.to(device=device, dtype=precision))
             if runtime.compiled:
                 compile_network(placed)
-            elif device == "cpu" and hasattr(placed, "pack"):
+            elif device == "cpu" and isinstance(placed, Packs):
                 placed.pack(runtime.batch_size)
             self._placed = key, placed
         return self._placed[1]

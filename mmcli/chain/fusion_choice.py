@@ -9,6 +9,7 @@ import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.models import DEFAULT_POOLING, POOLINGS
+from mmcli.models.abilities import Embeds
 from mmcli.registry import FUSIONS, Spec
 from mmcli.store.state import State
 
@@ -61,7 +62,7 @@ def require_shared_space(method: Spec) -> None:
 
 
 def _embeds(name: str) -> bool:
-    return bool(FUSIONS.constant(name, "fitted", False)) and hasattr(FUSIONS.load(name), "embed")
+    return bool(FUSIONS.constant(name, "fitted", False)) and issubclass(FUSIONS.load(name), Embeds)
 
 
 def load_fitted(fusion: nn.Module, learnt: State) -> None:

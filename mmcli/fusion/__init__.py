@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -37,8 +37,6 @@ class Fusion(Protocol):
     A late method with parameters has ``penalty()``, what is added to the sum of the rows' losses when they are learnt,
     and ``least_dropped``, the least chance at which a modality of a row is then taken for absent in half of the loss.
 
-    Methods that weigh whole modalities also have ``modality_weights(features, present)``, which returns
-    (B, M), a column for each modality in sorted order, zero where it is absent.
     """
 
     kind: ClassVar[Literal["static", "learnt", "late"]]
@@ -47,3 +45,11 @@ class Fusion(Protocol):
 
     def __call__(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, out_dim) from ``features``, (B, D) each, and ``present``, (B,) bool each."""
+
+
+@runtime_checkable
+class WeighsModalities(Protocol):
+    """A method that weighs whole modalities."""
+
+    def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, M), a column for each modality in sorted order, zero where it is absent."""

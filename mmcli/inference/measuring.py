@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,23 @@ from mmcli.inference.predictions import prediction
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
+from mmcli.tasks.abilities import (
+    Decides,
+    DrawsMetrics,
+    FindsUnseen,
+    HasBaselinesBeside,
+    HasExamples,
+    HasMeaning,
+    HasParts,
+    HasReferences,
+    HasTables,
+    IndexesClasses,
+    MergesRows,
+    ScoresClasses,
+    SkipsUnknown,
+    measures,
+    parts_of,
+)
 from mmcli.tasks.targets import (
     TargetSource,
     continuous_columns,
@@ -101,8 +118,8 @@ class Measuring:
     @property
     def skipped_if_unseen(self) -> list[str]:
         """The metrics that leave such rows out."""
-        parts: Mapping[str, Task] = getattr(self.model.task, "parts", {"": self.model.task})
-        return list(dict.fromkeys(name for part in parts.values() for name in getattr(part, "skipped_if_unseen", ())))
+        parts = [part for part in parts_of(self.model.task).values() if isinstance(part, SkipsUnknown)]
+        return list(dict.fromkeys(name for part in parts for name in part.skipped_if_unseen))
 
     @property
     def unseen(self) -> list[str]:
@@ -134,9 +151,8 @@ class Measuring:
         found.targets += targets
         group = model.artifact.roles.group
         found.groups += [None if group is None else row.get(group) for row in asked.batch.rows]
-        unseen = getattr(model.task, "unseen", None)
-        found.unseen += [] if unseen is None else unseen(targets)
-        if hasattr(model.task, "example"):
+        found.unseen += model.task.unseen(targets) if isinstance(model.task, FindsUnseen) else []
+        if isinstance(model.task, HasExamples):
             found.rows += asked.batch.rows
         found.whole.append(whole)
         found.known.append(known)
@@ -150,8 +166,7 @@ class Measuring:
     @property
     def meaning(self) -> Any:
         """What the model's predictions mean: those of models with the same can be measured together; None with none."""
-        tell = getattr(self.model.task, "meaning", None)
-        return None if tell is None else tell()
+        return self.model.task.meaning() if isinstance(self.model.task, HasMeaning) else None
 
     def extend(self, other: Measuring) -> None:
         """Take over what another model of the same task said of other rows."""
@@ -183,26 +198,24 @@ class Measuring:
         return value
 
     def _is_measured(self, target: Any) -> bool:
-        from mmcli.tasks import measures
-
         return measures(self.model.task, target)
 
     def _samples(self) -> tuple[Array, list[Any]]:
         """Return the rows that stand for a sample each, and their targets."""
         found, task = self._found, self.model.task
-        if not hasattr(task, "merged"):
+        if not isinstance(task, MergesRows):
             return np.arange(len(found.targets)), found.targets
         rows, targets = task.merged(np.concatenate(found.whole), found.targets, found.groups)
         return rows, targets
 
     def examples(self, pictures: Pictures) -> list[Example]:
         """Return a few samples to look at, if the task has answers to look at."""
-        tell = getattr(self.model.task, "example", None)
-        if tell is None:
+        task = self.model.task
+        if not isinstance(task, HasExamples):
             return []
         rows, targets = self._samples()
         targets_of = dict(zip(rows.tolist(), targets, strict=True))
-        return choose_examples(tell, self.predictions, targets_of, self._found.rows, pictures)
+        return choose_examples(task.example, self.predictions, targets_of, self._found.rows, pictures)
 
     def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what ``metrics.json`` is to hold, and tables by name."""
@@ -210,8 +223,6 @@ class Measuring:
         rows, targets = self._samples()
         wanted = wanted_of(task, targets)
         whole = np.concatenate(found.whole)[rows]
-        tables = getattr(task, "tables", None)
-        beside = getattr(task, "baselines_beside", None)
         metrics = {
             "task": self.model.artifact.header["task"],
             "split": split,
@@ -219,22 +230,22 @@ class Measuring:
             "without_target": found.without_target,
             "unknown_targets": found.unknown_targets,
             **({"skipped_of_unknown": self.skipped_if_unseen} if found.unknown else {}),
-            **({"unknown_labels": len(found.unseen)} if hasattr(task, "unseen") else {}),
-            **({"n_by_target": task.counts(wanted)} if hasattr(task, "counts") else {}),
+            **({"unknown_labels": len(found.unseen)} if isinstance(task, FindsUnseen) else {}),
+            **({"n_by_target": task.counts(wanted)} if isinstance(task, HasParts) else {}),
             **({"modalities": sorted(self.keep)} if self.keep else {}),
             **positives_of(task),
             "without_modalities": int((~np.concatenate(found.known)).sum()),
             "metrics": task.metrics(whole, wanted),
-            **({"classes": task.by_class(whole, wanted)} if hasattr(task, "by_class") else {}),
+            **({"classes": task.by_class(whole, wanted)} if isinstance(task, ScoresClasses) else {}),
             "intervals": intervals_of(task, whole, wanted, seed),
-            "baselines": task.baselines(wanted) if beside is None else beside(whole, wanted),
+            "baselines": baselines_of(task, whole, wanted),
             "subsets": {
                 name: measured
                 for name, parts in found.parts.items()
                 if (measured := task.metrics(np.concatenate(parts)[rows], wanted))
             },
         }
-        return metrics, {} if tables is None else tables(whole, wanted)
+        return metrics, task.tables(whole, wanted) if isinstance(task, HasTables) else {}
 
 
 def _roles(model: TrainedModel, target: str | None) -> Roles:
@@ -249,25 +260,28 @@ def _roles(model: TrainedModel, target: str | None) -> Roles:
 
 def wanted_of(task: Task, targets: Sequence[Any]) -> Array:
     """Return what a task's metrics compare predictions with."""
-    references = getattr(task, "references", None)
-    found: Array = task.encode(targets) if references is None else references(targets)
-    return found
+    return task.references(targets) if isinstance(task, HasReferences) else task.encode(targets)
+
+
+def baselines_of(task: Task, predictions: Array, wanted: Array) -> dict[str, dict[str, float]]:
+    """Return a task's metrics of predictions that look at no feature, by baseline name."""
+    return (
+        task.baselines_beside(predictions, wanted) if isinstance(task, HasBaselinesBeside) else task.baselines(wanted)
+    )
 
 
 def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> dict[str, list[float]]:
     """Return 95 % intervals of a task's metrics by name, of those that it says how to draw."""
     from mmcli.evaluation.intervals import intervals, row_intervals
 
-    by_target = getattr(task, "by_target", None)
-    if by_target is not None:
+    if isinstance(task, HasParts):
         return {
             f"{name}.{metric}": interval
-            for name, (part, own, known) in by_target(predictions, wanted).items()
+            for name, (part, own, known) in task.by_target(predictions, wanted).items()
             for metric, interval in intervals_of(part, own, known, seed).items()
         }
-    drawn = getattr(task, "metrics_of_draws", None)
-    if drawn is not None:
-        return row_intervals(partial(drawn, predictions, wanted), len(wanted), seed=seed)
-    decide = getattr(task, "decide", None)
-    indexes = wanted if not hasattr(task, "indexes") else task.indexes(wanted)
-    return intervals(predictions, indexes, predicted=None if decide is None else decide(predictions), seed=seed)
+    if isinstance(task, DrawsMetrics):
+        return row_intervals(partial(task.metrics_of_draws, predictions, wanted), len(wanted), seed=seed)
+    decided = task.decide(predictions) if isinstance(task, Decides) else None
+    indexes = task.indexes(wanted) if isinstance(task, IndexesClasses) else wanted
+    return intervals(predictions, indexes, predicted=decided, seed=seed)

@@ -14,6 +14,7 @@ from mmcli.chain.encoding import encode_rows
 from mmcli.chain.fixed_batches import fixed_batches, steps_of
 from mmcli.errors import MmcliError
 from mmcli.evaluation.subsets import mask
+from mmcli.models.abilities import Embeds, weigher
 from mmcli.networks.building import build_network
 from mmcli.networks.plan import NetworkPlan, feature_names
 from mmcli.registry import TASKS
@@ -94,7 +95,7 @@ class TrainedModel:
     @property
     def task_target(self) -> Literal["column", "group", "optional"]:
         """Where the task takes the targets of rows from."""
-        found: Literal["column", "group", "optional"] = getattr(self.task, "target", "column")
+        found: Literal["column", "group", "optional"] = TASKS.constant(self.artifact.header["task"], "target", "column")
         return found
 
     @property
@@ -106,8 +107,7 @@ class TrainedModel:
     @property
     def sources(self) -> list[str]:
         """The source modalities that say something to it, sorted: what shares a space with those learnt from does."""
-        shares = getattr(self.network.fusion, "embed", None) is not None
-        return sorted(set(self.source_of.values())) if shares else self.learnt_sources
+        return sorted(set(self.source_of.values())) if isinstance(self.network.fusion, Embeds) else self.learnt_sources
 
     def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
         """Return what the fusion gets of each modality: of its features, or of what its encoder makes of stored values.
@@ -152,7 +152,7 @@ class TrainedModel:
     @property
     def weighs(self) -> bool:
         """Whether the fusion says how much each modality counts."""
-        return getattr(self.network.fusion, "modality_weights", None) is not None
+        return weigher(self.network.fusion) is not None
 
     def weights(self, vectors: Vectors, keep: Collection[str] | None = None) -> Array:
         """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it.

@@ -169,3 +169,10 @@ class ReadsText(Protocol):
 
     def passes_over(self, asked: Sequence[str]) -> list[str]:
         """Return those options of the tokens, as typed, that do not change what it makes of a text."""
+
+
+@runtime_checkable
+class Wraps(Protocol):
+    """An extractor that puts another to work."""
+
+    inner: Extractor

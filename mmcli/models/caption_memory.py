@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor, nn
 
+from mmcli.models.abilities import takes_sequences, weigher
 from mmcli.models.sequence import inside, positions
 
 Feature = Tensor | tuple[Tensor, ...]
@@ -42,7 +43,7 @@ class CaptionMemory(nn.Module):
         self.names = sorted(in_dims)
         self.out_dim = width
         self.method = method(dict(in_dims))
-        pools = not getattr(self.method, "sequences", False)
+        pools = not takes_sequences(self.method)
         self.pooling = nn.ModuleDict({name: pooling(in_dims[name]) for name in sorted(sequences) if pools})
         out_dim = self.method.out_dim
         assert isinstance(out_dim, int)
@@ -68,7 +69,7 @@ class CaptionMemory(nn.Module):
     @property
     def modality_weights(self) -> Callable[[Mapping[str, Feature], Mapping[str, Tensor]], Tensor] | None:
         """What returns how much the fusion method weighs each modality, (B, M); None if it does not."""
-        weigh = getattr(self.method, "modality_weights", None)
+        weigh = weigher(self.method)
         return None if weigh is None else lambda features, present: weigh(self._for_method(features), present)
 
     def _for_method(self, features: Mapping[str, Feature]) -> dict[str, Feature]:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from mmcli.models.abilities import weigher
+
 
 class LateHeads(nn.Module):
     """Outputs (B, K) from those of a head for each modality; handed to ``Network`` as its fusion.
@@ -44,7 +46,7 @@ class LateHeads(nn.Module):
     @property
     def modality_weights(self) -> Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] | None:
         """What returns the weight of each modality, (B, M), as of other fusions; None if the combination has none."""
-        weigh = getattr(self.combination, "modality_weights", None)
+        weigh = weigher(self.combination)
         return None if weigh is None else lambda features, present: weigh(self._by_name(features), present)
 
     def _by_name(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:

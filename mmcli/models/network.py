@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
+from mmcli.models.abilities import IsTaught, takes_sequences, weigher
 from mmcli.models.pooling import Feature, MeanPooling, as_steps
 from mmcli.models.sequence import inside
 
@@ -68,7 +69,7 @@ class Network(nn.Module):
             for name in self.names
         )
         self.fusion = fusion({name: projection_dim or in_dims[name] for name in self.names})
-        self.sequences = bool(getattr(self.fusion, "sequences", False))
+        self.sequences = takes_sequences(self.fusion)
         out_dim = self.fusion.out_dim
         assert isinstance(out_dim, int)
         self.head = head(out_dim)
@@ -88,7 +89,7 @@ class Network(nn.Module):
     @property
     def taught(self) -> bool:
         """Whether the head learns from the targets that it is told, and writes something of its own without them."""
-        return hasattr(self.head, "teach")
+        return isinstance(self.head, IsTaught)
 
     def forward(
         self, features: Mapping[str, Feature], present: Mapping[str, Tensor], targets: Tensor | None = None
@@ -155,7 +156,7 @@ class Network(nn.Module):
 
     def weights_from_vectors(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
         """Return the same from what ``vector`` returned of every modality."""
-        weights = getattr(self.fusion, "modality_weights", None)
+        weights = weigher(self.fusion)
         return None if weights is None else weights(self._project(vectors, present), present)
 
     def fusion_inputs(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Feature]:

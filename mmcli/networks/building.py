@@ -14,6 +14,7 @@ from mmcli.networks.encoder_choice import build_encoder, parse_choice
 from mmcli.networks.plan import NetworkPlan, feature_names
 from mmcli.registry import parse_spec
 from mmcli.store.columns import ModalitySpec
+from mmcli.tasks.abilities import HasParts, LearnsNumbers, Writes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -114,14 +115,13 @@ def _head(plan: NetworkPlan, task: Task, in_dim: int) -> nn.Module:
     from mmcli.models.estimator_head import EstimatorHead
     from mmcli.models.heads import MlpHead, SeveralHeads
 
-    parts: Mapping[str, Task] = getattr(task, "parts", {})
-    if parts:
-        heads = [_head(plan, part, in_dim) for part in parts.values()]
-        return SeveralHeads(heads, getattr(task, "own_targets", None))
+    if isinstance(task, HasParts):
+        return SeveralHeads([_head(plan, part, in_dim) for part in task.parts.values()], task.own_targets)
     if plan.model is not None:
         return EstimatorHead(
             in_dim, task.out_dim, spec=parse_spec(plan.model), link=task.link, seed=plan.seed,
-            wanted=getattr(task, "wanted", None), levels=getattr(task, "levels", ()),
+            wanted=task.wanted if isinstance(task, LearnsNumbers) else None,
+            levels=task.levels if isinstance(task, LearnsNumbers) else (),
         )  # fmt: skip
     return MlpHead(in_dim, task.out_dim, hidden=plan.hidden, dropout=plan.dropout)
 
@@ -145,7 +145,8 @@ def _writing(
     from mmcli.models.caption_memory import CaptionMemory
     from mmcli.models.pooling import build_pooling
 
-    sizes: Mapping[str, Any] = getattr(task, "decoder", {})
+    assert isinstance(task, Writes)
+    sizes = task.decoder
 
     def memory(in_dims: Mapping[str, int]) -> nn.Module:
         return CaptionMemory(

@@ -82,5 +82,7 @@ def _with_bad(answers: list[Row], bad: Sequence[BadLine]) -> list[Row]:
 
 
 def _weighs_nothing(method: str) -> UsageError:
-    weighing = [name for name in FUSIONS.names() if hasattr(FUSIONS.load(name), "modality_weights")]
+    from mmcli.fusion import WeighsModalities
+
+    weighing = [name for name in FUSIONS.names() if issubclass(FUSIONS.load(name), WeighsModalities)]
     return UsageError(f"--explain weights: fusion {method} has none; these methods have: {', '.join(weighing)}")

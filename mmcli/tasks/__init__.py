@@ -33,47 +33,12 @@ class Task(Protocol):
     ``smaller_is_better`` names the metrics of which that is so, ``headline`` those that are shown where there is no
     room for all, the main one first.
 
-    ``encodes_classes``, a constant of the class, says that ``encode`` gives the index of one class a row. In
-    ``headline`` and ``smaller_is_better`` a ``*`` stands for any text. ``target``, a constant of the class, says where
+    In ``headline`` and ``smaller_is_better`` a ``*`` stands for any text. What only some tasks can is in
+    ``mmcli.tasks.abilities``. Constants of the class say what must be known without importing it: ``target``, where
     targets come from if not from a ``column``: from the row's ``group``, or its id without one, or from an ``optional``
-    column, None where it is empty. ``joins_columns``, likewise, says that several target columns are one target, their
-    cells by column.
-
-    ``of_networks``, likewise, names options, as ``loss`` or ``loss=mae``, that say what a network minimises; where
-    another kind of model is asked for they are refused. ``model`` is what train makes where none is named, if not a
-    network. A task of numbers has ``wanted(encoded)``, the outputs that say exactly these, for models that learn them,
-    and ``levels``, the quantiles that outputs are, if they are.
-
-    A task that has something to choose once the network is trained also has ``tune(predictions, encoded)``, which
-    returns the task as it is after a look at the val rows. One that takes a target of which no train row had a part
-    has ``unseen(targets)``, which returns these parts. One that has tables to show has ``tables(predictions,
-    encoded)``, which returns JSON values by name, each a file of evaluate's report. One whose predictions are class
-    probabilities has ``decide(predictions)``, which returns the index of each row's predicted class; another, or one
-    whose classes are measured otherwise, has ``metrics_of_draws(predictions, encoded, counts)``, which returns the
-    metrics that get intervals, (D,) each, where every row is there as often as counts (D, N) say; NaN where a draw
-    leaves one undefined.
-
-    One that measures modalities against each other has ``take_modalities(names)``, called before ``fit`` with all
-    source modalities, sorted, and ``method``, a constant of the class, is the fusion where none is named. One whose
-    baselines depend on what is there to be predicted has ``baselines_beside(predictions, encoded)``.
-
-    One has ``meaning()`` whose predictions mean the same in models for which it returns equal values: they can be
-    measured together. One whose targets are more than ``encode`` keeps has ``references(targets)``, which returns what
-    metrics, baselines and draws take in its place, an array of N. One that counts a row of a class of no train row as
-    wrong has ``skipped_if_unseen``, the metrics that leave such rows out, and its ``references`` take them; with
-    ``indexes(references)``, where its classes are measured as others are. One with classes or labels has
-    ``by_class(predictions, encoded)``, which returns precision, recall, F1 and rows of each by name. One of two classes
-    has ``positive``, and ``take_positive(label)``. One whose targets are a column of numbers has ``reads_numbers``,
-    and one for which an empty cell can be a target ``take_empty()``. One of which several rows are one sample has
-    ``merged(predictions, targets, groups)``, which returns the rows that stand for all, (N,), and their targets. One
-    that consists of tasks has ``parts``, these by name, ``by_target(predictions, encoded)``, which returns by name the
-    task and what is its own of both, and ``counts(encoded)``, how many rows have each.
-
-    One whose link is ``tokens`` writes texts: ``decoder`` is what the network's decoder needs to know. It learns from
-    the log probabilities of every token of every text, (S, V), each told the true ones before it; in place of metrics
-    training is shown ``taught_values(sums)`` of the sums that ``taught_sums(outputs, encoded)`` returns of each batch.
-    One with answers to look at has ``example(record, target)``, which returns the text that is predicted and those
-    that are true.
+    column, None where it is empty; ``joins_columns``, that several target columns are one target, their cells by
+    column; ``of_networks``, options, as ``loss`` or ``loss=mae``, that say what a network minimises; ``model`` and
+    ``method``, what train takes where none is named.
     """
 
     version: ClassVar[int]
@@ -144,14 +109,6 @@ def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
     """Return whether the best value of a metric, or of ``loss``, is the smallest or the largest."""
     small = metric == "loss" or any(fnmatchcase(metric, pattern) for pattern in task.smaller_is_better)
     return "min" if small else "max"
-
-
-def measures(task: Task, target: Any) -> bool:
-    """Return whether a task can measure a row with this target: one it knows, or a class that it counts as wrong."""
-    of_parts = getattr(task, "measures", None)
-    if of_parts is not None:
-        return bool(of_parts(target))
-    return task.known(target) or (hasattr(task, "skipped_if_unseen") and task.fault(target) is None)
 
 
 def infer_task(targets: Sequence[Any]) -> str:

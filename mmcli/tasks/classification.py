@@ -15,18 +15,16 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks import number_of
+from mmcli.tasks._class_answers import ClassAnswers
 from mmcli.tasks._class_loss import focal_loss, weights_of_classes
 from mmcli.tasks._class_metrics import SKIPPED_IF_UNSEEN, best_threshold, class_metrics, class_scores
 from mmcli.tasks._class_names import (
     are_numbers,
-    by_class,
     class_indexes,
     class_names,
     class_order,
     class_places,
-    class_records,
     class_references,
-    confusion,
     numbered,
 )
 
@@ -36,7 +34,7 @@ Floats = NDArray[np.float64]
 _GAMMA = 2.0
 
 
-class Classification:
+class Classification(ClassAnswers):
     """Classes are those of the train rows, sorted: numbers by value, then words.
 
     A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true". White space
@@ -204,13 +202,6 @@ class Classification:
         """Return the classes, and what decides between them."""
         return [self.classes, self.threshold, self.positive]
 
-    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return for each row the class decided on, its probability, and those of all classes by name.
-
-        A row that had no feature has no such class.
-        """
-        return class_records(self.classes, predictions, self.decide(predictions), known)
-
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
@@ -235,16 +226,6 @@ class Classification:
         Where a row's class is one of no train row, ``log_loss`` is left out.
         """
         return class_scores(predictions, self.decide(predictions), self.indexes(encoded), self.top_k)
-
-    def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
-        """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        indexes, names = numbered(self.classes, encoded)
-        return {"confusion": confusion(names, self.decide(predictions), indexes)}
-
-    def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""
-        indexes, names = numbered(self.classes, encoded)
-        return by_class(names, self.decide(predictions), indexes)
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""

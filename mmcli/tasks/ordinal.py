@@ -14,17 +14,15 @@ from torch.nn.functional import cross_entropy
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name
 from mmcli.store.state import State
+from mmcli.tasks._class_answers import ClassAnswers
 from mmcli.tasks._class_loss import weights_of_classes
 from mmcli.tasks._class_names import (
     are_numbers,
-    by_class,
     class_indexes,
     class_names,
     class_order,
     class_places,
-    class_records,
     class_references,
-    confusion,
     numbered,
 )
 from mmcli.tasks._rank_metrics import SKIPPED_IF_UNSEEN, draws_of_ranks, rank_metrics, rank_scores
@@ -35,7 +33,7 @@ _BETWEEN = "|"
 _SHOWN = 12
 
 
-class Ordinal:
+class Ordinal(ClassAnswers):
     """Classes are ranks: the numbers of the train rows by value, or names in the order that is given.
 
     Predicted is the median of the classes' probabilities, from which the distance is expected to be least. Distances
@@ -165,13 +163,6 @@ class Ordinal:
         """Return the classes."""
         return self.classes
 
-    def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return for each row the class decided on, its probability, and those of all classes by name.
-
-        A row that had no feature has no such class.
-        """
-        return class_records(self.classes, predictions, self.decide(predictions), known)
-
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
@@ -193,16 +184,6 @@ class Ordinal:
     ) -> dict[str, Floats]:
         """Return the metrics of each draw, (D,), but for ``spearman``."""
         return draws_of_ranks(predictions, self.decide(predictions), self._ranks(encoded), counts)
-
-    def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
-        """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
-        ranks, names = numbered(self.classes, encoded)
-        return {"confusion": confusion(names, self.decide(predictions), ranks)}
-
-    def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""
-        ranks, names = numbered(self.classes, encoded)
-        return by_class(names, self.decide(predictions), ranks)
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``median`` and ``majority``: these classes of the train rows for all, with the train rows' shares."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from glob import escape
 from typing import Any, Literal
 
@@ -15,7 +15,8 @@ from torch import Tensor
 from mmcli.errors import UsageError
 from mmcli.registry import TASKS
 from mmcli.store.state import State
-from mmcli.tasks import Task, measures
+from mmcli.tasks import Task
+from mmcli.tasks.abilities import FindsUnseen, HasMeaning, HasReferences, HasTables, ScoresClasses, Tunes, measures
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +40,7 @@ class Several:
     def __init__(self, tasks: Mapping[str, Task] | None = None) -> None:
         self.parts: dict[str, Task] = dict(tasks or {})
         self._targets: dict[str, tuple[tuple[int, ...], np.dtype[Any]]] = {}
-        if any(hasattr(part, "tune") for part in self.parts.values()):
+        if any(isinstance(part, Tunes) for part in self.parts.values()):
             self.tune = self._tune
 
     @property
@@ -93,9 +94,9 @@ class Several:
         """Return the labels in these targets that no train row has, as often as they are there."""
         found = []
         for name, part in self.parts.items():
-            find: Callable[[Sequence[Any]], list[str]] | None = getattr(part, "unseen", None)
-            own = [_cell(target, name) for target in targets if part.known(_cell(target, name))]
-            found += [] if find is None else [f"{name} {value}" for value in find(own)]
+            if isinstance(part, FindsUnseen):
+                own = [_cell(target, name) for target in targets if part.known(_cell(target, name))]
+                found += [f"{name} {value}" for value in part.unseen(own)]
         return found
 
     def unknown(self, target: Any) -> list[str]:
@@ -180,7 +181,7 @@ class Several:
 
     def meaning(self) -> Any:
         """Return those of all tasks; None where one has none."""
-        found = {name: getattr(part, "meaning", lambda: None)() for name, part in self.parts.items()}
+        found = {name: part.meaning() if isinstance(part, HasMeaning) else None for name, part in self.parts.items()}
         return None if None in found.values() else found
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -225,7 +226,7 @@ class Several:
         return {
             f"{table}_{name}": value
             for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
-            if hasattr(part, "tables")
+            if isinstance(part, HasTables)
             for table, value in part.tables(own, wanted).items()
         }
 
@@ -234,7 +235,7 @@ class Several:
         return {
             name: part.by_class(own, wanted)
             for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
-            if hasattr(part, "by_class")
+            if isinstance(part, ScoresClasses)
         }
 
     def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
@@ -268,7 +269,7 @@ class Several:
     def _tune(self, predictions: Floats, encoded: Floats) -> Several:
         found = self.by_target(predictions, encoded)
         tuned = {
-            name: part.tune(*found[name][1:]) if hasattr(part, "tune") and name in found else part
+            name: part.tune(*found[name][1:]) if isinstance(part, Tunes) and name in found else part
             for name, part in self.parts.items()
         }
         several = Several(tuned)
@@ -317,5 +318,5 @@ def _own_references(part: Task, name: str, targets: NDArray[Any]) -> tuple[NDArr
     """Return the rows that a part can measure, and its targets of them as its metrics take them."""
     rows = np.array([row for row, target in enumerate(targets) if measures(part, _cell(target, name))], np.intp)
     own = [_cell(targets[row], name) for row in rows]
-    references = getattr(part, "references", part.encode)
+    references = part.references if isinstance(part, HasReferences) else part.encode
     return rows, references(own) if own else np.zeros(0)

@@ -11,6 +11,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.artifact import Roles
 from mmcli.store.labels import class_name
 from mmcli.tasks import number_of, says_nothing
+from mmcli.tasks.abilities import HasParts, HasPositive, ReadsNumbers, parts_of
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
@@ -110,31 +111,27 @@ def is_empty(cell: Any) -> bool:
 
 def number_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
     """Return the columns that a task reads as numbers."""
-    parts: Mapping[str, Task] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
-    return frozenset(column for column, part in parts.items() if getattr(part, "reads_numbers", False))
+    parts = parts_of(task, columns).items()
+    return frozenset(column for column, part in parts if isinstance(part, ReadsNumbers) and part.reads_numbers)
 
 
 def continuous_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
     """Return the columns of which a task learns numbers, no classes."""
-    parts: Mapping[str, Task] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
-    return frozenset(column for column, part in parts.items() if part.link == "identity")
+    return frozenset(column for column, part in parts_of(task, columns).items() if part.link == "identity")
 
 
 def unknown_classes(task: Task, target: Any) -> list[str]:
     """Return the classes of a target that no train row has."""
-    of_parts = getattr(task, "unknown", None)
-    if of_parts is not None:
-        found: list[str] = of_parts(target)
-        return found
+    if isinstance(task, HasParts):
+        return task.unknown(target)
     return [] if task.known(target) else [str(shown_target(task, target))]
 
 
 def shown_target(task: Task, target: Any) -> Any:
     """Return a target as answers name it: a class without white space around it, the number that a text is."""
-    parts: Mapping[str, Task] | None = getattr(task, "parts", None)
-    if parts is not None and isinstance(target, dict):
-        return {column: shown_target(parts[column], cell) for column, cell in target.items()}
-    if not isinstance(target, str) or not hasattr(task, "reads_numbers"):
+    if isinstance(task, HasParts) and isinstance(target, dict):
+        return {column: shown_target(task.parts[column], cell) for column, cell in target.items()}
+    if not isinstance(target, str) or not isinstance(task, ReadsNumbers):
         return target
     return task.decode(task.encode([target]))[0] if task.known(target) else class_name(target)
 
@@ -145,7 +142,7 @@ def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()
     Raises:
         UsageError: The task has no two classes, the label is none of them, or there are two labels for one target.
     """
-    parts: Mapping[str, Any] = getattr(task, "parts", {"": task})
+    parts = parts_of(task)
     chosen: dict[str, str] = {}
     for text in asked:
         column, label = "", text
@@ -159,10 +156,11 @@ def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()
             label = text[len(columns[0]) + 1 :]
         if column in chosen:
             raise UsageError(f"--positive {text}: there is {chosen[column]} already; a target has one positive class")
-        if not hasattr(parts[column], "take_positive"):
+        part = parts[column]
+        if not isinstance(part, HasPositive):
             raise UsageError(f"--positive {text}: it is for classification into two classes")
         try:
-            parts[column].take_positive(label)
+            part.take_positive(label)
         except UsageError as error:
             raise UsageError(f"--positive {text}: {error}") from None
         chosen[column] = label
@@ -170,18 +168,19 @@ def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()
 
 def take_same_positives(task: Task, other: Task) -> None:
     """Let a task measure the same positive classes as another that learns the same targets."""
-    others: Mapping[str, Any] = getattr(other, "parts", {"": other})
-    for column, part in getattr(task, "parts", {"": task}).items():
-        label = getattr(others[column], "positive", None)
-        if label is not None and getattr(part, "positive", None) is not None and part.known(label):
+    others = parts_of(other)
+    for column, part in parts_of(task).items():
+        own, label = others[column], None
+        if isinstance(own, HasPositive):
+            label = own.positive
+        if label is not None and isinstance(part, HasPositive) and part.positive is not None and part.known(label):
             part.take_positive(label)
 
 
 def positives_of(task: Task) -> dict[str, Any]:
     """Return ``positive``, the positive class of a task of two classes, or by column those of several."""
-    parts: Mapping[str, Task] | None = getattr(task, "parts", None)
-    if parts is None:
-        found = getattr(task, "positive", None)
+    if not isinstance(task, HasParts):
+        found = task.positive if isinstance(task, HasPositive) else None
         return {} if found is None else {"positive": found}
-    named = {column: positives_of(part)["positive"] for column, part in parts.items() if positives_of(part)}
+    named = {column: positives_of(part)["positive"] for column, part in task.parts.items() if positives_of(part)}
     return {"positive": named} if named else {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mmcli.augmentation import MIXUP, check_names, default_names
+from mmcli.augmentation import MIXUP, SPEC_AUGMENT, check_names, default_names
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.networks.encoder_choice import EncoderChoice
 from mmcli.registry import ENCODERS
@@ -153,4 +153,4 @@ def plan_augmentation(
 
 
 def _suitable(kind: str, choice: EncoderChoice) -> tuple[str, ...]:
-    return default_names(kind, ENCODERS.load(choice.spec.name))
+    return default_names(kind, ENCODERS.constant(choice.spec.name, SPEC_AUGMENT) is not None)

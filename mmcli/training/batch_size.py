@@ -96,6 +96,8 @@ def _kept(network: Network, batch: Inputs) -> int:
     """
     import torch
 
+    from mmcli.models.network import Network
+
     weights = {value.untyped_storage().data_ptr() for value in (*network.parameters(), *network.buffers())}
     kept: dict[int, torch.UntypedStorage] = {}
 
@@ -106,7 +108,7 @@ def _kept(network: Network, batch: Inputs) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         present = {name: torch.ones_like(value) for name, value in batch.present.items()}
-        network(batch.features, present, *([batch.targets] if getattr(network, "taught", False) else []))
+        network(batch.features, present, *([batch.targets] if isinstance(network, Network) and network.taught else []))
     inputs = [part for value in batch.features.values() for part in (value if isinstance(value, tuple) else (value,))]
     return sum(storage.nbytes() for storage in kept.values()) + MADE_AT_ONCE * sum(part.nbytes for part in inputs)
 

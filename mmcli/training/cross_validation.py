@@ -26,6 +26,7 @@ from mmcli.store.publish import FolderLock, partial_folder
 from mmcli.store.rows import dump_row
 from mmcli.store.samples import Samples
 from mmcli.store.writer import ArtifactWriter
+from mmcli.tasks.abilities import encodes_classes
 from mmcli.tasks.targets import take_same_positives
 from mmcli.training.data import TrainingData
 from mmcli.training.folds import draw_folds, units
@@ -94,7 +95,7 @@ def cross_validate(
         StoppedError: Ctrl-C; the folds that are done will not be done again.
     """
     data = loaded.data
-    strata = data.train.encoded.tolist() if getattr(data.task, "encodes_classes", False) else None
+    strata = data.train.encoded.tolist() if encodes_classes(data.task) else None
     folds = draw_folds(units(data.samples, data.train.rows), training.config.data.seed, count=count, strata=strata)
     if folds.max() + 1 < count:
         raise MmcliError(f"--folds {count}: there are {folds.max() + 1} train rows, or groups of them, to deal out")

@@ -138,7 +138,9 @@ class TrainingData:
         """Return the loss and the task's metrics on the val rows; of a head that is taught, what the task has."""
         import torch
 
-        if getattr(model, "taught", False):
+        from mmcli.models.network import Network
+
+        if isinstance(model, Network) and model.taught:
             return self._taught(model, task, size)
         outputs = self.outputs(model, self.val, size)
         loss = float(task.loss(outputs, self._moved(self.val.targets)))

@@ -19,6 +19,7 @@ from mmcli.store.artifact import Artifact
 from mmcli.store.columns import ModalitySpec
 from mmcli.store.state import State
 from mmcli.store.writer import ArtifactWriter
+from mmcli.tasks.abilities import Tunes
 from mmcli.training.augmenting import Augmentation
 from mmcli.training.batch_size import choose_batch_size, does_not_fit, require_room
 from mmcli.training.data import TrainingData
@@ -134,7 +135,7 @@ class TrainingRun:
             with self.reporter.progress("train", 1) as progress:
                 self._at_once = learner.fit_at_once(network, data, self.batch_size, self.reporter)
                 progress.advance(1, self._shown(self._at_once, []))
-        if hasattr(self.task, "tune"):
+        if isinstance(self.task, Tunes):
             self.task = self.task.tune(*data.predictions(network.eval(), self.task, self.batch_size or most))
         return done, network.cpu()
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.chain.compiling import compile_network
+from mmcli.models.abilities import FitsAtOnce
 from mmcli.networks.building import build_network
 from mmcli.reporting import Reporter
 from mmcli.store.columns import ModalitySpec
@@ -126,8 +127,8 @@ class Learner:
         import torch
 
         network.eval()
-        head: Any = network.head
-        if hasattr(head, "fit"):
+        head = network.head
+        if isinstance(head, FitsAtOnce):
             learnt = self.sampled(data, reporter)
             with torch.no_grad():
                 fused = learnt.outputs(network.fused, learnt.train, size).cpu()

@@ -22,6 +22,7 @@ from mmcli.store.columns import Array, Column, ModalitySpec, Ragged, join
 from mmcli.store.labels import EmptyTarget
 from mmcli.store.samples import Samples
 from mmcli.store.training_rows import warn_of_target
+from mmcli.tasks.abilities import ComparesModalities
 from mmcli.tasks.targets import TargetSource, take_positives, target_role
 from mmcli.training.asked_task import AskedTask, roles_of
 from mmcli.training.data import Examples, TrainingData
@@ -112,7 +113,7 @@ def load_training_data(
     warn_of_classes(made, columns, found["train"], reporter)
     if empty_target == "none" and asked.kind == "column":
         take_empties(made)
-    if hasattr(made, "take_modalities"):
+    if isinstance(made, ComparesModalities):
         made.take_modalities(sorted(set(sources.values())))
     shown = ", ".join(columns)
     for split, targets in found.items():

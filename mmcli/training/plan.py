@@ -13,6 +13,7 @@ from mmcli.chain.word_start import start_from_vectors
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import open_vectors
 from mmcli.models import DEFAULT_POOLING
+from mmcli.models.abilities import HoldsMethod
 from mmcli.networks.config import NetworkConfig
 from mmcli.networks.encoder_choice import EncoderChoice, build_encoder, choose_encoders, reads_files
 from mmcli.networks.estimator_choice import check_suits_estimator
@@ -87,7 +88,7 @@ class TrainingPlan:
         if not FUSIONS.constant(parse_spec(self.network.method).name, "fitted", False):
             return
         learnt = self.samples.states(self.samples.chain[-1]) if self.fusing is None else self.fusing.states()
-        load_fitted(getattr(fusion, "method", fusion), learnt[FUSED])
+        load_fitted(fusion.method if isinstance(fusion, HoldsMethod) else fusion, learnt[FUSED])
 
     def _vocabulary(self, name: str) -> list[str]:
         record = next(record for record in self.samples.chain if record.stage == "preprocess")

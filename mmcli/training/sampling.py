@@ -11,6 +11,7 @@ import numpy as np
 from mmcli.errors import UsageError
 from mmcli.reporting import Reporter
 from mmcli.store.columns import Array, Ragged
+from mmcli.tasks.abilities import encodes_classes
 from mmcli.training.data import Examples, TrainingData
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def check_sampling(how: Sampling, data: TrainingData, encoded: Collection[str]) 
     """
     if how == "none":
         return
-    if not getattr(data.task, "encodes_classes", False):
+    if not encodes_classes(data.task):
         raise UsageError(
             f"--sampling {how}: it makes the classes of one target equally frequent, and this task has none, or "
             "several targets"

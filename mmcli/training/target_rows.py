@@ -15,6 +15,7 @@ from mmcli.store.columns import Array
 from mmcli.store.labels import EmptyTarget
 from mmcli.store.samples import Samples
 from mmcli.tables.target_survey import TargetSurvey
+from mmcli.tasks.abilities import FindsUnseen, HasParts, TakesEmpty, encodes_classes, parts_of
 from mmcli.tasks.targets import TargetSource, odd_cells, told_counts, told_targets
 from mmcli.training.asked_task import AskedTask
 from mmcli.training.data import Examples
@@ -94,8 +95,7 @@ def take_empties(task: Task) -> None:
     Raises:
         UsageError: The task has no such target.
     """
-    parts: Mapping[str, Any] = getattr(task, "parts", {"": task})
-    taking = [part for part in parts.values() if hasattr(part, "take_empty")]
+    taking = [part for part in parts_of(task).values() if isinstance(part, TakesEmpty)]
     if not taking:
         raise UsageError("--empty-target none: an empty cell is no label, of the task multilabel alone; take drop")
     for part in taking:
@@ -136,18 +136,16 @@ def check_targets(task: Task, targets: list[object], rows: list[Array], target: 
 
 def warn_of_classes(task: Task, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> None:
     """Warn of what is odd in the classes of train rows: nearly as many as rows, or alike."""
-    parts: Mapping[str, Any] = getattr(task, "parts", dict.fromkeys(columns[:1], task))
-    for column, part in parts.items():
-        if getattr(part, "encodes_classes", False):
+    for column, part in parts_of(task, columns).items():
+        if encodes_classes(part):
             for text in TargetSurvey.of(column, (_cell(target, column) for target in targets)).warnings():
                 reporter.warn(text)
 
 
 def warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Reporter) -> None:
     """Warn of labels and classes of val rows that no train row has."""
-    find, classes = getattr(task, "unseen", None), getattr(task, "unknown", None)
-    unseen = [] if find is None else list(find(targets))
-    unseen += [] if classes is None else [name for target in targets for name in classes(target)]
+    unseen = list(task.unseen(targets)) if isinstance(task, FindsUnseen) else []
+    unseen += [name for target in targets for name in task.unknown(target)] if isinstance(task, HasParts) else []
     if unseen:
         names = list(dict.fromkeys(unseen))
         shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"

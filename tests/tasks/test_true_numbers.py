@@ -11,7 +11,7 @@ from sklearn import metrics
 
 from mmcli.errors import UsageError
 from mmcli.evaluation.intervals import intervals
-from mmcli.tasks import measures
+from mmcli.tasks.abilities import measures
 from mmcli.tasks.classification import Classification
 from mmcli.tasks.multilabel import Multilabel
 from mmcli.tasks.ordinal import Ordinal
