@@ -57,6 +57,10 @@ class Shell:
     """What is said of a command that only a shell can say."""
 
     config: Path | None = option(None, group=OUTPUT, help="YAML file with values for these options.")
+    plugin: Sequence[str] = option(
+        (), group=OUTPUT, rare=True,
+        help="Python file with extractors, encoders, fusion methods or tasks of your own. Repeatable.",
+    )  # fmt: skip
     json: bool = option(False, group=OUTPUT, help="Print the summary as JSON.")
     quiet: bool = option(False, short="-q", group=OUTPUT, help="Print only warnings and errors.")
     debug: bool = option(False, group=OUTPUT, rare=True, help="Show the traceback of an error.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmcli.errors import UsageError, missing_package, unknown_name
+from mmcli.errors import MmcliError, UsageError, missing_package, unknown_name
 from mmcli.options import coerce
+from mmcli.plugins import Origin, check_origin, entries_of
 
 _SHOWN = 80  # characters of a text in a message
 KINDS = ("text", "image", "audio", "video", "table", "tensor")
@@ -79,47 +81,106 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """Where a registered class is: in a module to import, or one that is loaded; and who brings it, if not mmcli."""
+
+    module: str | types.ModuleType
+    class_name: str
+    origin: Origin | None = None
+
+    @property
+    def source(self) -> Path:
+        """The file that it is in, found without importing anything."""
+        if isinstance(self.module, types.ModuleType):
+            return Path(str(self.module.__file__))
+        package, _, name = self.module.rpartition(".")
+        for folder in _folders(package) if package else ():
+            for path in (folder / f"{name}.py", folder / name / "__init__.py"):
+                if path.exists():
+                    return path
+        return Path(str(import_module(self.module).__file__))
+
+
 class Registry:
-    """The implementations in some packages.
+    """The implementations in some packages, and those that plugins bring.
 
     Args:
         what: What an entry is called in messages, such as ``extractor for text``.
         packages: The dotted names of the packages whose files are the entries.
         apart: Files of these packages that are not entries.
+        group: Of plugins that bring some, such as ``fusion``; "" for none.
+        prefix: With which their names in that group begin.
     """
 
-    def __init__(self, what: str, *packages: str, apart: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, what: str, *packages: str, apart: frozenset[str] = frozenset(), group: str = "", prefix: str = ""
+    ) -> None:
         self.what = what
         self.packages = packages
         self.apart = apart
+        self.group = group
+        self.prefix = prefix
 
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
-        return sorted(self._packages())
+        return sorted(self._entries())
 
     def module_of(self, name: str) -> str:
         """Return the dotted name of an entry's module.
 
         Raises:
-            MmcliError: There is no such name.
+            UsageError: There is no such name.
         """
-        known = self._packages()
+        module = self._entry(name).module
+        return module if isinstance(module, str) else module.__name__
+
+    def origin_of(self, name: str) -> Origin | None:
+        """Return who brings a name; None for mmcli itself, and where there is no such name."""
+        entry = self._entries().get(name)
+        return None if entry is None else entry.origin
+
+    def name_of(self, kind: type) -> str:
+        """Return the name under which a class is registered."""
+        for name, entry in self._entries().items():
+            module = entry.module if isinstance(entry.module, str) else entry.module.__name__
+            if (module, entry.class_name) == (kind.__module__, kind.__name__):
+                return name
+        raise ValueError(f"{kind} is not registered as a {self.what}")
+
+    def plugin_of(self, name: str) -> dict[str, dict[str, str]]:
+        """Return what a record says of who brings a name: nothing where that is mmcli itself."""
+        origin = self.origin_of(name)
+        return {} if origin is None else {"plugin": origin.to_json()}
+
+    def check_origin(self, name: str, recorded: Mapping[str, str] | None) -> None:
+        """Refuse a name that is not brought by whom a record says it was; see ``plugins.check_origin``."""
+        check_origin(self.what, name, recorded, self.origin_of(name))
+
+    def _entry(self, name: str) -> _Entry:
+        known = self._entries()
         if name not in known:
             raise unknown_name(self.what, name, sorted(known))
-        return f"{known[name]}.{name}"
+        return known[name]
 
-    def _packages(self) -> dict[str, str]:
-        """Return the package of each entry."""
-        return {
-            path.stem: package
+    def _entries(self) -> dict[str, _Entry]:
+        own = {
+            path.stem: _Entry(f"{package}.{path.stem}", camel(path.stem))
             for package in self.packages
             for folder in _folders(package)
             for path in folder.glob("[!_]*.py")
             if path.stem not in self.apart
         }
+        for typed, entry in entries_of(self.group).items() if self.group else ():
+            if typed.startswith(self.prefix):
+                name = typed.removeprefix(self.prefix)
+                if name in own:
+                    raise MmcliError(f"{entry.origin.name}: {self.what} {name!r} is mmcli's own; take another name")
+                own[name] = _Entry(entry.module, entry.class_name, entry.origin)
+        return own
 
     def summary(self, name: str) -> str:
-        """Return the first line of the entry's docstring, without importing it."""
+        """Return the first line of the docstring of the entry's file, without importing it."""
         return self._source(name)[0]
 
     def constant(self, name: str, constant: str, default: Any = None) -> Any:
@@ -136,14 +197,14 @@ class Registry:
         Raises:
             MmcliError: There is no such name, or the entry needs a package that is not installed.
         """
-        place = self.module_of(name)
+        entry = self._entry(name)
         try:
-            module = import_module(place)
+            module = entry.module if isinstance(entry.module, types.ModuleType) else import_module(entry.module)
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("mmcli"):
                 raise
             raise missing_package(f"{self.what} {name!r}", error.name or "") from error
-        found: type = getattr(module, camel(name))
+        found: type = getattr(module, entry.class_name)
         return found
 
     def build(self, spec: Spec, **given: Any) -> Any:
@@ -174,8 +235,8 @@ class Registry:
             _accept_argument(self.what, spec, kind)
 
     def _source(self, name: str) -> tuple[str, dict[str, Any]]:
-        package, _, _ = self.module_of(name).rpartition(".")
-        return _read_source(package, name)
+        entry = self._entry(name)
+        return _read_source(entry.source, entry.class_name)
 
 
 def _folders(package: str) -> list[Path]:
@@ -187,13 +248,13 @@ def _folders(package: str) -> list[Path]:
 
 
 @cache
-def _read_source(package: str, name: str) -> tuple[str, dict[str, Any]]:
-    folder = next(folder for folder in _folders(package) if (folder / f"{name}.py").exists())
-    tree = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
+def _read_source(path: Path, class_name: str) -> tuple[str, dict[str, Any]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     summary = (ast.get_docstring(tree) or "").partition("\n")[0]
     constants: dict[str, Any] = {}
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == camel(name):
+        if isinstance(node, ast.ClassDef) and node.name == class_name:
+            summary = summary or (ast.get_docstring(node) or "").partition("\n")[0]
             for line in node.body:
                 target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
                 value = getattr(line, "value", None)
@@ -236,9 +297,15 @@ def _typed_options(where: str, kind: type, texts: Mapping[str, str], hidden: set
 
 
 EXTRACTORS = {
-    kind: Registry(f"extractor for {kind}", f"mmcli.modalities.{kind}", apart=frozenset({"read"})) for kind in KINDS
-}
+    kind: Registry(
+        f"extractor for {kind}", f"mmcli.modalities.{kind}", apart=frozenset({"read"}), group="extractors",
+        prefix=f"{kind}.",
+    )
+    for kind in KINDS
+}  # fmt: skip
 _ORIGINS = ("scratch", "torchvision", "torchaudio", "hub")
-ENCODERS = Registry("encoder", *(f"mmcli.encoders.{origin}" for origin in _ORIGINS))
-FUSIONS = Registry("fusion method", *(f"mmcli.fusion.{family}" for family in ("static", "learnt", "late")))
-TASKS = Registry("task", "mmcli.tasks", apart=frozenset({"abilities", "targets"}))
+ENCODERS = Registry("encoder", *(f"mmcli.encoders.{origin}" for origin in _ORIGINS), group="encoders")
+FUSIONS = Registry(
+    "fusion method", *(f"mmcli.fusion.{family}" for family in ("static", "learnt", "late")), group="fusion"
+)
+TASKS = Registry("task", "mmcli.tasks", apart=frozenset({"abilities", "targets"}), group="tasks")

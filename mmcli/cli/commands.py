@@ -19,6 +19,7 @@ from mmcli.cli.config_file import load_config
 from mmcli.cli.help import Help, help_of
 from mmcli.context import OUTPUT, CanFail, RunContext, Shell, made_context
 from mmcli.options import Declared, Option, make, options_of
+from mmcli.plugins import use_plugins
 from mmcli.stages.catalogue import Argument, StageSpec
 
 _NOT_GIVEN = inspect.Parameter.empty
@@ -95,6 +96,7 @@ class _Command(TyperCommand):
 def _run(spec: StageSpec, values: Mapping[str, Any]) -> None:
     """Call what does it, print what it returns, and fail where that says so."""
     shell = make(Shell, {name: values[name] for name in spec.shell})
+    use_plugins(shell.plugin)
     config = make(spec.config, {name: values[name] for name in options_of(spec.config)})
     context = {name: values[name] for name in spec.context}
     places = [_place(each, values[each.name]) for each in spec.arguments]

@@ -17,7 +17,7 @@ from mmcli.evaluation.subsets import mask
 from mmcli.models.abilities import Embeds, weigher
 from mmcli.networks.building import build_network
 from mmcli.networks.plan import NetworkPlan, feature_names
-from mmcli.registry import TASKS
+from mmcli.registry import ENCODERS, FUSIONS, TASKS
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import AGAIN, Artifact
 from mmcli.store.columns import Array, Column
@@ -60,6 +60,7 @@ class TrainedModel:
             raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model that train wrote")
         self.modalities = self.artifact.modalities
         self.names = feature_names(self.modalities)
+        _check_plugins(self.artifact.header)
         self.task: Task = TASKS.load(self.artifact.header["task"])()
         task = self.artifact.sound_file(f"state/{TASK_STATE}.json")
         try:
@@ -216,3 +217,16 @@ class TrainedModel:
         for row, found in zip(there.tolist(), rows, strict=True):
             steps[row] = torch.from_numpy(found)
         return steps
+
+
+def _check_plugins(header: Mapping[str, Any]) -> None:
+    """Refuse a model one of whose parts was brought by a plugin that is not here, or is another now.
+
+    Raises:
+        MmcliError: There is one.
+    """
+    registries = {registry.what: registry for registry in (ENCODERS, FUSIONS, TASKS)}
+    for told, origin in header.get("parameters", {}).get("plugins", {}).items():
+        what, _, name = told.rpartition(" ")
+        if what in registries:
+            registries[what].check_origin(name, origin)

@@ -96,7 +96,7 @@ class StageSpec:
     details: str = ""
     output: Output | None = None
     context: tuple[str, ...] = ()
-    shell: tuple[str, ...] = ("config", "json", "quiet", "debug")
+    shell: tuple[str, ...] = ("config", "plugin", "json", "quiet", "debug")
     examples: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: str | None = None
@@ -232,7 +232,7 @@ _ALL = (
         "arrive.",
         Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
         _MACHINE,
-        ("config", "quiet", "debug"),
+        ("config", "plugin", "quiet", "debug"),
         (
             "mmcli predict work/model new.csv -o predictions.csv",
             """echo '{"name": "ram", "photo": "ram.png"}' | mmcli predict work/model -""",
@@ -259,7 +259,7 @@ _ALL = (
         "The options of a stage are those of its command. mmcli schema prints a JSON Schema of the file for editors.",
         Output("Folder for all artifacts; by default the output of the file.", required=False),
         ("jobs", "fresh"),
-        ("json", "quiet", "debug"),
+        ("plugin", "json", "quiet", "debug"),
         examples=("mmcli run pipeline.yaml", "mmcli run pipeline.yaml -o elsewhere"),
     ),
     StageSpec(
@@ -317,7 +317,7 @@ _ALL = (
             ),
         ),
         AROUND,
-        shell=_LOOKS,
+        shell=("plugin", *_LOOKS),
         examples=("mmcli list fusion", "mmcli list encoders --verbose"),
     ),
     StageSpec(
@@ -357,7 +357,7 @@ _ALL = (
         "Prints one JSON line per row found, nearest first.",
         Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
         _MACHINE,
-        ("config", "quiet", "debug"),
+        ("config", "plugin", "quiet", "debug"),
         examples=(
             "mmcli search work/model 'a dog on a beach' --in work/index",
             "mmcli search work/model --query-image dog.jpg --in captions.csv --top 3",

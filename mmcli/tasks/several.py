@@ -250,7 +250,7 @@ class Several:
         """Return the tasks, with what each learnt."""
         told = [
             {
-                "target": name, "task": type(part).__module__.rpartition(".")[2], "shape": list(shape),
+                "target": name, "task": TASKS.name_of(type(part)), "shape": list(shape),
                 "dtype": dtype.name, "state": part.state().values,
             }
             for (name, part), (shape, dtype) in zip(self.parts.items(), self._targets.values(), strict=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmcli.chain.driver import Summary, run_record
 from mmcli.inference.model import STAGE, TASK_STATE, WEIGHTS
+from mmcli.registry import TASKS
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
 from mmcli.store.columns import ModalitySpec
@@ -96,7 +97,7 @@ def publish_model(
 
 def registered_name(task: Task) -> str:
     """Return the name under which a task is registered."""
-    return type(task).__module__.rpartition(".")[2]
+    return TASKS.name_of(type(task))
 
 
 def model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:

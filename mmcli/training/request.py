@@ -12,6 +12,7 @@ from mmcli.chain.compiling import require_compiler
 from mmcli.chain.transforms import record_of
 from mmcli.inference.modality_choice import check_modalities, parse_modalities
 from mmcli.networks.estimator_choice import choose_model
+from mmcli.registry import ENCODERS, FUSIONS, TASKS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import TransformRecord
@@ -93,10 +94,24 @@ class TrainingRequest:
             parameters["empty_target"] = self.empty_target
         if self.keep:
             parameters["modalities"] = list(self.keep)
+        if plugins := self.plugins():
+            parameters["plugins"] = plugins
         return {
             "source": self.samples.digest, "seed": data.seed, "parameters": parameters,
             "network": self.plan.network.to_json(), "encoder_assets": self.assets,
         }  # fmt: skip
+
+    def plugins(self) -> dict[str, dict[str, str]]:
+        """Return who brings those names of the network and the task that mmcli does not, as ``encoder NAME``."""
+        tasks = parse_tasks(self.config.task.task, self.targets)
+        names = [(ENCODERS, choice.spec.name) for choice in self.plan.encoders.values()]
+        names.append((FUSIONS, parse_spec(self.plan.network.method).name))
+        names += [(TASKS, spec.name) for spec in (tasks.task, *tasks.of_target.values())]
+        return {
+            f"{registry.what} {name}": origin.to_json()
+            for registry, name in names
+            if (origin := registry.origin_of(name)) is not None
+        }
 
     def fingerprint(self) -> str:
         """Return a hash of all that."""

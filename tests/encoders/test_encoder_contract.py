@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from mmcli.chain.frozen import FrozenEncoder
 from mmcli.registry import ENCODERS, options_of, parse_spec
-from mmcli.runtime import Runtime
 from mmcli.store.columns import Column, FieldSpec, ModalitySpec, assemble
+from mmcli.testing import check_encoder
 
 SIDE = 32
 LENGTHS = (0, 1, 5, 3, 7)
@@ -40,9 +38,6 @@ def cases():
             options.append("weights=none")
         for kind in ENCODERS.constant(name, "kinds"):
             yield kind, f"{name}:{','.join(options)}".removesuffix(":")
-
-
-CASES = [pytest.param(case, id="-".join(case)) for case in cases()]
 
 
 def make_input(kind):
@@ -87,66 +82,12 @@ def make_input(kind):
     return spec, Column(columns, np.ones(rows, bool), np.zeros((rows, 16), np.uint8))
 
 
-@pytest.fixture(scope="module")
-def made(request, hf_folders):
-    """The encoder, its inputs, and its features of all rows together."""
-    kind, text = request.param
-    spec, column = make_input(kind)
-    parsed = parse_spec(text)
-    if parsed.name == "hf":
-        text = text.replace(f"hf:{parsed.argument}", f"hf:{hf_folders[parsed.argument]}")
-    encoder = FrozenEncoder(parse_spec(text), spec, seed=3)
-    return encoder, spec, column, encoder.extract(spec, column, Runtime(batch_size=3))
-
-
-every_encoder = pytest.mark.parametrize("made", CASES, indirect=True)
-
-
-@every_encoder
-def test_a_frozen_encoder_keeps_its_contract(made):
-    """Its form is the declared one, its numbers are finite, and a row's are its own bits wherever it stands."""
-    encoder, spec, column, together = made
-    form = encoder.output(spec)
-    assert len(form.axes) == len(form.dims) + (form.layout == "ragged")
-    for row in range(len(column)):
-        item = together.item(row)
-        assert (item.shape if form.layout == "dense" else item.shape[1:]) == form.dims
-        assert item.dtype == np.float32
-        assert np.isfinite(item).all()
-        assert form.layout == "dense" or not form.bound or len(item) <= form.bound
-    assert len({together.item(row).tobytes() for row in range(2, len(column))}) == len(column) - 2
-    order = np.array([4, 0, 2])
-    some = encoder.extract(spec, column.take(order), Runtime(batch_size=3))
-    alone = encoder.extract(spec, column.take(order[:1]), Runtime(batch_size=3))
-    for place, row in enumerate(order):
-        np.testing.assert_array_equal(some.item(place), together.item(row))
-    np.testing.assert_array_equal(alone.item(0), together.item(4))
-
-
-@every_encoder
-def test_an_encoder_can_be_trained_and_is_built_without_memory_before_its_weights_are_known(made):
-    """On the device meta it has the same parameters; of these each gets a gradient from rows that are there."""
-    encoder, spec, column, _ = made
-    network = encoder.network
-    with torch.device("meta"):
-        planned = FrozenEncoder(encoder.spec, spec, seed=3).network
-    shapes, found = ({name: value.shape for name, value in each.state_dict().items()} for each in (network, planned))
-    assert shapes == found
-    rows = column.take(np.arange(2, len(column)))
-    lengths = network.lengths(rows)
-    network.train()
-    try:
-        features = network(*network.collate(rows, None if lengths is None else int(lengths.max())))
-        values = features[0] if isinstance(features, tuple) else features
-        weights = torch.linspace(-1, 1, values.numel()).view_as(values)
-        (values.float() * weights).sum().backward()
-        reached = [name for name, value in network.named_parameters() if value.grad is not None]
-    finally:
-        network.eval()
-        network.zero_grad()
-    trained = [name for name, value in network.named_parameters() if value.requires_grad]
-    assert trained
-    assert set(trained) - set(reached) <= {name for name in trained if "mask" in name or "logit" in name}
+@pytest.mark.parametrize(("kind", "text"), cases())
+def test_an_encoder_keeps_its_contract(kind, text, hf_folders):
+    spec = parse_spec(text)
+    if spec.name == "hf":
+        spec = parse_spec(text.replace(f"hf:{spec.argument}", f"hf:{hf_folders[spec.argument]}"))
+    check_encoder(kind, spec, make_input(kind), first=2)
 
 
 def test_every_name_has_a_case_for_each_of_its_kinds():

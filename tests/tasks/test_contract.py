@@ -1,7 +1,5 @@
 """What holds for every registered task, and which of them a table is for."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -9,8 +7,11 @@ import torch
 from mmcli.errors import MmcliError, UsageError
 from mmcli.evaluation.headline import headline
 from mmcli.registry import TASKS, parse_spec
-from mmcli.tasks import infer_task, mode_of
+from mmcli.tasks import infer_task
+from mmcli.tasks.abilities import ComparesModalities
 from mmcli.tasks.several import Several
+from mmcli.testing import check_task
+from mmcli.testing.tasks import outputs_of, predicted
 
 TARGETS = {
     "softmax": ["cat", "dog", "ant", "cat", "cat", "dog"],
@@ -38,105 +39,21 @@ def targets_of(task):
 
 
 def build(text):
-    """The task, told what it is told of targets and modalities."""
+    """The task, told what it is told of modalities."""
     if text == "several":
         return Several(
             {"kind": TASKS.build(parse_spec("classification")), "size": TASKS.build(parse_spec("regression"))}
         )
     task = TASKS.build(parse_spec(text))
-    if hasattr(task, "take_modalities"):
+    if isinstance(task, ComparesModalities):
         task.take_modalities(["image", "text"])
     return task
 
 
-def outputs_of(task, encoded):
-    """Random outputs: numbers of each row, or embeddings of its modalities, or numbers of each token."""
-    rows = (encoded != 0).sum() if task.link == "tokens" else len(encoded)
-    return torch.randn(rows, task.out_dim, *([5] if task.link == "embedding" else []))
-
-
-def given(task, outputs):
-    """What the loss gets of outputs: them, or log probabilities of tokens."""
-    return outputs.log_softmax(dim=1) if task.link == "tokens" else outputs
-
-
-def predicted(task, outputs, encoded):
-    """What the task makes of outputs; of tokens, the likeliest ones of each row's first text."""
-    if task.link != "tokens":
-        return task.predictions(outputs)
-    rows = np.repeat(np.arange(encoded.shape[0] * encoded.shape[1]), (encoded != 0).sum(axis=2).ravel())
-    made = torch.full((len(encoded), len(task.prior())), -1.0)
-    for row in range(len(encoded)):
-        tokens = outputs[torch.from_numpy(rows == row * encoded.shape[1])].argmax(dim=1)[:-1]
-        made[row, : 1 + len(tokens)] = torch.tensor([-0.5, *tokens.tolist()])
-    return task.predictions(made)
-
-
-@pytest.mark.parametrize("text", [text for text in VARIANTS if text != "clustering"])  # which no network learns
-def test_a_task_decodes_what_it_encodes_learns_and_rewards_the_truth(text):
-    task = build(text)
-    targets = targets_of(task)
-    task.fit(targets)
-    encoded = task.encode(targets)
-    assert task.decode(encoded) == targets
-    assert len(encoded) == len(targets)
-    assert all(task.known(target) and task.fault(target) is None for target in targets)
-    outputs = outputs_of(task, encoded).requires_grad_()
-    loss = task.loss(given(task, outputs), torch.from_numpy(encoded))
-    loss.backward()
-    assert loss.shape == ()
-    assert loss.isfinite()
-    assert outputs.grad.abs().sum() > 0
-    optimum = (0.01 * torch.randn_like(outputs)).requires_grad_()  # at zeros, embeddings are all alike
-    optimizer = torch.optim.Adam([optimum], lr=0.5)
-    for _ in range(200):
-        optimizer.zero_grad()
-        task.loss(given(task, optimum), torch.from_numpy(encoded)).backward()
-        optimizer.step()
-    measured = []
-    for found in (optimum, torch.zeros_like(outputs)):
-        predictions = predicted(task, found, encoded)
-        metrics = task.metrics(predictions, encoded)
-        assert set(task.row_scores(predictions, encoded)) <= set(metrics)
-        measured.append({**metrics, "loss": float(task.loss(given(task, found.detach()), torch.from_numpy(encoded)))})
-    best, worse = measured
-    for metric in dict.fromkeys([task.monitor, *list(headline(task.headline, best))[:1]]):
-        sign = 1 if mode_of(task, metric) == "max" else -1
-        assert sign * best[metric] > sign * worse[metric]
-    assert all(np.isfinite(value) for value in [*best.values(), *worse.values()])
-    form = predicted(task, outputs, encoded).shape[1:]
-    assert np.broadcast_shapes(form, task.prior().shape) == form
-    assert all(np.isfinite(value) for each in task.baselines(encoded).values() for value in each.values())
-
-
 @pytest.mark.parametrize("text", VARIANTS)
-def test_a_task_made_of_its_state_is_the_same(text):
+def test_a_task_keeps_its_contract(text):
     task = build(text)
-    targets = targets_of(task)
-    task.fit(targets)
-    encoded = task.encode(targets)
-    outputs = outputs_of(task, encoded)
-    if hasattr(task, "tune"):
-        task = task.tune(predicted(task, outputs, encoded), encoded)
-    state = task.state()
-    json.dumps(state.values, allow_nan=False)
-    other = TASKS.build(parse_spec(parse_spec(text).name))
-    other.load_state(state)
-    predictions = predicted(other, outputs, encoded)
-    assert np.array_equal(other.encode(targets), encoded)
-    assert np.array_equal(predictions, predicted(task, outputs, encoded))
-    assert np.array_equal(other.prior(), task.prior(), equal_nan=True)
-    assert other.metrics(predictions, encoded) == task.metrics(predictions, encoded)
-    if task.link != "cluster":
-        assert other.loss(given(task, outputs), torch.from_numpy(encoded)) == task.loss(
-            given(task, outputs), torch.from_numpy(encoded)
-        )
-    known = np.arange(len(targets)) > 0
-    assert other.records(predictions, known) == task.records(predictions, known)
-    json.dumps(task.records(predictions, known), allow_nan=False)
-    assert other.baselines(encoded) == task.baselines(encoded)
-    assert other.state().digest() == state.digest()
-    assert TASKS.constant(parse_spec(text).name, "version") == task.version
+    check_task(text, targets_of(task), task)
 
 
 @pytest.mark.parametrize("name", TASKS.names())

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mmcli.chain.extractors import make_extractor, runs_network
+from mmcli.chain.extractors import make_extractor, registry_for, runs_network
 from mmcli.chain.transforms import Lookup
 from mmcli.errors import MmcliError
 from mmcli.modalities import Extractor
-from mmcli.registry import ENCODERS, Spec, options_of, parse_spec
+from mmcli.registry import ENCODERS, EXTRACTORS, Spec, options_of, parse_spec
 from mmcli.runtime import Precision, Runtime
 from mmcli.store.columns import Array, Batch, Column, ModalitySpec, assemble
 from mmcli.store.keys import fingerprint, keys_beside
@@ -81,6 +81,9 @@ class ExtractTransform:
             places = dict(part["places"])
             argument = places.pop(_ARGUMENT, told.argument)
             spec = Spec(told.name, argument, {**told.options, **places})
+            kind = inputs[part["source"]].kind
+            registry = ENCODERS if told.name in ENCODERS.names() else EXTRACTORS[kind]
+            registry.check_origin(told.name, part.get("plugin"))
             extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
             if part["version"] != extractor.version:
                 raise MmcliError(
@@ -111,6 +114,7 @@ class ExtractTransform:
                     "options": _options(use.extractor),
                     "assets": use.extractor.assets(),
                     **({"precision": self.precisions[name]} if name in self.precisions else {}),
+                    **registry_for(self.inputs[use.source].kind, use.spec.name).plugin_of(use.spec.name),
                 }
                 for name, use in self.uses.items()
             },
@@ -146,7 +150,10 @@ class ExtractTransform:
         for name, use in self.uses.items():
             if not use.extractor.fitted:
                 continue
-            learns_from = hashlib.sha256(fingerprint([use.extractor.version, _options(use.extractor)]).encode())
+            registry = registry_for(self.inputs[use.source].kind, use.spec.name)
+            plugin = registry.plugin_of(use.spec.name).values()
+            code = [use.extractor.version, _options(use.extractor), *plugin]
+            learns_from = hashlib.sha256(fingerprint(code).encode())
             for column in train(use.source):
                 learns_from.update(column.key.tobytes())
             hashes[name] = learns_from.hexdigest()
@@ -206,6 +213,7 @@ class ExtractTransform:
         ]  # fmt: skip
         if name in self.precisions:
             identity += [self.batch_size, self.precisions[name], self.seed, *(["compiled"] if self.compiled else [])]
+        identity += registry_for(source.kind, use.spec.name).plugin_of(use.spec.name).values()
         return ModalitySpec(
             kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
             fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,

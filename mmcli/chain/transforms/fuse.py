@@ -116,7 +116,12 @@ class FuseTransform:
     def load(
         cls, config: Mapping[str, Any], states: Mapping[str, State], inputs: Mapping[str, ModalitySpec]
     ) -> FuseTransform:
-        """Make the transform that ``config`` and ``states`` describe."""
+        """Make the transform that ``config`` and ``states`` describe.
+
+        Raises:
+            MmcliError: Its method is another's than it was.
+        """
+        FUSIONS.check_origin(parse_spec(config["method"]).name, config.get("plugin"))
         made = cls(
             {name: inputs[name] for name in config["inputs"]}, parse_spec(config["method"]), config["seed"],
             fuses=config.get("fuses", True), pooling=config.get("pooling", DEFAULT_POOLING),
@@ -135,7 +140,7 @@ class FuseTransform:
             told["fuses"] = False
         if self.pooling != DEFAULT_POOLING:
             told["pooling"] = self.pooling
-        return told
+        return {**told, **FUSIONS.plugin_of(self.method.name)}
 
     def states(self) -> dict[str, State]:
         """Return the scale of each modality, and what a fitted method learnt as ``fused``."""
