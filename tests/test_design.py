@@ -144,7 +144,6 @@ FOREIGN = {
     "mmcli/runtime.py": "os",
     "mmcli/stages/cards.py": "classes of encoders, which say what they publish",
     "mmcli/store/publish.py": "the C library",
-    "mmcli/store/sources/arrow_rows.py": "pyarrow",
     "mmcli/yaml_file.py": "YAML's nodes",
 }
 """Files that look attributes up by a literal name, and of what: of objects that others make."""

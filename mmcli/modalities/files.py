@@ -82,7 +82,7 @@ class MediaFolder:
     def _read_member(self, member: re.Match[str]) -> bytes:
         """Read what lies inside another file."""
         path = os.path.join(_local(self.members_root), member["file"])
-        if self.confine and not Path(path).resolve().is_relative_to(Path(_local(self.members_root)).resolve()):
+        if self.confine and "\0" not in path and not _is_below(path, self.members_root):
             raise UnusableError("skipped", "outside the media root")
         if not os.path.isfile(path):
             raise UnusableError("missing", f"{NOT_FOUND}: {member['file']}")
@@ -119,7 +119,7 @@ class MediaFolder:
             raise UnusableError("missing", NOT_FOUND) from None
 
     def _is_inside(self, path: str) -> bool:
-        return not _is_remote(self.root) and Path(path).resolve().is_relative_to(Path(_local(self.root)).resolve())
+        return not _is_remote(self.root) and _is_below(path, self.root)
 
     def _read_url(self, url: str) -> bytes:
         below = url.startswith(self.root.rstrip("/") + "/") and ".." not in unquote(url).split("/")
@@ -157,6 +157,11 @@ def _is_remote(path: str) -> bool:
 
 def _local(path: str) -> str:
     return unquote(path.removeprefix("file://")) if path.startswith("file://") else path
+
+
+def _is_below(path: str, root: str) -> bool:
+    """Tell whether a file lies in a folder, symbolic links followed; one of a loop of links is where it says it is."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(_local(root)))
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,9 +13,11 @@ from mmcli.modalities.tensor._vector import are_vectors
 from mmcli.store.cells import advice, cell_number
 from mmcli.store.columns import Row
 from mmcli.store.sources.delimited import INDEX
+from mmcli.store.sources.members import parse_member
 from mmcli.store.suffixes import FOLDER_KINDS
 
 SAMPLE = 1000
+_KNOWN = 0.25  # of the cells of bytes in a column, those whose kind their first bytes must tell
 TARGET_NAMES = ("target", "label", "class", "category", "y", "cls")
 _CODE = re.compile(r"0\d+|\d{16,}")
 _CODE_NAME = re.compile(r"(?i:(^|[ _.-])(id|uuid|zip|(zip|post|postal)[ _-]?codes?|code))$|[a-z]I[Dd]$")
@@ -28,7 +31,8 @@ def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
 
     Digits that are no quantity are categories: with leading zeros, too long for a float, or in a column named like
     ``zip`` or ``user_id``. None where every cell is empty, a list or an object, where each differs and is a short
-    word of ASCII or a code (names of something), and where there are many dates.
+    word of ASCII or a code (names of something), where there are many dates, and where cells are bytes of no known
+    kind.
     """
     full = [value for value in values if value is not None and value == value and value != ""]
     if full and str(full[0]).lstrip().startswith("[") and are_vectors(full):
@@ -39,6 +43,8 @@ def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
     if not cells:
         return None
     kinds = [_FILE_KINDS.get(PurePosixPath(cell).suffix.lower()) for cell in cells]
+    if holds_members(cells):
+        return _kind_of_members([kind for kind in kinds if kind is not None], len(cells))
     for kind in set(kinds) - {None}:
         if kinds.count(kind) > len(cells) / 2:
             return kind
@@ -58,6 +64,21 @@ def infer_kind(values: Sequence[Any], name: str = "") -> str | None:
     if sum(_DATE.fullmatch(cell) is not None for cell in cells) >= 0.9 * len(cells):
         return None
     return "text"
+
+
+def holds_members(values: Sequence[Any]) -> bool:
+    """Tell whether most cells that hold anything name bytes inside another file."""
+    cells = [value for value in values if value is not None and value != ""]
+    members = sum(isinstance(cell, str) and parse_member(cell) is not None for cell in cells)
+    return members > len(cells) / 2
+
+
+def _kind_of_members(known: Sequence[str], count: int) -> str | None:
+    """Return the kind of most cells that are of a known one; some may be damaged, and most may not be of none."""
+    if len(known) < count * _KNOWN:
+        return None
+    kind, times = Counter(known).most_common(1)[0]
+    return kind if times > len(known) / 2 else None
 
 
 def numbers_in_disguise(values: Sequence[Any]) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.options import coerce
 from mmcli.reporting import Reporter
 from mmcli.tables.intake import Intake, require_column
-from mmcli.tables.kinds import infer_column, infer_kinds, numbers_in_disguise
+from mmcli.tables.kinds import holds_members, infer_column, infer_kinds, numbers_in_disguise
 
 TABLE = "table"
 _SHOWN = 20
@@ -47,6 +47,8 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
         for flag in flags.get(kind, ()):
             name, column = _named(flag)
             require_column(column, intake.columns, intake.table.name)
+            if kind == "text":
+                _refuse_bytes(column, f"--text {flag}", intake)
             _add(plans, name or column, ModalityPlan(kind, (column,), {}))
     for flag in flags.get("tensor", ()):
         name, place = _named(flag)
@@ -60,6 +62,8 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
         for flag in flags.get(kind, ()):
             name, pattern = _named(flag)
             matched = _match(pattern, intake)
+            if kind == "categorical" and matched == [pattern]:
+                _refuse_bytes(pattern, f"--categorical {flag}", intake)
             if name is None:
                 unnamed += matched
             elif kind == "categorical":
@@ -76,6 +80,16 @@ def plan_modalities(flags: Mapping[str, Sequence[str]], intake: Intake, reporter
             f"{intake.table.name}: no column to learn from; name some with --text, --image, --audio, --numeric …"
         )
     return plans
+
+
+def _refuse_bytes(column: str, option: str, intake: Intake) -> None:
+    """Refuse to take the names of bytes inside a file for words or categories."""
+    cells = [row.get(column) for row in intake.head]
+    if intake.table.holds_members and holds_members(cells):
+        raise MmcliError(
+            f"{intake.table.name}: {option}: the column holds bytes, not text; cast it to text (pyarrow's string) "
+            "where it is, or name it with --image, --audio, --video or --tensor"
+        )
 
 
 def plan_padding(
@@ -112,8 +126,8 @@ def _infer(intake: Intake, reporter: Reporter) -> dict[str, list[str]]:
     reporter.note(f"kinds inferred: {', '.join(told) or 'none'} (name columns with --text, --image … to choose)")
     if unused:
         reporter.note(
-            f"not used: {_shortened(unused)} (empty, dates, lists, or another name in each row; --text, --categorical "
-            "… take a column whatever it holds)"
+            f"not used: {_shortened(unused)} (empty, dates, lists, bytes of no known kind, or another name in each "
+            "row; --text, --categorical … take a column whatever it holds)"
         )
     for column in (*found.get("text", ()), *found.get("categorical", ()), *unused):
         marked = numbers_in_disguise([row.get(column) for row in intake.head])

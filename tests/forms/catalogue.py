@@ -13,6 +13,7 @@ from tests.forms import (
     image_depths,
     images,
     played,
+    programs,
     sound_ends,
     sounds,
     tables,
@@ -49,6 +50,7 @@ TABLES: dict[str, Sequence[TableForm]] = {
     "Tables: CSV": tables.CSV_FORMS,
     "Tables: JSON": tables.JSON_FORMS,
     "Tables: Parquet": tables.PARQUET_FORMS,
+    "Tables of spreadsheets, datasets and WebDataset": programs.FORMS,
     "Folders as tables": tables.FOLDER_FORMS,
     "Ids, splits, targets and size": tables.ROLE_FORMS,
 }

@@ -6,23 +6,24 @@ only says of what kind it seems to be.
 
 from __future__ import annotations
 
+import os
 import re
-from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from mmcli.errors import UnusableError
+from mmcli.store.sources.table_cells import ArrowCells, ParquetCells, open_cells
 
 _CELL = re.compile(r"(?P<file>.+)::(?P<column>.+)\[(?P<row>\d{1,12})\](?:\.\w{1,10})?", re.DOTALL)
 _PIECE = re.compile(r"(?P<file>.+)::@(?P<offset>\d{1,15})\+(?P<size>\d{1,15})/.*", re.DOTALL)
-_KEPT = 2  # row groups
+_KEPT = 2  # open files
 _SNIFFED = (
     (b"\x89PNG\r\n\x1a\n", 0, ".png"), (b"\xff\xd8\xff", 0, ".jpg"), (b"GIF8", 0, ".gif"), (b"WEBP", 8, ".webp"),
-    (b"II*\0", 0, ".tif"), (b"MM\0*", 0, ".tif"), (b"BM", 0, ".bmp"), (b"ftypavif", 4, ".avif"),
+    (b"II*\0", 0, ".tif"), (b"MM\0*", 0, ".tif"), (b"ftypavif", 4, ".avif"),
     (b"ftyphei", 4, ".heic"), (b"WAVE", 8, ".wav"), (b"fLaC", 0, ".flac"), (b"OggS", 0, ".ogg"), (b"ID3", 0, ".mp3"),
     (b"\xff\xfb", 0, ".mp3"), (b"\xff\xf3", 0, ".mp3"), (b"ftypM4A", 4, ".m4a"), (b"AIFF", 8, ".aiff"),
     (b"AVI ", 8, ".avi"), (b"\x1aE\xdf\xa3", 0, ".mkv"), (b"ftyp", 4, ".mp4"), (b"\x93NUMPY", 0, ".npy"),
+    (b"\0\0\0\0", 6, ".bmp"),
 )  # fmt: skip
 
 
@@ -38,7 +39,8 @@ def piece_name(file: str, offset: int, size: int, name: str) -> str:
 
 def sniffed_suffix(content: bytes) -> str:
     """Return the suffix that files which begin so have; "" where they are of no known kind of media."""
-    return next((suffix for sign, at, suffix in _SNIFFED if content.startswith(sign, at)), "")
+    found = next((suffix for sign, at, suffix in _SNIFFED if content.startswith(sign, at)), "")
+    return "" if found == ".bmp" and not content.startswith(b"BM") else found
 
 
 def parse_member(name: str) -> re.Match[str] | None:
@@ -47,12 +49,11 @@ def parse_member(name: str) -> re.Match[str] | None:
 
 
 class Members:
-    """Reads media inside other files; of tables the last row groups are kept."""
+    """Reads media inside other files."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._files: dict[str, Any] = {}
-        self._groups: OrderedDict[tuple[str, str, int], Any] = OrderedDict()
+        self._files: dict[str, tuple[tuple[int, ...], ParquetCells | ArrowCells]] = {}
 
     def read(self, path: str, member: re.Match[str], max_bytes: int) -> bytes:
         """Return the bytes that a name stands for.
@@ -60,7 +61,7 @@ class Members:
         Args:
             path: The file, which is there.
             member: As ``parse_member`` returned it.
-            max_bytes: The most to read.
+            max_bytes: The most to read; of a larger cell one byte more.
 
         Raises:
             UnusableError: There is no such cell or piece, or it is too large.
@@ -68,31 +69,32 @@ class Members:
         parts = member.groupdict()
         if "offset" in parts:
             return _read_piece(path, int(parts["offset"]), int(parts["size"]), max_bytes)
-        value = self._cell(path, parts["column"], int(parts["row"]))
-        if isinstance(value, dict):
-            value = value.get("bytes")
-        if not isinstance(value, bytes):
+        content = self._cell(path, parts["column"], int(parts["row"]), max_bytes)
+        if content is None:
             raise UnusableError("missing", "no bytes in the cell")
-        return value
+        return content
 
-    def _cell(self, path: str, column: str, row: int) -> Any:
+    def _cell(self, path: str, column: str, row: int, max_bytes: int) -> bytes | None:
         import pyarrow
 
         try:
             with self._lock:
-                if path not in self._files:
-                    self._files[path] = open_groups(Path(path))
-                groups = self._files[path]
-                group, place = groups.find(row)
-                key = (path, column, group)
-                if key not in self._groups:
-                    self._groups[key] = groups.read(group, column)
-                    while len(self._groups) > _KEPT:
-                        self._groups.popitem(last=False)
-                values = self._groups[key]
-            return values[place].as_py()
-        except (pyarrow.ArrowException, OSError, KeyError, IndexError, ValueError):
+                content = self._opened(path).read(column, row, max_bytes)
+                return None if content is None else bytes(content)
+        except (pyarrow.ArrowException, OSError, KeyError, IndexError, ValueError, AttributeError):
+            self._files.pop(path, None)
             raise UnusableError("corrupt", f"no cell {column}[{row}] that can be read") from None
+
+    def _opened(self, path: str) -> ParquetCells | ArrowCells:
+        """Open a file once, and again where it has been written since."""
+        state = os.stat(path)
+        now = (state.st_ino, state.st_size, state.st_mtime_ns)
+        if path not in self._files or self._files[path][0] != now:
+            self._files.pop(path, None)
+            while len(self._files) >= _KEPT:
+                self._files.pop(next(iter(self._files)))
+            self._files[path] = (now, open_cells(Path(path)))
+        return self._files[path][1]
 
 
 def _read_piece(path: str, offset: int, size: int, max_bytes: int) -> bytes:
@@ -104,77 +106,3 @@ def _read_piece(path: str, offset: int, size: int, max_bytes: int) -> bytes:
     if len(content) < size:
         raise UnusableError("corrupt", f"{len(content)} of {size} bytes are there")
     return content
-
-
-def open_groups(path: Path) -> ParquetGroups | ArrowGroups:
-    """Open a Parquet or Arrow file for reading of single cells."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    return ParquetGroups(path) if start == b"PAR1" else ArrowGroups(path)
-
-
-class ParquetGroups:
-    """The row groups of a Parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        import numpy as np
-        import pyarrow.parquet
-
-        self.file = pyarrow.parquet.ParquetFile(path)
-        sizes = [self.file.metadata.row_group(group).num_rows for group in range(self.file.metadata.num_row_groups)]
-        self._ends = np.cumsum(sizes)
-
-    def find(self, row: int) -> tuple[int, int]:
-        """Return the group of a row and its place there."""
-        return _find(self._ends, row)
-
-    def read(self, group: int, column: str) -> Any:
-        """Return a column of a group."""
-        return self.file.read_row_group(group, columns=[column]).column(column)
-
-
-class ArrowGroups:
-    """The record batches of an Arrow file, in the form of a file or a stream; mapped, not read."""
-
-    def __init__(self, path: Path) -> None:
-        import numpy as np
-
-        self.batches = list(arrow_batches(path))
-        self._ends = np.cumsum([batch.num_rows for batch in self.batches])
-
-    def find(self, row: int) -> tuple[int, int]:
-        """Return the batch of a row and its place there."""
-        return _find(self._ends, row)
-
-    def read(self, group: int, column: str) -> Any:
-        """Return a column of a batch."""
-        return self.batches[group].column(column)
-
-
-def arrow_batches(path: Path) -> Any:
-    """Return the record batches of an Arrow file; their bytes are read when they are looked at.
-
-    Each is checked first: pyarrow trusts what a file says of its own layout, and ends the process where it is wrong.
-    """
-    import pyarrow
-
-    mapped = pyarrow.memory_map(str(path))
-    with path.open("rb") as file:
-        whole = file.read(6) == b"ARROW1"
-    if whole:
-        reader = pyarrow.ipc.open_file(mapped)
-        batches = (reader.get_batch(number) for number in range(reader.num_record_batches))
-    else:
-        batches = iter(pyarrow.ipc.open_stream(mapped))
-    for batch in batches:
-        batch.validate(full=True)
-        yield batch
-
-
-def _find(ends: Any, row: int) -> tuple[int, int]:
-    import numpy as np
-
-    group = int(np.searchsorted(ends, row, side="right"))
-    if group == len(ends):
-        raise IndexError
-    return group, row - (int(ends[group - 1]) if group else 0)

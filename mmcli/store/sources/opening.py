@@ -24,6 +24,7 @@ from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.excel import read_excel
 from mmcli.store.sources.folder import read_folder
 from mmcli.store.sources.json_rows import read_json
+from mmcli.store.sources.saved import is_saved, read_saved
 from mmcli.store.sources.tars import expand_shards, read_tars
 from mmcli.store.sources.text_lines import LONGEST, check_encoding, joined, open_bytes, text_lines
 
@@ -56,6 +57,7 @@ class Table:
         notes: How it is read, where that is not plain.
         warnings: What may be wrong with it; more may come while it is read.
         blocks: Reads the rows many at a time instead, where all their cells are strings.
+        holds_members: Whether cells may name bytes inside it.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     blocks: Callable[[], Iterator[Block]] | None = None
+    holds_members: bool = False
 
 
 def open_table(
@@ -105,8 +108,9 @@ def open_table(
 
 def _open_folder(source: str, path: Path, text: TableText) -> Table:
     """Open a folder: one that datasets saved, parts of a table, shards, or files in folders of classes."""
-    if (path / "state.json").is_file() and (path / "dataset_info.json").is_file():
-        return _open_arrow(source, sorted(path.glob("*.arrow")), source)
+    if is_saved(path):
+        columns, rows = read_saved(path, source)
+        return Table(source, source, rows, columns=columns, holds_members=True)
     for pattern in ("*.tar", "*.arrow"):
         parts = sorted(path.glob(pattern))
         if parts and not any(each.is_dir() for each in path.iterdir()):
@@ -129,14 +133,15 @@ def _open_file(source: str, path: Path, root: str, text: TableText) -> Table:
         text.check_fits(source, delimited=suffix in DELIMITED, workbook=suffix in _WORKBOOKS)
     if suffix in _PARQUET:
         count, columns, values = read_parquet(path, root)
-        return Table(source, root, values, count, columns)
+        return Table(source, root, values, count, columns, holds_members=True)
     if suffix in _ARROW:
         return _open_arrow(source, [path], root)
     if suffix in _TAR:
         return _open_tars(source, [path], root)
     if suffix in _WORKBOOKS:
-        columns, values = read_excel(path, text.sheet)
-        return Table(source, root, values, columns=columns)
+        warnings: list[str] = []
+        columns, values = read_excel(path, text.sheet, warnings)
+        return Table(source, root, values, columns=columns, warnings=warnings)
     if suffix == ".json" and is_coco(path):
         count, values = read_coco(path)
         return Table(source, root, values, count, COCO_COLUMNS, [COCO_NOTE])
@@ -155,12 +160,12 @@ def _open_file(source: str, path: Path, root: str, text: TableText) -> Table:
 
 def _open_arrow(source: str, paths: Sequence[Path], root: str) -> Table:
     columns, rows = read_arrow(paths, root)
-    return Table(source, root, rows, columns=columns)
+    return Table(source, root, rows, columns=columns, holds_members=True)
 
 
 def _open_tars(source: str, paths: Sequence[Path], root: str) -> Table:
     warnings: list[str] = []
-    return Table(source, root, read_tars(paths, root, warnings), warnings=warnings)
+    return Table(source, root, read_tars(paths, root, warnings), warnings=warnings, holds_members=True)
 
 
 def lines_as_they_come(handle: int) -> Iterator[list[bytes]]:

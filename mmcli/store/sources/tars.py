@@ -14,6 +14,7 @@ from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
+from mmcli.store.rows import parse_row
 from mmcli.store.sources.members import piece_name
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -67,43 +68,77 @@ def read_tars(paths: Sequence[Path], root: str, warnings: list[str]) -> Iterator
         warnings.append(f"{sum(over.values())} members of tars passed over: {told}")
 
 
+class _Sample:
+    """What the members of one key hold: values, or names by their suffix; and the keys of JSON objects."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._own: Row = {"id": key}
+        self._objects: dict[str, Row] = {}
+
+    def add(self, column: str, value: Any, where: str) -> None:
+        if column == "id":
+            raise MmcliError(f"{where}: the suffix 'id' is the name of the column of keys; rename the member")
+        if column in self._own or column in self._objects:
+            raise MmcliError(f"{where}: two members of this name")
+        if isinstance(value, dict):
+            self._objects[column] = value
+        else:
+            self._own[column] = value
+
+    def row(self) -> Row:
+        """Return the row; a key of an object that a member has for its suffix gets the object's name before it."""
+        row = dict(self._own)
+        for column, values in self._objects.items():
+            for key, value in values.items():
+                name = key
+                while name in row:
+                    name = f"{column}.{name}"
+                row[name] = value
+        return row
+
+
 def _read_tar(path: Path, name: str, over: Counter[str]) -> Iterator[tuple[str, Row]]:
     size = path.stat().st_size
     try:
         with tarfile.open(path, "r:") as tar, path.open("rb") as file:
-            key = ""
-            row: Row = {}
+            sample: _Sample | None = None
             for member in tar:
                 tar.members = []  # type: ignore[attr-defined]  # else it keeps all that it has met
-                folder, _, base = member.name.rpartition("/")
-                stem, dot, suffix = base.partition(".")
-                if not member.isreg() or member.sparse is not None:
-                    over["folders" if member.isdir() else "links and devices"] += 1
-                    continue
-                if not stem or not dot or base.startswith("."):
-                    over["names without key or suffix"] += 1
+                parts = _key_and_suffix(member, over)
+                if parts is None:
                     continue
                 if member.offset_data + member.size > size:
                     raise MmcliError(f"{path}: cut off in {member.name!r}")
-                own = f"{folder}/{stem}" if folder else stem
-                if own != key:
-                    if row:
-                        yield f"{path}, {key}", row
-                    key, row = own, {"id": own}
-                column = suffix.lower()
-                if column in row:
-                    raise MmcliError(f"{path}: two members named {member.name!r}")
-                row |= _values(file, member, column, name, f"{path}, {member.name}", row)
-            if row:
-                yield f"{path}, {key}", row
+                key, column = parts
+                if sample is None or sample.key != key:
+                    if sample is not None:
+                        yield f"{path}, {sample.key}", sample.row()
+                    sample = _Sample(key)
+                where = f"{path}, {member.name}"
+                sample.add(column, _value(file, member, column, name, where), where)
+            if sample is not None:
+                yield f"{path}, {sample.key}", sample.row()
     except tarfile.TarError as error:
         raise MmcliError(f"{path}: not a whole tar ({error}); it is read as it lies, not compressed") from None
 
 
-def _values(file: Any, member: tarfile.TarInfo, column: str, name: str, where: str, row: Row) -> dict[str, Any]:
+def _key_and_suffix(member: tarfile.TarInfo, over: Counter[str]) -> tuple[str, str] | None:
+    folder, _, base = member.name.rpartition("/")
+    stem, dot, suffix = base.partition(".")
+    if not member.isreg() or member.sparse is not None:
+        over["folders" if member.isdir() else "links and devices"] += 1
+        return None
+    if not stem or not dot or base.startswith("."):
+        over["names without key or suffix"] += 1
+        return None
+    return f"{folder}/{stem}" if folder else stem, suffix.lower()
+
+
+def _value(file: Any, member: tarfile.TarInfo, column: str, name: str, where: str) -> Any:
     last = column.rpartition(".")[2]
     if last not in (*_TEXTS, *_NUMBERS, "json"):
-        return {column: piece_name(name, member.offset_data, member.size, member.name)}
+        return piece_name(name, member.offset_data, member.size, member.name)
     if member.size > _LONGEST:
         raise MmcliError(f"{where}: {member.size:,} bytes, expected a text of at most {_LONGEST:,}")
     file.seek(member.offset_data)
@@ -112,13 +147,12 @@ def _values(file: Any, member: tarfile.TarInfo, column: str, name: str, where: s
     except UnicodeDecodeError as error:
         raise MmcliError(f"{where}: not UTF-8 ({error.reason} at byte {error.start + 1})") from None
     if last in _NUMBERS:
-        return {column: text.strip()}
+        return text.strip()
     if last != "json":
-        return {column: text}
+        return text
+    if text.lstrip().startswith("{"):
+        return parse_row(text, where)
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MmcliError(f"{where}: not JSON ({error})") from None
-    if not isinstance(value, dict):
-        return {column: value}
-    return {key if key not in row else f"{column}.{key}": each for key, each in value.items()}

@@ -8,12 +8,16 @@ import io
 import json
 import lzma
 import os
+import re
 import tarfile
 import uuid
+import zipfile
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
+import openpyxl
+import openpyxl.chart
 import pandas
 import pyarrow
 import pyarrow.feather
@@ -27,8 +31,10 @@ from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.verify import verify
 from mmcli.store.artifact import Artifact
+from mmcli.store.sources import table_cells
 from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.opening import open_table
+from tests.heard import Heard
 
 ROWS = [{"id": "a", "text": "one", "n": "1.5"}, {"id": "b", "text": "é, ü", "n": ""}]
 
@@ -95,6 +101,18 @@ class TestCompressed:
             rows_of(tmp_path / "t.parquet.gz")
 
 
+def edit_member(path, name, old, new):
+    """Replace what matches in one file of a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {member: archive.read(member) for member in archive.namelist()}
+    (member,) = (each for each in contents if each.endswith(name))
+    contents[member], count = re.subn(old, new, contents[member])
+    assert count == 1
+    with zipfile.ZipFile(path, "w") as archive:
+        for each, content in contents.items():
+            archive.writestr(each, content)
+
+
 class TestExcel:
     def test_the_first_sheet_or_the_one_named(self, tmp_path):
         first = pandas.DataFrame({
@@ -118,6 +136,45 @@ class TestExcel:
             with pytest.raises(MmcliError, match=r"t\.xlsx: not a whole Excel workbook"):
                 rows_of(tmp_path / "t.xlsx")
 
+    def test_all_rows_are_read_whatever_size_the_sheet_declares(self, tmp_path):
+        pandas.DataFrame({"id": [f"r{n}" for n in range(50)], "n": range(50)}).to_excel(
+            tmp_path / "t.xlsx", index=False
+        )
+        edit_member(tmp_path / "t.xlsx", "sheet1.xml", rb'<dimension ref="[^"]*"', b'<dimension ref="A1:A3"')
+        assert rows_of(tmp_path / "t.xlsx") == [{"id": f"r{n}", "n": n} for n in range(50)]
+
+    def test_formulas_without_a_saved_value_are_warned_of(self, tmp_path):
+        book = openpyxl.Workbook()
+        for row in (["id", "n", "s"], ["a", 1, "x"], ["b", "=1+1", "y"], ["c", 3, "=A1"]):
+            book.active.append(row)
+        book.save(tmp_path / "t.xlsx")
+        table = open_table(str(tmp_path / "t.xlsx"))
+        assert [row["n"] for _, row in table.rows] == [1, "", 3]
+        (warning,) = table.warnings
+        assert "2 cells hold formulas without a saved value (B3, C4), taken for empty" in warning
+        # as a program that calculates saves it: a value beside each formula, an empty text among them
+        edit_member(tmp_path / "t.xlsx", "sheet1.xml", rb"<f>1\+1</f><v ?/?>(</v>)?", b"<f>1+1</f><v>2</v>")
+        edit_member(
+            tmp_path / "t.xlsx", "sheet1.xml", rb'r="C4"><f>A1</f><v ?/?>(</v>)?', b'r="C4" t="str"><f>A1</f><v></v>'
+        )
+        table = open_table(str(tmp_path / "t.xlsx"))
+        assert [row["n"] for _, row in table.rows] == [1, 2, 3]
+        assert table.warnings == []
+
+    def test_a_sheet_that_is_a_chart_is_passed_over(self, tmp_path):
+        book = openpyxl.Workbook()
+        book.active.title = "cells"
+        for row in (["id", "n"], ["a", 1]):
+            book.active.append(row)
+        chart = openpyxl.chart.BarChart()
+        chart.add_data(openpyxl.chart.Reference(book.active, 2, 1, 2, 2), titles_from_data=True)
+        book.create_chartsheet("drawn", 0).add_chart(chart)
+        book["cells"].print_area = "A1:B2"  # a name that counts the sheets
+        book.save(tmp_path / "t.xlsx")
+        assert rows_of(tmp_path / "t.xlsx") == [{"id": "a", "n": 1}]
+        with pytest.raises(MmcliError, match="'drawn' is a chart, which has no rows"):
+            rows_of(tmp_path / "t.xlsx", sheet="drawn")
+
     def test_the_package_is_named_where_it_is_missing(self, tmp_path, monkeypatch):
         pandas.DataFrame(ROWS).to_excel(tmp_path / "t.xlsx", index=False)
         monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
@@ -138,6 +195,15 @@ def write_arrow(path, table, form):
 
 
 FORMS = {"parquet": "t.parquet", "feather": "t.feather", "file": "t.arrow", "stream": "t.arrow"}
+
+
+def save_as_datasets(folder, ids, **state):
+    """Write what ``save_to_disk`` of Hugging Face's datasets writes."""
+    write_arrow(folder / "data-00000-of-00001.arrow", pyarrow.table({"id": ids}), "stream")
+    (folder / "state.json").write_text(
+        json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}], **state})
+    )
+    (folder / "dataset_info.json").write_text("{}")
 
 
 class TestArrow:
@@ -208,6 +274,107 @@ class TestArrow:
         (tmp_path / "dataset_info.json").write_text("{}")
         assert [row["id"] for row in rows_of(tmp_path)] == ["0a", "0b", "1a", "1b"]
 
+    def test_a_saved_folder_has_only_the_files_that_it_names(self, tmp_path):
+        save_as_datasets(tmp_path, ["a", "b"])
+        write_arrow(tmp_path / "cache-0123.arrow", pyarrow.table({"id": ["left", "over"]}), "stream")
+        assert [row["id"] for row in rows_of(tmp_path)] == ["a", "b"]
+
+    def test_saved_splits_are_a_column(self, tmp_path):
+        for name, ids in {"train": ["a", "b"], "test": ["c"]}.items():
+            (tmp_path / name).mkdir()
+            save_as_datasets(tmp_path / name, ids)
+        (tmp_path / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+        assert rows_of(tmp_path) == [
+            {"id": "a", "split": "train"}, {"id": "b", "split": "train"}, {"id": "c", "split": "test"}
+        ]  # fmt: skip
+
+    def test_rows_that_were_chosen_and_not_written_are_refused(self, tmp_path):
+        save_as_datasets(tmp_path, ["a", "b"], _indices_files=[{"filename": "indices.arrow"}])
+        with pytest.raises(MmcliError, match=r"flatten_indices\(\)"):
+            rows_of(tmp_path)
+
+    @pytest.mark.parametrize("form", ["file", "stream"])
+    def test_a_file_truncated_during_a_run_costs_its_rows_alone(self, tmp_path, form):
+        contents = [picture((n, n, n)) + bytes(4000) for n in range(100)]
+        table = pyarrow.table({"image": contents})
+        write_arrow(tmp_path / "t.arrow", table, form)
+        media = MediaFolder(str(tmp_path))
+        assert media.read("t.arrow::image[99].png") == contents[99]
+        rows = iter(open_table(str(tmp_path / "t.arrow")).rows)
+        next(rows)
+        os.truncate(tmp_path / "t.arrow", 50_000)
+        with pytest.raises(UnusableError) as found:
+            media.read("t.arrow::image[98].png")
+        assert found.value.status == "corrupt"
+        with pytest.raises(MmcliError, match="not a whole Arrow file"):
+            list(rows)
+
+    @pytest.mark.parametrize("form", ["file", "stream"])
+    def test_cells_are_read_in_any_order(self, tmp_path, form, monkeypatch):
+        monkeypatch.setattr(table_cells, "_KEPT_BYTES", 1000)
+        contents = [bytes([n]) * 300 for n in range(60)]
+        write_arrow(tmp_path / "t.arrow", pyarrow.table({"raw": contents}), form)
+        media = MediaFolder(str(tmp_path))
+        for row in np.random.default_rng(0).integers(60, size=100).tolist():
+            assert media.read(f"t.arrow::raw[{row}]") == contents[row]
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_bytes_in_lists_stay_out_of_the_rows(self, tmp_path, form):
+        raw = pyarrow.binary()
+        kinds = {"list": pyarrow.list_(raw), "structs": pyarrow.list_(pyarrow.struct({"bytes": raw}))}
+        values = {"list": [b"x" * 852], "structs": [{"bytes": b"y" * 852}]}
+        table = pyarrow.table({name: pyarrow.array([values[name]], kind) for name, kind in kinds.items()})
+        (row,) = rows_of(write_arrow(tmp_path / FORMS[form], table, form))
+        assert row == {"list": ["852 bytes"], "structs": [{"bytes": "852 bytes"}]}
+
+    @pytest.mark.parametrize("form", FORMS)
+    @pytest.mark.parametrize("kind", ["dictionary", "fixed"])
+    def test_bytes_of_other_types_are_read_in_place(self, tmp_path, form, kind):
+        contents = [picture("red") + bytes(100), picture("blue") + bytes(100)]
+        size = max(map(len, contents))
+        contents = [each.ljust(size, b"\0") for each in contents]
+        values = pyarrow.array(contents, pyarrow.binary(size) if kind == "fixed" else pyarrow.binary())
+        if kind == "dictionary":
+            values = values.dictionary_encode()
+        path = write_arrow(tmp_path / FORMS[form], pyarrow.table({"image": values}), form)
+        names = [row["image"] for row in rows_of(path)]
+        assert names == [f"{path.name}::image[0].png", f"{path.name}::image[1].png"]
+        media = MediaFolder(str(tmp_path))
+        assert [media.read(name) for name in names] == contents
+
+    def test_times_that_python_cannot_hold_are_their_stored_number(self, tmp_path):
+        far = 2**62
+        table = pyarrow.table({
+            "when": pyarrow.array([far, 0], pyarrow.timestamp("s")), "day": pyarrow.array([2**30, 0], pyarrow.date32()),
+        })  # fmt: skip
+        write_arrow(tmp_path / "t.arrow", table, "file")
+        first, second = rows_of(tmp_path / "t.arrow")
+        assert first == {"when": far, "day": 2**30}
+        assert second == {"when": "1970-01-01T00:00:00", "day": "1970-01-01"}
+
+    def test_bytes_of_no_known_kind_are_not_taken_for_words(self, tmp_path):
+        random = np.random.default_rng(0)
+        table = pyarrow.table({
+            "id": [f"r{n}" for n in range(20)], "odd name": [random.bytes(50) for _ in range(20)],
+            "n": random.normal(size=20), "label": ["a", "b"] * 10,
+        })  # fmt: skip
+        write_arrow(tmp_path / "t.parquet", table, "parquet")
+        told = Heard()
+        preprocess(str(tmp_path / "t.parquet"), tmp_path / "out", target="label", reporter=told)
+        assert set(Artifact(tmp_path / "out").modalities) == {"table"}
+        assert any("not used: odd name" in note and "bytes of no known kind" in note for note in told.notes), told.notes
+        for option in ("text", "categorical"):
+            with pytest.raises(MmcliError, match=f"--{option} odd name: the column holds bytes, not text"):
+                preprocess(str(tmp_path / "t.parquet"), tmp_path / option, target="label", **{option: ["odd name"]})
+
+    def test_pictures_are_inferred_though_the_first_is_damaged(self, tmp_path):
+        contents = [b"\0" * 100, *[picture(colour) for colour in COLOURS]]
+        write_arrow(tmp_path / "t.parquet", pyarrow.table({"x": contents, "label": ["a", *"ab" * 6]}), "parquet")
+        preprocess(str(tmp_path / "t.parquet"), tmp_path / "out", target="label", split_ratio="1,0,0", image_size=8)
+        made = Artifact(tmp_path / "out")
+        assert made.modalities["x"].kind == "image"
+        assert made.header["counts"]["x"] == {"ok": 12, "missing": 0, "corrupt": 1, "skipped": 0}
+
     def test_limits_and_the_root_hold(self, tmp_path):
         write_arrow(tmp_path / "t.parquet", pyarrow.table({"image": [picture("red")]}), "parquet")
         (tmp_path / "root").mkdir()
@@ -218,6 +385,7 @@ class TestArrow:
             ("t.parquet::other[0].png", tmp_path, {}, r"no cell other\[0\]"),
             ("gone.parquet::image[0].png", tmp_path, {}, "file not found: gone.parquet"),
             ("t.parquet::@0+99999/x.png", tmp_path, {}, "of 99999 bytes are there"),
+            ("t\0.parquet::image[0].png", tmp_path, {"confine": True}, "file not found"),
         ):
             with pytest.raises(UnusableError, match=reason):
                 MediaFolder(str(root), **options).read(name)
@@ -299,6 +467,14 @@ class TestTars:
         assert [(row["id"], row["txt"]) for _, row in table.rows] == [("a", "one"), ("../../e", "up"), ("f", "root")]
         assert table.warnings == ["5 members of tars passed over: links and devices 3, names without key or suffix 2"]
 
+    @pytest.mark.parametrize("first", ["a.json", "a.cls"])
+    def test_a_key_of_an_object_and_a_member_of_its_name_are_both_kept(self, tmp_path, first):
+        members = {"a.json": b'{"cls": "inside", "n": 1}', "a.cls": b"3"}
+        with tarfile.open(tmp_path / "t.tar", "w") as tar:
+            for name in sorted(members, key=lambda name: name != first):
+                add(tar, name, members[name])
+        assert rows_of(tmp_path / "t.tar") == [{"id": "a", "cls": "3", "json.cls": "inside", "n": 1}]
+
     def test_damaged_ones_are_named(self, tmp_path):
         write_shards(tmp_path, shards=1)
         content = (tmp_path / "s-000.tar").read_bytes()
@@ -309,7 +485,7 @@ class TestTars:
         with tarfile.open(tmp_path / "t.tar", "w") as tar:
             add(tar, "a.txt", b"one")
             add(tar, "a.txt", b"two")
-        with pytest.raises(MmcliError, match=r"two members named 'a\.txt'"):
+        with pytest.raises(MmcliError, match=r"a\.txt: two members of this name"):
             rows_of(tmp_path / "t.tar")
         with pytest.raises(MmcliError, match=r"s-001\.tar: no such file"):
             rows_of(f"{tmp_path}/s-{{000..001}}.tar")
@@ -347,6 +523,31 @@ class TestCoco:
         (tmp_path / "captions.json").write_text(json.dumps(whole))
         with pytest.raises(MmcliError, match=message):
             rows_of(tmp_path / "captions.json")
+
+    def test_two_images_of_one_id(self, tmp_path):
+        whole = {
+            "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}],
+            "annotations": [{"image_id": 1, "caption": "x"}],
+        }  # fmt: skip
+        (tmp_path / "captions.json").write_text(json.dumps(whole))
+        with pytest.raises(MmcliError, match=r"two images have the id 1, a\.jpg and b\.jpg"):
+            rows_of(tmp_path / "captions.json")
+
+    @pytest.mark.parametrize("first", ["type", "info", "images", "annotations"])
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_json_lines_that_begin_like_it_are_rows(self, tmp_path, first, count):
+        rows = [{first: "x", "images": f"{n}.png", "n": n} for n in range(count)]
+        (tmp_path / "t.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        assert rows_of(tmp_path / "t.json") == rows
+
+    def test_it_is_known_however_it_is_laid_out(self, tmp_path):
+        whole = {
+            "info": {"year": 2017}, "licenses": [], "annotations": [{"image_id": 1, "caption": "x"}],
+            "images": [{"id": 1, "file_name": "a.jpg"}],
+        }  # fmt: skip
+        for indent in (None, 0, 2):
+            (tmp_path / "t.json").write_text(json.dumps(whole, indent=indent))
+            assert [row["caption"] for row in rows_of(tmp_path / "t.json")] == ["x"]
 
 
 def test_tars_of_gigabytes_take_no_memory(tmp_path):
