@@ -114,8 +114,8 @@ FORMS = [
     read("Feather", arrow("a.feather", pyarrow.ipc.new_file)),
     read("a folder of save_to_disk, with caches of map beside the data", saved, means="its own data alone"),
     refused("a folder of save_to_disk whose rows were selected and not written", chosen,
-            "{folder}/saved: its rows were selected or shuffled, but not written; call flatten_indices() on the dataset "
-            "and save it again"),
+            "{folder}/saved: its rows were selected or shuffled, but not written; call flatten_indices() on the "
+            "dataset and save it again"),
     read("a tar of WebDataset", tar, [{"id": row["id"], "txt": row["text"], "split": row["split"]} for row in ROWS],
          text=("txt",)),
     read("COCO's captions", captions, CAPTIONS, text=("caption",), split_ratio="1,0,0"),
