@@ -159,7 +159,7 @@ class TestCatalogue:
         from tests.conftest import SAMPLE
 
         schema = json.loads(mmcli("schema").out)
-        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft7Validator.check_schema(schema)
         pipeline = yaml.safe_load((SAMPLE / "pipeline.yaml").read_text())
         jsonschema.validate(pipeline, schema)
         for wrong in (

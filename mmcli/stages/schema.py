@@ -10,7 +10,7 @@ from mmcli.stages.catalogue import CATALOGUE, StageSpec
 from mmcli.stages.config import SchemaConfig
 from mmcli.stages.pipeline import FOR_ALL
 
-_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors validate YAML by
 _OF_THE_RUN = ("jobs", "fresh")
 
 
