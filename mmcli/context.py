@@ -75,6 +75,18 @@ class CanFail(Protocol):
         """What to raise, if anything."""
 
 
+class HasRows(Protocol):
+    """A result that is shown as a table of some ``columns`` of its rows, or as JSON lines."""
+
+    @property
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """The rows, flat."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """Keys that every row has."""
+
+
 def listed(sources: str | Sequence[str]) -> list[str]:
     """Return sources of which there may be one or several."""
     return [sources] if isinstance(sources, str) else list(sources)

@@ -20,9 +20,9 @@ from mmcli.console import (
 from mmcli.console.results import what_was_made
 
 if TYPE_CHECKING:
+    from mmcli.context import HasRows
     from mmcli.stages.cards import Card
     from mmcli.stages.clean import Leftover
-    from mmcli.stages.ledger import Ledger
     from mmcli.stages.names import Name
     from mmcli.stages.verify import Difference
 
@@ -109,25 +109,16 @@ def _told_model(found: Mapping[str, Any]) -> str:
     )
 
 
-def show_ledger(ledger: Ledger, count: bool, as_json: bool) -> None:
-    """Print entries of a ledger, or how many there are of each reason."""
-    names = ("modality", "status", "reason", "inputs")
+def show_rows(found: HasRows, as_json: bool) -> None:
+    """Print rows as a table, or as JSON lines."""
     if as_json:
-        print_lines([dict(zip(names, row, strict=True)) for row in ledger.counts] if count else ledger.to_json())
+        print_lines(found.rows)
         return
-    out = standard_output()
-    if count:
-        table = make_table("", *names)
-        for modality, status, reason, number in ledger.counts:
-            table.add_row(escape(modality), coloured(status, status), escape(reason), str(number))
-    else:
-        table = make_table("", "id", "modality", "status", "reason", "path")
-        for entry in ledger.entries:
-            status = coloured(entry.status, entry.status)
-            table.add_row(
-                *map(escape, (entry.id, entry.modality)), status, escape(entry.reason), escape(entry.path or "")
-            )
-    out.print(table)
+    table = make_table("", *found.columns)
+    for row in found.rows:
+        cells = {name: "" if row[name] is None else str(row[name]) for name in found.columns}
+        table.add_row(*(coloured(cell, cell) if name == "status" else escape(cell) for name, cell in cells.items()))
+    standard_output().print(table)
 
 
 def show_differences(found: Sequence[Difference], as_json: bool) -> None:

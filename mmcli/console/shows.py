@@ -9,10 +9,9 @@ from typing import Any
 from mmcli.console import Console, json_line, print_lines, records, results
 from mmcli.console import check as check_view
 from mmcli.console import comparison as comparison_view
-from mmcli.context import Shell
+from mmcli.context import HasRows, Shell
 from mmcli.inference.prediction_file import Written
 from mmcli.stages.cards import Card
-from mmcli.stages.config import LedgerConfig
 from mmcli.stages.pipeline import Done
 
 
@@ -58,6 +57,11 @@ def show_list(result: Any, config: Any, shell: Shell) -> None:
         records.show_names(result, shell.json)
 
 
+def show_rows(result: HasRows, config: Any, shell: Shell) -> None:
+    """Print rows as a table, or as JSON lines."""
+    records.show_rows(result, shell.json)
+
+
 def show_schema(result: Any, config: Any, shell: Shell) -> None:
     """Print a JSON Schema."""
     print(json.dumps(result, indent=1, ensure_ascii=False))
@@ -66,11 +70,6 @@ def show_schema(result: Any, config: Any, shell: Shell) -> None:
 def show_artifact(result: Any, config: Any, shell: Shell) -> None:
     """Print what an artifact holds."""
     records.show_artifact(result, shell.json)
-
-
-def show_ledger(result: Any, config: LedgerConfig, shell: Shell) -> None:
-    """Print entries of a ledger, or how many there are of each reason."""
-    records.show_ledger(result, config.count, shell.json)
 
 
 def show_differences(result: Any, config: Any, shell: Shell) -> None:

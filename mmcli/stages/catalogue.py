@@ -379,7 +379,7 @@ _ALL = (
         "List the inputs that are not ok, with the reasons.",
         LedgerConfig,
         "mmcli.stages.ledger:ledger",
-        "show_ledger",
+        "show_rows",
         (_FOLDER,),
         RESULTS,
         shell=_LOOKS,

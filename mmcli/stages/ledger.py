@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmcli.context import RunContext, takes
 from mmcli.errors import unknown_name
@@ -12,6 +13,8 @@ from mmcli.stages.config import LedgerConfig
 from mmcli.store.artifact import Artifact
 from mmcli.store.columns import LedgerEntry
 from mmcli.store.header import STATUSES
+
+_SHOWN = ("id", "modality", "status", "reason", "path")
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,23 @@ class Ledger:
     Args:
         entries: Those that were asked for, in the order of the rows.
         counts: How many of them have each (modality, status, reason), most first.
+        counted: Whether the counts are shown.
     """
 
     entries: list[LedgerEntry]
     counts: list[tuple[str, str, str, int]]
+    counted: bool = False
 
-    def to_json(self) -> list[dict[str, object]]:
-        """Return the entries as JSON values."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a table shows."""
+        return ("modality", "status", "reason", "inputs") if self.counted else _SHOWN
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The entries, or the counts, as JSON values."""
+        if self.counted:
+            return [dict(zip(self.columns, row, strict=True)) for row in self.counts]
         return [entry.to_json() for entry in self.entries]
 
 
@@ -52,4 +65,4 @@ def ledger(path: Path, config: LedgerConfig, context: RunContext) -> Ledger:
         if (not status or entry.status in status) and (not modality or entry.modality in modality)
     ]
     counts = Counter((entry.modality, entry.status, entry.reason) for entry in entries)
-    return Ledger(entries, [(*key, count) for key, count in counts.most_common()])
+    return Ledger(entries, [(*key, count) for key, count in counts.most_common()], config.count)

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mmcli.console.records import show_artifact, show_differences, show_ledger
+from mmcli.console.records import show_artifact, show_differences, show_rows
 from mmcli.stages.inspect import inspect
 from mmcli.stages.ledger import ledger as read_ledger
 from mmcli.stages.verify import verify
@@ -48,7 +48,7 @@ def read_whole(path: Path, sound: Path) -> None:
     with refused():
         verify(path, media=True)
     with refused(), redirect_stdout(io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace")):
-        show_ledger(read_ledger(path), True, False)
+        show_rows(read_ledger(path, count=True), False)
     with refused():
         list(Artifact(path).rows)
     with refused():
