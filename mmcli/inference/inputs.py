@@ -102,7 +102,7 @@ def open_inputs(
             or several artifacts, joined by id.
         rows: How they are read.
         runtime: Where to compute.
-        reporter: Is warned of columns that the model knows and the rows lack.
+        reporter: Is warned of columns that the model uses and the rows lack.
         goes_on: Whether a line of standard input that is no row is told of, and those after it are read.
         tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
 
@@ -176,7 +176,7 @@ def _from_table(
 
     Lines that the table's reader adds to ``passed_over`` while it reads are told of in their place.
     """
-    columns = KnownColumns(chain, table.name, table.columns)
+    columns = KnownColumns(chain, model.sources, table.name, table.columns)
     rows = itertools.islice((row for _, row in table.rows), limit)
     chunks = _chunks(rows, [] if passed_over is None else passed_over)
     waiting: list[Chunk] = []
@@ -318,7 +318,7 @@ def _from_pipe(
     else:
         text.check_fits(name)
         chain = _chain_of_pipe(model, root)
-        columns = KnownColumns(chain, name, None)
+        columns = KnownColumns(chain, model.sources, name, None)
         yield from _answered(model, chain, columns, _parsed(whole, name, limit, goes_on), runtime, reporter)
 
 

@@ -75,7 +75,7 @@ def open_rows(model: TrainedModel, source: str, config: RowsConfig, runtime: Run
     chain = Chain(model.artifact, MediaFolder(media_root), identity)
     warn_of_other_readers(chain, reporter)
     chain.tell_lacking()
-    KnownColumns(chain, table.name, sorted(seen)).warn_where_fixed(reporter)
+    KnownColumns(chain, model.sources, table.name, sorted(seen)).warn_where_fixed(reporter)
 
     def batch(start: int, stop: int) -> Batch:
         numbered = enumerate(rows.rows(start, stop), start)

@@ -1,20 +1,22 @@
-"""Which of the columns that a model knows raw rows have."""
+"""Which of the columns that a model uses are in raw rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mmcli.chain.chain import Chain
+from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import MmcliError
 from mmcli.reporting import Reporter
 from mmcli.store.columns import Row
 
 
 class KnownColumns:
-    """The columns that a model knows, and which of them raw rows have.
+    """The columns that a model uses, and which of them raw rows have.
 
     Args:
         chain: Of the model.
+        used: The source modalities that the model learnt from.
         name: What messages call the rows.
         fixed: The columns of every row; None where each row says its own.
 
@@ -22,9 +24,13 @@ class KnownColumns:
         MmcliError: The rows have none of them.
     """
 
-    def __init__(self, chain: Chain, name: str, fixed: Sequence[str] | None) -> None:
+    def __init__(self, chain: Chain, used: Collection[str], name: str, fixed: Sequence[str] | None) -> None:
         self.name = name
-        self._of = {name: columns for name, columns in chain.raw_columns().items() if columns}
+        self._of = {
+            source: columns
+            for source, columns in chain.raw_columns().items()
+            if columns and (source in used or FUSED in used)
+        }
         self._known = {column for columns in self._of.values() for column in columns}
         self._fixed = fixed is not None
         self._seen = set(fixed or ())
@@ -59,7 +65,7 @@ class KnownColumns:
     def _check(self) -> None:
         if not self.any:
             raise MmcliError(
-                f"{self.name}: none of the columns that the model knows ({', '.join(sorted(self._known))}); it has "
+                f"{self.name}: none of the columns that the model uses ({', '.join(sorted(self._known))}); it has "
                 f"{', '.join(sorted(self._seen))}"
             )
 

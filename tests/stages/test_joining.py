@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mmcli.errors import MmcliError
+from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.fuse import fuse
 from mmcli.stages.predict import predict
@@ -117,3 +118,14 @@ def test_dropped_samples_are_told_and_not_counted_in_their_split(table, tmp_path
     artifact = Artifact(tmp_path / "s")
     assert sum(artifact.header["splits"].values()) == len(artifact) == 58
     assert any(text.startswith("2 samples with bad inputs are left out") for text in heard.warnings)
+
+
+def test_a_model_of_several_sources_is_measured_on_them_joined(parts, chain, tmp_path):
+    sources = [str(tmp_path / "pictures"), str(tmp_path / "words")]
+    train(sources, tmp_path / "model", epochs=1)
+    joined = evaluate(tmp_path / "model", sources, split="all")
+    answers = [row for rows in predict(tmp_path / "model", sources) for row in rows]
+    table = {row["id"]: row["label"] for row in Artifact(tmp_path / "pictures").rows.rows(0, 60)}
+    right = sum(answer["label"] == table[answer["id"]] for answer in answers)
+    assert joined.metrics["n"] == len(answers) == 60
+    assert joined.metrics["metrics"]["accuracy"] == pytest.approx(right / 60)

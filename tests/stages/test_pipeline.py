@@ -62,3 +62,39 @@ def test_a_mistake_is_one_line_and_nothing_runs(mmcli, table, change, words):
     assert "Traceback" not in result.err
     if "gatd" not in change:  # a method's name is looked up by its stage
         assert not (table.parent / "work").exists()
+
+
+def test_compare_and_index_are_stages_too(mmcli, table):
+    (table.parent / "p.yaml").write_text("""
+source: table.csv
+stages:
+  - preprocess: {text: words, image: picture, target: label, image-size: 32}
+  - extract-features: {use: [words=tfidf, picture=hog]}
+  - compare: {method: [gated, "only:words"], seeds: 2, epochs: 2}
+  - train: {task: retrieval, method: "cca:dim=8,regularization=0.3"}
+  - index: {source: table.csv}
+""")
+    result = mmcli("run", "p.yaml", "-o", "work", "--quiet")
+    assert result.code == 0, result.err
+    assert mmcli("inspect", "work/comparison").code == 0
+    found = mmcli("search", "work/model", "rose brick", "--in", "work/index", "--top", "2")
+    assert found.code == 0, found.err
+    assert [row["rank"] for row in found.rows] == [1, 2]
+
+
+def test_a_warning_is_given_once_by_all_stages(mmcli, table):
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    kept = [lines[0].index(name) for name in ("id", "words", "label")]
+    (table.parent / "less.csv").write_text("".join(",".join(row[n] for n in kept) + "\n" for row in lines))
+    (table.parent / "p.yaml").write_text("""
+source: table.csv
+stages:
+  - preprocess: {text: words, image: picture, target: label, image-size: 32}
+  - extract-features:
+  - train: {epochs: 1}
+  - evaluate: {source: less.csv, split: all}
+  - predict: {source: less.csv}
+""")
+    result = mmcli("run", "p.yaml", "-o", "work")
+    assert result.code == 0, result.err
+    assert result.err.count("no column picture") == 1

@@ -16,6 +16,7 @@ from mmcli.runtime import Runtime
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.predict import predict
+from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 from tests.heard import Heard
 
@@ -99,8 +100,19 @@ def test_a_lacking_column_is_one_warning_and_none_at_all_an_error(chain, tmp_pat
     assert {row["label"] for row in rows} == {"blue"}
     assert rows[0]["modalities"] == ["words"]
     (tmp_path / "other.csv").write_text("id,colour\n1,red\n")
-    with pytest.raises(MmcliError, match="none of the columns that the model knows"):
+    with pytest.raises(MmcliError, match="none of the columns that the model uses"):
         answers(chain / "model", tmp_path / "other.csv")
+
+
+def test_columns_that_the_model_does_not_use_are_not_missed(chain, tmp_path):
+    train(str(chain / "features"), tmp_path / "model", modalities=["words"], epochs=1)
+    (tmp_path / "rows.csv").write_text("id,words\na,sea sky ice\n")
+    heard = Heard()
+    assert answers(tmp_path / "model", tmp_path / "rows.csv", reporter=heard)[0]["modalities"] == ["words"]
+    assert heard.warnings == []
+    (tmp_path / "rows.csv").write_text("id,picture,size\na,x.png,1\n")
+    with pytest.raises(MmcliError, match=r"none of the columns that the model uses \(words\)"):
+        answers(tmp_path / "model", tmp_path / "rows.csv")
 
 
 def test_files_hold_the_same_predictions_in_every_form(chain, tmp_path):

@@ -55,7 +55,7 @@ def test_rows_that_know_no_column_at_first_wait_for_one_that_does(chain, tmp_pat
     found = answers(chain / "model", write(tmp_path / "a.jsonl", rows))
     assert found["last"]["modalities"] == ["words"]
     assert found["r0"]["modalities"] == []
-    with pytest.raises(MmcliError, match=r"none of the columns that the model knows \(picture, size, words\); it has "):
+    with pytest.raises(MmcliError, match=r"none of the columns that the model uses \(picture, size, words\); it has "):
         answers(chain / "model", write(tmp_path / "b.jsonl", rows[:300]))
 
 
