@@ -302,7 +302,7 @@ def _from_pipe(
         if first:
             break
     else:
-        raise MmcliError(f"{name} brought no rows: did the command before it fail?")
+        raise MmcliError(f"{name} has no rows: did the upstream command fail?")
     whole = itertools.chain(seen, groups)
     if not first.startswith(b"{") or codecs.lookup(text.encoding).name != "utf-8":
         lines = (line for group in whole for line in group)

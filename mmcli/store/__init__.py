@@ -1,1 +1,1 @@
-"""What is kept on disk: artifacts, manifests, sharded tensors, keys and the ledger."""
+"""What is stored on disk: artifacts, manifests, sharded tensors, keys and the ledger."""

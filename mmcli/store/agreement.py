@@ -1,4 +1,4 @@
-"""Whether two sources that are joined by id say the same of the samples that both have."""
+"""Checks that sources joined by id agree on the samples they share."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _SHOWN = 60  # characters of a cell
 
 
 def check_agreement(first: Samples, other: Samples, place_of: Array) -> None:
-    """Refuse two sources in which a column of one sample says two things.
+    """Refuse two sources that hold different values for the same sample and column.
 
-    An empty cell says nothing, and the same value may be written in another way. What a modality is made of may differ:
-    each source has its own.
+    Empty cells are ignored, and the same value may be written differently. The input columns of a modality may differ,
+    since each source has its own.
 
     Args:
-        first: Says which samples there are.
-        other: Joined to it.
-        place_of: Where each sample of ``first`` stands in ``other``, (N,), -1 where it does not.
+        first: Defines the set of samples.
+        other: The source joined to it.
+        place_of: (N,), the row of each sample of ``first`` in ``other``, or -1 if it has none.
 
     Raises:
-        MmcliError: There is such a column; the message names it, the sample and both values.
+        MmcliError: Two values differ; the message names the column, the sample and both values.
     """
     columns = _compared(first, other)
     if not columns:
@@ -44,14 +44,14 @@ def check_agreement(first: Samples, other: Samples, place_of: Array) -> None:
         column, pairs = next(iter(found.items()))
         one, two = pairs[0]
         raise MmcliError(
-            f"{first.name} and {other.name} contradict each other: the column {column!r} of sample "
-            f"{first.id_of(one)!r} is {str(one[column])[:_SHOWN]!r} and {str(two[column])[:_SHOWN]!r} ({len(pairs)} "
-            "samples in all); preprocess both from tables that agree, or rename the column in one"
+            f"{first.name} and {other.name} contradict each other: column {column!r} of sample "
+            f"{first.id_of(one)!r} is {str(one[column])[:_SHOWN]!r} in one and {str(two[column])[:_SHOWN]!r} in the "
+            f"other ({len(pairs)} samples differ); preprocess both from tables that agree, or rename one of the columns"
         )
 
 
 def _compared(first: Samples, other: Samples) -> list[str]:
-    """Return the columns that both sources have and that must agree, targets first."""
+    """Return the shared columns that must agree, targets first."""
     roles = [role for source in (first, other) for role in (*source.roles.targets, source.roles.group)]
     inputs = {
         column
@@ -71,7 +71,7 @@ def _compared(first: Samples, other: Samples) -> list[str]:
 
 
 def _hashes(samples: Samples, columns: Sequence[str]) -> Array:
-    """Return a number for each sample, (N,), that is the same where all of these columns are."""
+    """Return a hash of these columns for each sample, (N,)."""
     values = (tuple(_hashable(row.get(column)) for column in columns) for row in samples.rows)
     return np.fromiter(map(hash, values), np.int64, len(samples))
 

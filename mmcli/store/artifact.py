@@ -1,4 +1,4 @@
-"""Artifacts: a stage's output folder, opened for reading."""
+"""An artifact, the output folder of a stage, opened for reading."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ _ENTRY = Record(
 
 @dataclass(frozen=True)
 class Roles:
-    """Which columns of the rows say who a sample is and what is to be learnt: one column, or several.
+    """The columns that hold a sample's id, split, target or targets, and group.
 
     Args:
-        id: Names the sample.
-        split: Train, val or test.
-        target: What is to be learnt.
-        group: Samples of one belong together.
-        empty_target: What a train or val row without a target is: an ``error``, a row to ``drop``, or one that has
-            ``none`` of the labels.
+        id: Column of sample ids.
+        split: Column of splits: train, val or test.
+        target: The column or columns to be learnt.
+        group: Column of groups; samples of one group stay in one split.
+        empty_target: How to treat a train or val row without a target: as an ``error``, as a row to ``drop``, or as
+            one that has ``none`` of the labels.
     """
 
     id: str
@@ -80,7 +80,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class TransformRecord:
-    """One transform of a chain: what it was told and the hashes of what it learnt."""
+    """One transform of a chain: its configuration and the hashes of its fitted state."""
 
     stage: str
     version: int
@@ -89,12 +89,12 @@ class TransformRecord:
 
     @property
     def fingerprint(self) -> str:
-        """The hash of everything its results depend on; where a file lies (``places``) is not part of that."""
+        """The hash of everything its results depend on; paths of files (``places``) are not part of it."""
         return fingerprint([self.stage, self.version, _without_places(self.config), self.states])
 
     @property
     def folder(self) -> str:
-        """The folder of its state, below ``state/``."""
+        """The name of its state folder under ``state/``."""
         return f"{self.stage}-{self.fingerprint[:12]}"
 
     def to_json(self) -> dict[str, Any]:
@@ -109,16 +109,16 @@ def _without_places(value: Any) -> Any:
 
 
 class Artifact:
-    """A finished artifact. Opening reads ``artifact.json`` alone; rows and tensors are read when asked for.
+    """A finished artifact. Opening reads only ``artifact.json``; rows and tensors are read on demand.
 
     Raises:
-        MmcliError: The folder is not there, not an artifact, or of a later format.
+        MmcliError: The folder does not exist, is not an artifact, or has a later format.
     """
 
     def __init__(self, path: Path) -> None:
         self.header = read_header(path)
         self.path = path.resolve()
-        # Only a few stay mapped: the pages of a mapped file that were read count as ours until it is unmapped.
+        # Only a few stay mapped: pages read from a mapped file count as our memory until it is unmapped.
         self._shards = lru_cache(maxsize=_OPEN_SHARDS)(self._open_shard)
         self.stage: str = self.header["stage"]
         self.digest: str = self.header["digest"]
@@ -135,7 +135,7 @@ class Artifact:
 
     @property
     def media_root(self) -> str:
-        """The folder or URL that media paths in the rows are relative to."""
+        """The folder or URL to which media paths in the rows are relative."""
         return str(self.header.get("media_root", "."))
 
     @cached_property
@@ -143,7 +143,7 @@ class Artifact:
         """The manifest.
 
         Raises:
-            MmcliError: It has another number of lines than there are rows.
+            MmcliError: The number of lines is not the number of rows.
         """
         rows = RowFile(self.path / MANIFEST)
         if len(rows) != len(self):
@@ -154,11 +154,11 @@ class Artifact:
         return Shard(shard_path(self.path, number))
 
     def keep_mapped(self) -> None:
-        """Keep every shard mapped once it was read, for reading rows here and there again and again."""
+        """Keep every shard mapped after its first use, for repeated random access."""
         self._shards = lru_cache(maxsize=None)(self._open_shard)
 
     def shard(self, number: int) -> Shard:
-        """Return shard ``number``, mapped."""
+        """Return shard ``number``, memory-mapped."""
         return self._shards(number)
 
     def _column(self, number: int, modality: str) -> Column:
@@ -170,7 +170,7 @@ class Artifact:
         return column
 
     def take(self, modality: str, rows: Array) -> Column:
-        """Return the modality's column for these row numbers, in that order, copying nothing else."""
+        """Return the modality's column for these rows, in that order, copying only these rows."""
         rows = np.asarray(rows, np.int64)
         picked, order = [], []
         for here, places, column in self.pieces(modality, rows):
@@ -183,17 +183,17 @@ class Artifact:
         return concatenate(picked).take(np.argsort(np.concatenate(order)))
 
     def present(self, modality: str, rows: Array) -> Array:
-        """Return whether each of these rows has the modality, (B,) bool, reading nothing else."""
+        """Return whether each of these rows has the modality, (B,) bool, without reading its values."""
         found = np.zeros(len(rows), bool)
         for here, places, column in self.pieces(modality, rows):
             found[here] = column.present[places]
         return found
 
     def pieces(self, modality: str, rows: Array) -> Iterator[tuple[Array, Array, Column]]:
-        """Return the whole column, mapped, of each shard that has some of these rows, copying nothing.
+        """Yield the complete mapped column of every shard that holds some of these rows, without copying.
 
         Yields:
-            Which of ``rows`` lie in the shard, (P,), their places in its column, (P,), and the column.
+            The positions in ``rows`` of those in the shard, (P,), their positions in its column, (P,), and the column.
         """
         numbers, places = np.divmod(np.asarray(rows, np.int64), self.shard_rows)
         order = np.argsort(numbers, kind="stable")
@@ -202,7 +202,7 @@ class Artifact:
             yield here, places[here], self._column(int(numbers[here[0]]), modality)
 
     def ledger(self) -> Iterator[LedgerEntry]:
-        """Return the inputs, and cells of them, that are not ok, in the order of the rows.
+        """Yield the ledger: the inputs, and their cells, that are not ok, in row order.
 
         Raises:
             MmcliError: A line is damaged.
@@ -214,32 +214,32 @@ class Artifact:
                 yield LedgerEntry(**line)
 
     def states(self, record: TransformRecord) -> dict[str, State]:
-        """Return what a transform of the chain learnt, by part.
+        """Return the fitted state of a transform of the chain, by part.
 
         Raises:
-            MmcliError: A part is not there, or is not what the transform learnt.
+            MmcliError: A part is missing, or is not the state the transform recorded.
         """
         found = {part: State.read(self.state_stem(record, part)) for part in record.states}
         for part, state in found.items():
             if state.digest() != record.states[part]:
-                raise MmcliError(f"{self.state_stem(record, part)}: is not what {record.stage} learnt; {AGAIN}")
+                raise MmcliError(f"{self.state_stem(record, part)}: changed since {record.stage} wrote it; {AGAIN}")
         return found
 
     def state_stem(self, record: TransformRecord, part: str) -> Path:
-        """Return where a part of what a transform learnt lies, without the suffix."""
+        """Return the path of a part of a transform's state, without the suffix."""
         return self.path / "state" / record.folder / part
 
     def sound_file(self, name: str) -> Path:
-        """Return the path of a file, its content checked against its hash.
+        """Return the path of a file after checking its hash.
 
         Raises:
-            MmcliError: It is not there, or its content has changed.
+            MmcliError: It does not exist, or its content has changed.
         """
         file = self.path / name
         if name not in self.header["files"] or not file.is_file():
-            raise MmcliError(f"{file}: is not there; {AGAIN}")
+            raise MmcliError(f"{file}: missing; {AGAIN}")
         if file_digest(file) != self.header["files"][name]:
-            raise MmcliError(f"{file}: its content has changed since it was made; {AGAIN}")
+            raise MmcliError(f"{file}: changed since the artifact was made; {AGAIN}")
         return file
 
 
@@ -256,12 +256,12 @@ def empty_column(spec: ModalitySpec, rows: int) -> Column:
 
 
 def shard_path(folder: Path, number: int) -> Path:
-    """Return where shard ``number`` of an artifact lies."""
+    """Return the path of shard ``number`` of an artifact."""
     return folder / "tensors" / f"{number:05d}.safetensors"
 
 
 def is_artifact(path: Path, stage: str | None = None) -> bool:
-    """Tell whether a folder is an artifact (of this stage)."""
+    """Return whether a folder is an artifact (of this stage, if one is given)."""
     if not (path / HEADER).is_file():
         return False
     try:

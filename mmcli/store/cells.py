@@ -1,4 +1,4 @@
-"""What one cell of a table says: text, a number, or nothing."""
+"""Reads one cell of a table as text, as a number, or as empty."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ LARGEST = 3.4e38
 
 
 def cell_text(cell: Any, column: str) -> str | None:
-    """Return the text of a cell as it stands; None where it is empty, white space or NaN.
+    """Return the text of a cell unchanged; None if it is empty, white space or NaN.
 
     Raises:
-        UnusableError: It is not Unicode text, or a list or object.
+        UnusableError: It is a list, an object, or not valid Unicode.
     """
     if isinstance(cell, list | dict):
         what = "a list" if isinstance(cell, list) else "an object"
@@ -42,13 +42,12 @@ def cell_text(cell: Any, column: str) -> str | None:
 
 
 def cell_number(cell: Any, column: str) -> float | None:
-    """Return the number in a cell; None where it is empty, or says so (``NA``, ``null``, ``-``, ...).
+    """Return the number in a cell; None if it is empty or a marker of a missing value (``NA``, ``null``, ``-``, ...).
 
-    Thousands may be set apart, ``1,234.5`` or ``1 234.5``; a comma for a decimal point is no number,
-    but ``1,234`` is 1234.
+    Thousands separators are accepted, as in ``1,234.5`` or ``1 234.5``; a decimal comma is not, and ``1,234`` is 1234.
 
     Raises:
-        UnusableError: It is no number, or one that float32 cannot hold.
+        UnusableError: It is not a number, or float32 cannot hold it.
     """
     if isinstance(cell, str):
         text = cell.strip()
@@ -79,7 +78,7 @@ def cell_number(cell: Any, column: str) -> float | None:
 
 
 def advice(cell: Any) -> str | None:
-    """Return what to do to a cell so that it is a number; None where it is one, or none at all."""
+    """Return how to rewrite a cell as a number; None if it already is one, or is nothing like one."""
     text = cell.strip() if isinstance(cell, str) else ""
     if _NUMBER.fullmatch(text) or _GROUPED.fullmatch(text):
         return None

@@ -1,4 +1,4 @@
-"""Whether JSON values have the form that their reader relies on: checked once, where a file is opened."""
+"""Checks JSON values against the form their reader relies on, once, when a file is opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LARGEST = 2**53
 
 @dataclass(frozen=True)
 class Is:
-    """A value that a test holds for; ``told`` is what was expected."""
+    """A value that passes a test; ``told`` names the expected value in messages."""
 
     told: str
     holds: Callable[[Any], bool]
@@ -23,7 +23,7 @@ class Is:
 
 @dataclass(frozen=True)
 class Each:
-    """A list, or an object of any keys, whose values have one form."""
+    """A list, or an object with any keys, whose values all have one form."""
 
     of: type[list[Any]] | type[dict[str, Any]]
     form: Form
@@ -32,7 +32,7 @@ class Each:
 
 @dataclass(frozen=True)
 class Record:
-    """An object with these keys, perhaps with ``optional`` ones, and with any others where it is ``open``."""
+    """An object with required and ``optional`` keys, and with any others if it is ``open``."""
 
     required: Mapping[str, Form]
     optional: Mapping[str, Form] = field(default_factory=dict)
@@ -44,11 +44,11 @@ Form = Is | Each | Record
 
 def whole_number(least: int = 0, most: int = _LARGEST) -> Is:
     """Return the form of an integer within bounds."""
-    return Is(f"a whole number from {least} on", lambda value: type(value) is int and least <= value <= most)
+    return Is(f"an integer of at least {least}", lambda value: type(value) is int and least <= value <= most)
 
 
 def one_of(names: Collection[str]) -> Is:
-    """Return the form of a text that is one of some."""
+    """Return the form of a string that is one of ``names``."""
     return Is(f"one of {', '.join(names)}", lambda value: isinstance(value, str) and value in names)
 
 
@@ -62,7 +62,7 @@ def _is_hash(value: Any) -> bool:
 
 
 def _is_inside(value: Any) -> bool:
-    """Tell whether a text is a path that stays below the folder it starts in."""
+    """Return whether a string is a relative path that stays inside its folder."""
     parts = value.split("/") if isinstance(value, str) else [""]
     return all(part not in ("", ".", "..") and "\0" not in part and _fits(part) for part in parts)
 
@@ -72,25 +72,25 @@ def _fits(part: str) -> bool:
 
 
 ANYTHING = Is("anything", lambda value: True)
-TEXT = Is("a text", lambda value: isinstance(value, str))
+TEXT = Is("a string", lambda value: isinstance(value, str))
 BOOL = Is("true or false", lambda value: isinstance(value, bool))
 NUMBER = Is("a number", lambda value: type(value) in (int, float) and abs(value) < math.inf)
 OBJECT = Is("an object", lambda value: isinstance(value, dict))
 HASH = Is("a hash of 64 hexadecimal digits", _is_hash)
-INSIDE = Is("a path below the folder", _is_inside)
+INSIDE = Is("a path inside the folder", _is_inside)
 
 
 def check(value: Any, form: Form, file: str, place: str = "") -> None:
     """Check a value and everything in it.
 
     Args:
-        value: As JSON was read.
-        form: What it must be.
-        file: Where it was read, for the message.
-        place: Where in the file, such as ``chain, 0, version``.
+        value: The parsed JSON.
+        form: The expected form.
+        file: The file it came from, for the message.
+        place: The position in the file, such as ``chain, 0, version``.
 
     Raises:
-        MmcliError: It is something else; the message says what and where.
+        MmcliError: It has another form; the message says what was found and where.
     """
     if isinstance(form, Is):
         if not form.holds(value):
@@ -117,7 +117,7 @@ def _check_record(value: Any, form: Record, file: str, place: str) -> None:
         if known is not None:
             check(item, known, file, _below(place, key))
         elif not form.open:
-            raise _damaged(file, place, f"has {_shown(key)}, which does not belong there")
+            raise _damaged(file, place, f"has an unexpected key {_shown(key)}")
 
 
 def _below(place: str, key: object) -> str:
@@ -130,7 +130,7 @@ def _damaged(file: str, place: str, told: str) -> MmcliError:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a person reads it, cut to a few words."""
+    """Return a value for a message, cut to a few words."""
     if isinstance(value, dict | list):
         return f"a list of {len(value)}" if isinstance(value, list) else f"an object of {len(value)}"
     text = ascii(value) if isinstance(value, str) else str(value) if not _is_long(value) else "a very large number"

@@ -1,4 +1,4 @@
-"""The data that stages pass along: one column a modality, batches of rows, and what describes them.
+"""The data that stages exchange: batches of rows with one column per modality, and their specs.
 
 Shape letters: B rows, T time, D feature, C channel, H, W, S audio sample.
 """
@@ -40,7 +40,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of differing length: values (sum T, ...), offsets (B + 1,). Row i is ``values[offsets[i]:offsets[i+1]]``."""
+    """Rows of varying length: values (sum T, ...), offsets (B + 1,). Row i is ``values[offsets[i]:offsets[i+1]]``."""
 
     values: Array
     offsets: Array
@@ -68,11 +68,11 @@ class FieldSpec:
     """The form of one tensor of a modality.
 
     Args:
-        layout: ``dense`` has one shape for all rows, ``ragged`` has a length T of its own for each row.
+        layout: ``dense`` if all rows have one shape, ``ragged`` if each row has its own length T.
         dtype: A NumPy dtype name.
         dims: The shape of a row; for ragged, the shape of one step, without T.
         axes: One letter for each axis of a row, T first when ragged, such as ``CHW``, ``TD``, ``S``, ``D``.
-        bound: The most steps T that a ragged row can have, or 0 where nothing bounds it.
+        bound: The maximum number of steps T of a ragged row, or 0 if unbounded.
     """
 
     layout: Literal["dense", "ragged"]
@@ -82,23 +82,23 @@ class FieldSpec:
     bound: int = 0
 
     def row_bytes(self) -> int:
-        """Return the bytes a row takes, at most; of a sequence, those of 1,024 steps where it may have more."""
+        """Return the maximum number of bytes in a row; sequences are counted with at most 1,024 steps."""
         steps = 1 if self.layout == "dense" else min(self.bound or 1024, 1024) if self.dims else self.bound or 1024
         return int(np.dtype(self.dtype).itemsize * steps * int(np.prod(self.dims)))
 
 
 @dataclass(frozen=True)
 class ModalitySpec:
-    """What an artifact says of one modality.
+    """An artifact's description of one modality.
 
     Args:
         kind: text, image, audio, video, table or tensor: the kind of the source modality.
         source: The name the modality had after preprocess; several extractors on it share it.
         extractor: The extractor's spec text, or None before extract-features.
-        fingerprint: Of the transform that made it: code version, parameters, fitted state, weights.
+        fingerprint: Hash of the transform that made it: code version, parameters, fitted state, weights.
         fields: The tensors, by field name; the main one is named ``""``.
-        scaling: How fuse may scale it: each column alone, or the whole by one number.
-        facts: What later stages must know, such as ``{"sample_rate": 16000}``.
+        scaling: How fuse may scale it: each column by its own number, or all of it by one.
+        facts: Properties that later stages need, such as ``{"sample_rate": 16000}``.
     """
 
     kind: str
@@ -132,7 +132,7 @@ class Column:
     Args:
         fields: The tensors by field name; the main one is named ``""``. Absent rows are zeros, or empty when ragged.
         present: (B,) bool.
-        key: (B, 16) uint8, the content key of each row; zeros where there was no input.
+        key: (B, 16) uint8, the content key of each row; zeros if there was no input.
     """
 
     fields: dict[str, Tensor]
@@ -162,12 +162,12 @@ class Column:
         try:
             return [bytes(tensor.item(index)).decode("utf-8") for index in range(len(self))]
         except UnicodeDecodeError:
-            raise MmcliError("a stored text is not UTF-8: a shard is damaged, mmcli verify names it") from None
+            raise MmcliError("a stored text is not UTF-8: a shard is damaged; mmcli verify finds it") from None
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One input that is not ok; with ``column`` and ``value`` one cell of it, whose loss the others outlive."""
+    """One input that is not ok; with ``column`` and ``value``, one bad cell of an input that is otherwise usable."""
 
     row: int
     id: str
@@ -179,16 +179,16 @@ class LedgerEntry:
     value: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; column and value only where it is of a cell."""
+        """Return it as JSON values, with column and value only if it is about a cell."""
         record = dict(vars(self))
         return record if self.column is not None else {k: record[k] for k in record if k not in ("column", "value")}
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows with their columns; ``ledger`` says why inputs of these rows are not ok (``row`` counts in the batch).
+    """Rows with their columns; ``ledger`` lists inputs that are not ok (``row`` is the position in the batch).
 
-    ``cells`` says which cells of inputs that may be ok are taken for empty, and why.
+    ``cells`` lists single cells that are treated as empty, and why; their inputs may still be ok.
     """
 
     rows: Sequence[Row]
@@ -201,10 +201,10 @@ class Batch:
 
 
 def assemble(spec: FieldSpec, items: Sequence[Array | None]) -> Tensor:
-    """Put items together in the form ``spec`` says; None is an absent row.
+    """Stack items into a tensor of the form ``spec``; None is an absent row.
 
     Raises:
-        MmcliError: An item does not have that form.
+        MmcliError: An item has another shape.
     """
     dtype = np.dtype(spec.dtype)
     for item in items:
@@ -224,7 +224,7 @@ def assemble(spec: FieldSpec, items: Sequence[Array | None]) -> Tensor:
 
 
 def concatenate(columns: Sequence[Column]) -> Column:
-    """Put columns of the same modality one after the other."""
+    """Concatenate columns of the same modality."""
     fields = {name: join([column.fields[name] for column in columns]) for name in columns[0].fields}
     return Column(
         fields,
@@ -234,7 +234,7 @@ def concatenate(columns: Sequence[Column]) -> Column:
 
 
 def join(parts: Sequence[Tensor]) -> Tensor:
-    """Put the rows of tensors of one form one after the other."""
+    """Concatenate the rows of tensors of one form."""
     values = np.concatenate([part.values for part in parts])
     ragged = [part for part in parts if isinstance(part, Ragged)]
     if not ragged:

@@ -1,4 +1,4 @@
-"""Looks up, by content key, items that earlier runs have computed."""
+"""Looks up items of earlier runs by content key."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Earlier:
     """The shards of an earlier artifact and of an interrupted run, indexed by key.
 
     Args:
-        folders: Folders of shards; in the order in which they are asked.
-        modalities: The modalities about to be written; a key says all of an item, so equal key, equal form.
+        folders: Folders of shards, in order of precedence.
+        modalities: The modalities about to be written; items with equal keys have equal forms.
     """
 
     def __init__(self, folders: list[Path], modalities: Mapping[str, ModalitySpec]) -> None:
@@ -28,12 +28,12 @@ class Earlier:
         self._usable: set[tuple[int, str]] = set()
         for folder in folders:
             for path in sorted(folder.glob("*.safetensors")):
-                with contextlib.suppress(MmcliError):  # a shard that cannot be read is only work to be done again
+                with contextlib.suppress(MmcliError):  # an unreadable shard is recomputed
                     self._add(Shard(path))
         self._index = {name: self._build_index(name) for name in self.modalities}
 
     def position(self, modality: str, key: bytes) -> int | None:
-        """Return where an item with this key lies, or None."""
+        """Return the position of the item with this key, or None."""
         keys, positions = self._index[modality]
         if not len(keys):
             return None
@@ -42,18 +42,18 @@ class Earlier:
         return int(positions[place]) if found else None
 
     def item(self, modality: str, position: int) -> dict[str, Array]:
-        """Return the tensors of the item at a position, by field, as views."""
+        """Return views of the tensors of the item at a position, by field."""
         number, row = divmod(position, 1 << 32)
         column = self._shards[number].column(modality, self.modalities[modality])
         return {field: tensor.item(row) for field, tensor in column.fields.items()}
 
     def count(self, modality: str, column: Column) -> int:
-        """Return how many of the column's items were computed before."""
+        """Return how many of the column's items an earlier run computed."""
         keys = np.ascontiguousarray(column.key[column.present]).view(f"S{KEY_BYTES}").ravel()
         return int(np.isin(keys, self._index[modality][0]).sum())
 
     def same_shard(self, number: int, columns: Mapping[str, Column]) -> Path | None:
-        """Return an earlier shard file of this number that holds just these items, or None."""
+        """Return the path of an earlier shard with this number that holds exactly these items, or None."""
         for place, shard in enumerate(self._shards):
             if shard.path.stem != f"{number:05d}" or shard.modalities() != set(columns):
                 continue
@@ -66,7 +66,7 @@ class Earlier:
 
     def _add(self, shard: Shard) -> None:
         for name in shard.modalities() & self.modalities.keys():
-            with contextlib.suppress(MmcliError):  # damaged, or of another form: this modality is done again
+            with contextlib.suppress(MmcliError):  # damaged, or of another form: recomputed
                 shard.column(name, self.modalities[name])
                 self._usable.add((len(self._shards), name))
         self._shards.append(shard)
@@ -86,7 +86,7 @@ class Earlier:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the file system cannot."""
+    """Hard-link a file, or copy it if the file system has no links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""``artifact.json``: read, and checked to be of the form that everything after it relies on."""
+"""Reads ``artifact.json`` and checks its form, so that later code can rely on it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from mmcli.store.keys import fingerprint
 from mmcli.store.tensors import DTYPES, SHARD_ROWS
 
 FORMAT = 1
-"""The number every artifact.json begins with. To change what is on disk: raise it, keep reading every earlier
-number here, and add an artifact of the old format to ``tests/golden`` so that a test loads it forever."""
+"""The format number in every artifact.json. To change what is on disk, raise it, keep reading every earlier format
+here, and add an artifact of the old format to ``tests/golden`` so that a test loads it forever."""
 
 HEADER = "artifact.json"
 MANIFEST = "manifest.jsonl"
@@ -72,7 +72,7 @@ _TRANSFORM = Record(
 )
 _COUNTS = Record({name: whole_number() for name in ("ok", *STATUSES)})
 _TARGET = Is(
-    "a text, a list of texts or null",
+    "a string, a list of strings or null",
     lambda value: (
         value is None
         or isinstance(value, str)
@@ -127,28 +127,28 @@ _MODEL = Record(
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """Return what the ``artifact.json`` in a folder says.
+    """Return the ``artifact.json`` of a folder.
 
     Raises:
-        MmcliError: The folder is not there, not an artifact, of a later format, or the file is damaged.
+        MmcliError: The folder does not exist, is not an artifact, has a later format, or its header is damaged.
     """
     if not os.path.exists(path):
         raise MmcliError(f"{path}: no such artifact")
     if path.is_file():
-        raise MmcliError(f"{path}: a file, not the folder of an artifact; mmcli preprocess makes one of a table")
+        raise MmcliError(f"{path}: a file, not an artifact folder; mmcli preprocess makes an artifact from a table")
     file = path / HEADER
     if not os.path.isfile(file):
-        raise MmcliError(f"{path}: not an artifact of mmcli (there is no {HEADER} in it)")
+        raise MmcliError(f"{path}: not an mmcli artifact (it has no {HEADER})")
     try:
         header = json.loads(file.read_bytes())
         number = header["format"]
-        header_digest(header)  # what has no hash is no JSON that mmcli wrote: NaN
+        header_digest(header)  # fails on NaN, which mmcli never writes
     except OSError as error:
         raise MmcliError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise MmcliError(f"{file}: damaged; make the artifact again") from None
     if type(number) is not int or not 1 <= number <= FORMAT:
-        raise MmcliError(f"{file}: format {str(number)[:40]}, this mmcli reads up to {FORMAT}; upgrade mmcli")
+        raise MmcliError(f"{file}: format {str(number)[:40]}, but this mmcli reads up to {FORMAT}; upgrade mmcli")
     check(header, _HEADER, str(file))
     if header["stage"] == "train":
         check(header, _MODEL, str(file))
@@ -159,22 +159,22 @@ def read_header(path: Path) -> dict[str, Any]:
 
 
 def header_digest(header: Mapping[str, Any]) -> str:
-    """Return an artifact's own hash: of its header, which holds the hash of every other file."""
+    """Return the artifact's hash: that of its header, which holds the hash of every other file."""
     return fingerprint({key: value for key, value in header.items() if key != "digest"})
 
 
 def _check_fields(fields: Mapping[str, Any], where: str) -> None:
     if "" not in fields:
-        raise MmcliError(f"{where}: the main one is not among them; make it again")
+        raise MmcliError(f"{where}: the main field is missing; make it again")
     for name, form in fields.items():
         axes = len(form["dims"]) + (form["layout"] == "ragged")
         size = math.prod(form["dims"]) * np.dtype(form["dtype"]).itemsize
         if axes != len(form["axes"]) or size > _LARGEST_ROW:
-            raise MmcliError(f"{where}, {name!r}: dims and axes of no row of tensors; make it again")
+            raise MmcliError(f"{where}, {name!r}: dims and axes do not fit each other or are too large; make it again")
 
 
 def _check_rows(path: Path, rows: int) -> None:
-    """A row takes bytes in the manifest: no header can announce more of them than memory holds."""
+    """Refuse a row count larger than the manifest's size in bytes, before memory is allocated for it."""
     manifest = path / MANIFEST
     if rows and (not manifest.is_file() or manifest.stat().st_size < rows):
         raise MmcliError(f"{path / HEADER}: damaged, {rows} rows, but {MANIFEST} has fewer; make the artifact again")

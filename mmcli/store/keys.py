@@ -16,14 +16,14 @@ from mmcli.store.columns import KEY_BYTES, Column
 def fingerprint(record: Any) -> str:
     """Return a hash of JSON values that does not depend on the order of keys.
 
-    Half a surrogate pair, as the path of a file whose name is not UTF-8 holds, has a hash too.
+    Lone surrogates, which stand in paths whose names are not UTF-8, are hashed too.
     """
     text = json.dumps(record, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def content_key(transform: str, content: bytes) -> bytes:
-    """Return the key of an item made from ``content`` by the transform with this fingerprint: 16 bytes."""
+    """Return the 16-byte key of an item made from ``content`` by the transform with this fingerprint."""
     return hashlib.blake2b(content, digest_size=KEY_BYTES, key=bytes.fromhex(transform)).digest()
 
 
@@ -35,7 +35,7 @@ def derived_keys(transform: str, keys: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def keys_beside(transform: str, column: Column) -> NDArray[np.uint8]:
-    """Return the keys (B, 16) of what is made of a column's items, each of its own; zeros where it is absent."""
+    """Return the keys (B, 16) of items derived one by one from a column's items; zeros for absent rows."""
     keys = np.zeros_like(column.key)
     if column.present.any():
         keys[column.present] = derived_keys(transform, column.key[column.present])

@@ -1,4 +1,4 @@
-"""What a cell says where it names a class or lists labels: the same name however it is written."""
+"""Reads class names and lists of labels from cells, whatever their notation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _BRACKETS = {"[": "]", "{": "}", "(": ")"}
 _EMPTY = frozenset({"[]", "{}", "()", "set()"})
 _NOTHING = frozenset({"None", "null", "nan", "NaN"})
 _LONGEST = 100_000
-"""Characters of a cell that may be a list."""
+"""Maximum length in characters of a cell that is read as a list."""
 
 
 def class_name(target: Any) -> str | None:
-    """Return the name of a target's class; None where it is empty or not a single value.
+    """Return the class name of a target; None if it is empty or not a single value.
 
-    White space around it does not count, letters are in Unicode's form NFC, 3, 3.0 and "3.0" are "3", and true,
-    True and TRUE are "true".
+    White space at the ends is stripped and text is NFC-normalised; 3, 3.0 and "3.0" are "3"; true, True and TRUE are
+    "true".
     """
     if target is None or isinstance(target, list | tuple | dict | set) or target != target:
         return None
@@ -42,11 +42,11 @@ def class_name(target: Any) -> str | None:
 
 
 def listed(cell: Any) -> list[str | None] | None:
-    """Return the items of a list written as text; None where a cell is no such list.
+    """Return the items of a list written as text; None if the cell is not a list.
 
-    That is ``['a', 'b']`` and ``{'a', 'b'}`` as Python writes them, ``["a", "b"]`` as JSON does, ``['a' 'b']`` as
-    NumPy does, ``{a,"b c"}`` as PostgreSQL does, and ``[a, b]``. An item that says nothing, as ``None``, is None.
-    Round brackets hold a list only where all in them stands in quotes.
+    Accepted are ``['a', 'b']`` and ``{'a', 'b'}`` as Python writes them, JSON's ``["a", "b"]``, NumPy's
+    ``['a' 'b']``, PostgreSQL's ``{a,"b c"}``, and ``[a, b]``. Empty items such as ``None`` become None. Parentheses
+    enclose a list only if all its items are quoted.
     """
     text = cell.strip() if isinstance(cell, str) else ""
     if text in _EMPTY:
@@ -58,11 +58,11 @@ def listed(cell: Any) -> list[str | None] | None:
 
 def _items(text: str, bracket: str) -> list[str | None] | None:
     items: list[str | None] = []
-    place, waiting, spaced = 0, True, True  # for an item after a comma, or after white space before a quote
+    place, waiting, spaced = 0, True, True  # an item may follow: after a comma; a quoted one after white space
     while place < len(text):
         token = _TOKEN.match(text, place)
         if token is None:
-            return None  # a quote that is not closed
+            return None  # an unclosed quote
         part, place = token[0], token.end()
         if part == ",":
             if waiting:

@@ -1,4 +1,4 @@
-"""Python literals out of text, by one thread at a time."""
+"""Parses Python literals, one thread at a time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import threading
 from typing import Any
 
 ONE_PARSE = threading.Lock()
-"""Held while ``ast.literal_eval`` runs, ours or NumPy's: in Python 3.11 it fails, rarely, in two threads at once."""
+"""Held during every ``ast.literal_eval``, ours or NumPy's: on Python 3.11 concurrent calls sometimes fail."""
 
 
 def parse_literal(text: str) -> Any:
-    """Return what ``ast.literal_eval`` returns, and raise what it raises."""
+    """Call ``ast.literal_eval`` under the lock."""
     with ONE_PARSE:
         return ast.literal_eval(text)

@@ -1,4 +1,4 @@
-"""Opens samples: an artifact's folder, several joined by id, or the rows that a pipe brings."""
+"""Opens samples: an artifact's folder, several sources joined by id, or rows from a pipe."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
     """Open an artifact's folder, or ``-`` for rows on standard input.
 
     Raises:
-        MmcliError: There is none, it is of another stage than ``stages``, or the pipe brings nothing.
+        MmcliError: There is no artifact, its stage is not in ``stages``, or the pipe has no rows.
     """
     if source == "-" and sys.stdin.isatty():
-        raise MmcliError("standard input is a terminal: pipe a manifest into it, or name an artifact's folder")
+        raise MmcliError("standard input is a terminal: pipe a manifest into it, or name an artifact folder")
     samples = samples_of_rows(sys.stdin.buffer, limit) if source == "-" else _from_folder(Path(source), limit)
     accepted = list(stages)
     if samples.stage not in accepted:
         order = [*CHAIN_STAGES, "train", "evaluate", "compare"]
         later = order.index(samples.stage) > max(map(order.index, accepted))
-        advice = "this has been done to it" if later else f"run mmcli {accepted[-1]} first"
+        advice = "this stage has already been run on it" if later else f"run mmcli {accepted[-1]} first"
         raise MmcliError(
             f"{samples.name}: an artifact of {samples.stage}, expected one of {' or '.join(accepted)}; {advice}"
         )
@@ -40,13 +40,13 @@ def open_samples(source: str, stages: Iterable[str], limit: int | None = None) -
 
 
 def join_by_id(sources: Sequence[Samples]) -> Samples:
-    """Join sources by the id of their samples; the first one says which samples there are, and their order.
+    """Join sources by sample id; the first one defines the samples and their order.
 
-    A modality that one source has as preprocess made it, and another as features of it, is taken as features.
+    If one source has a preprocessed modality and another its features, the features are used.
 
     Raises:
-        MmcliError: Two sources have a modality of the same name, no sample in common, or other splits, or contradict
-            each other.
+        MmcliError: Two sources have a modality of the same name, no sample in common, different splits or
+            contradictory values.
     """
     first = sources[0]
     if len(sources) == 1:
@@ -59,13 +59,13 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
         for name in other.modalities:
             if name in taken:
                 raise MmcliError(
-                    f"{taken[name]} and {other.name} both have the modality {name!r}; leave it out of one "
+                    f"{taken[name]} and {other.name} both have a modality {name!r}; leave it out of one of them "
                     f"(extract-features --use {name}=none)"
                 )
             taken[name] = other.name
         place = {identity: number for number, identity in enumerate(other.ids())}
         if len(place) < len(other):
-            raise MmcliError(f"{other.name}: the same id stands twice in it; a source joined to another has each once")
+            raise MmcliError(f"{other.name}: has an id twice; in a source joined to another, ids must be unique")
         rows = np.array([place.get(identity, -1) for identity in ids], np.int64)
         _check_same_splits(first, other, rows)
         if (rows < 0).all():
@@ -85,13 +85,13 @@ def join_by_id(sources: Sequence[Samples]) -> Samples:
 
 
 def _check_same_splits(first: Samples, other: Samples, rows: Array) -> None:
-    """Refuse sources that split their samples otherwise: one would have learnt from what the other tests on."""
+    """Refuse sources with different splits: one would be fitted on samples that another tests on."""
     here, there = first.splits(), other.splits()
     differ = np.flatnonzero((rows >= 0) & (here != there[rows]))
     if len(differ):
         sample = int(differ[0])
         raise MmcliError(
-            f"{first.name} and {other.name} split {len(differ)} of their samples otherwise (such as "
+            f"{first.name} and {other.name} put {len(differ)} of their samples in different splits (such as "
             f"{first.ids()[sample]!r}: {here[sample]} and {there[rows[sample]]}); preprocess both with the same splits"
         )
 
@@ -109,7 +109,7 @@ def _without_extracted(source: Samples, sources: Sequence[Samples]) -> Samples:
 def _from_folder(path: Path, limit: int | None) -> Samples:
     artifact = Artifact(path)
     if not len(artifact):
-        raise MmcliError(f"{path}: an artifact of {artifact.stage} holds no samples to work on")
+        raise MmcliError(f"{path}: an artifact of {artifact.stage}, which holds no samples")
     rows: RowFile = artifact.rows
     digest = artifact.digest
     if limit is not None and limit < len(artifact):
@@ -124,10 +124,10 @@ def _from_folder(path: Path, limit: int | None) -> Samples:
 
 
 def samples_of_rows(lines: Iterable[bytes], limit: int | None = None) -> Samples:
-    """Return the samples that a pipe's lines name by artifact and row.
+    """Return the samples that the lines of a pipe refer to by artifact and row.
 
     Raises:
-        MmcliError: There is no line, one is damaged, or their artifacts do not go together.
+        MmcliError: There are no lines, one is damaged, or their artifacts are not compatible.
     """
     artifacts: dict[str, Artifact] = {}
     which: list[int] = []
@@ -135,13 +135,13 @@ def samples_of_rows(lines: Iterable[bytes], limit: int | None = None) -> Samples
     spool = SpooledRows()
     for number, line in enumerate(lines, 1):
         if not line.strip() or (limit is not None and len(places) >= limit):
-            continue  # past the limit we read on, so that the stage before does not fail on a closed pipe
+            continue  # read on past the limit, so that the upstream stage does not fail on a closed pipe
         row = parse_row(line, f"standard input, line {number}")
         folder, place = row.pop(ARTIFACT, None), row.get(ROW)
         if not isinstance(folder, str) or not isinstance(place, int) or isinstance(place, bool):
             raise MmcliError(
                 f"standard input, line {number}: no {ARTIFACT!r} and {ROW!r}; "
-                "expected rows as a stage writes them to a pipe"
+                "expected rows that an mmcli stage wrote to a pipe"
             )
         artifact = artifacts.get(folder) or artifacts.setdefault(folder, Artifact(Path(folder)))
         if not 0 <= place < len(artifact):
@@ -153,20 +153,20 @@ def samples_of_rows(lines: Iterable[bytes], limit: int | None = None) -> Samples
         places.append(place)
         spool.append(row)
     if not places:
-        raise MmcliError("standard input brought no rows: did the stage before it fail?")
+        raise MmcliError("standard input has no rows: did the upstream stage fail?")
     opened = list(artifacts.values())
     for artifact in opened[1:]:
         if artifact.modalities != opened[0].modalities or artifact.header["chain"] != opened[0].header["chain"]:
             raise MmcliError(
-                f"standard input: {opened[0].path} and {artifact.path} were made differently "
-                "(other parameters or other fitted state) and do not go together"
+                f"standard input: rows of {opened[0].path} and {artifact.path} cannot be mixed: "
+                "they were made with different parameters or fitted state"
             )
     part = Part(opened, np.array(which), np.array(places, np.int64))
     return Samples("standard input", spool.close(), [part], _pipe_digest(spool, part))
 
 
 def _pipe_digest(rows: RowFile, part: Part) -> str:
-    """A pipe that brings one artifact's rows unchanged is that artifact."""
+    """Return the artifact's own digest if the pipe holds all its rows unchanged, else a digest of the rows."""
     first = part.artifacts[0]
     content = file_digest(rows.path)
     if len(part.artifacts) == 1 and content == first.header["files"].get(MANIFEST):

@@ -1,4 +1,4 @@
-"""Put a finished folder in its place at one stroke, with one writer at a time."""
+"""Publishes a finished folder atomically, with one writer at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmcli.errors import MmcliError
 
 try:
     import fcntl
-except ImportError:  # pragma: no cover - Windows has no flock; one writer at a time is then the user's care
+except ImportError:  # pragma: no cover - Windows has no flock; there users must avoid two writers themselves
     fcntl = None  # type: ignore[assignment]
 
 _AT_FDCWD = -100
@@ -24,20 +24,20 @@ _TRIES = 1000
 
 
 def partial_folder(output: Path) -> Path:
-    """Return where a stage works until its artifact is whole."""
+    """Return the folder in which a stage works until its artifact is complete."""
     return output.with_name(f".{output.name}.partial")
 
 
 def replaced_folder(output: Path) -> Path:
-    """Return where an earlier artifact lies for the moment in which this thread of this process replaces it."""
+    """Return the temporary name of an earlier artifact while this thread replaces it."""
     return output.with_name(f".{output.name}.replaced.{os.getpid()}.{threading.get_ident()}")
 
 
 class FolderLock:
-    """Holds a folder for one writer until it is closed or the process ends, however it ends.
+    """Locks a folder for one writer until it is closed or the process ends, even by a kill.
 
     Raises:
-        MmcliError: Another process holds it.
+        MmcliError: Another process has locked it.
     """
 
     def __init__(self, folder: Path, output: Path) -> None:
@@ -48,22 +48,22 @@ class FolderLock:
             except (FileNotFoundError, FileExistsError):
                 if folder.exists() and not folder.is_dir():
                     raise
-                continue  # it was published between our two steps: begin anew
+                continue  # it was published between the two calls: try again
             if not _lock(self._handle):
                 os.close(self._handle)
                 raise MmcliError(f"{output}: another mmcli is writing this output; wait for it or choose another -o")
             if _same_folder(self._handle, folder):
                 return
-            os.close(self._handle)  # it was published between our opening and our lock: begin anew
-        raise MmcliError(f"{output}: cannot be written: no folder can be made beside it")
+            os.close(self._handle)  # it was published between opening and locking: try again
+        raise MmcliError(f"{output}: cannot be written: cannot create a folder next to it")
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Release the lock."""
         os.close(self._handle)
 
 
 def _lock(handle: int, *, wait: bool = False) -> bool:
-    """Lock an open folder for as long as it is open; tell whether nobody else holds it, or wait until nobody does."""
+    """Lock an open folder until its handle is closed; return False if it is locked elsewhere, unless told to wait."""
     if fcntl is None:  # pragma: no cover
         return True
     try:
@@ -76,7 +76,7 @@ def _lock(handle: int, *, wait: bool = False) -> bool:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process is writing this folder."""
+    """Return whether a process is writing this folder."""
     if not path.is_dir():
         return False
     handle = os.open(path, os.O_RDONLY)
@@ -96,15 +96,15 @@ def _same_folder(handle: int, folder: Path) -> bool:
 
 
 def publish(partial: Path, output: Path) -> None:
-    """Move ``partial``, which the caller has locked, to ``output``; an earlier folder there is replaced and removed."""
+    """Move ``partial``, which the caller has locked, to ``output``, replacing an earlier folder there."""
     if not output.exists():
         os.rename(partial, output)
         return
     replaced = replaced_folder(output)
     earlier = os.open(output, os.O_RDONLY)
     try:
-        # While it bears the partial folder's name nobody may take it for one to write in. Who opened it before it was
-        # published holds it for the moment in which it sees that it is not.
+        # While the earlier artifact has the partial folder's name, no writer may take it for a partial folder. A writer
+        # that opened it before it was published may hold its lock for a moment, until it notices.
         _lock(earlier, wait=True)
         if _exchange(partial, output):
             os.rename(partial, replaced)
@@ -117,9 +117,9 @@ def publish(partial: Path, output: Path) -> None:
 
 
 def recover(output: Path) -> None:
-    """Finish what a kill in the middle of ``publish`` left: bring the earlier folder back, or remove it.
+    """Clean up after a kill during ``publish``: restore the earlier folder, or remove it.
 
-    Only who holds the partial folder's lock may call this.
+    Call it only while holding the partial folder's lock.
     """
     for replaced in sorted(output.parent.glob(f".{glob.escape(output.name)}.replaced.*")):
         if output.exists():
@@ -129,7 +129,7 @@ def recover(output: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step where the system can; tell whether it did."""
+    """Swap two folders atomically if the system supports it; return whether it did."""
     if sys.platform != "linux":
         return False
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)

@@ -1,4 +1,4 @@
-"""Leaves rows out of an artifact in the making, so that its shards are full again."""
+"""Drops rows from an unfinished artifact and repacks its shards."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mmcli.store.tensors import Shard, write_shard
 def leave_out(
     folder: Path, dropped: set[int], modalities: Mapping[str, ModalitySpec], count: int, size: int
 ) -> tuple[int, dict[str, Counter[str]]]:
-    """Rewrite shards, manifest and ledger without the dropped rows; return rows left and the counts of their status.
+    """Rewrite shards, manifest and ledger without the dropped rows; return the number of rows left and status counts.
 
-    The ledger keeps the entries of dropped rows, with row -1: the inputs were there, the sample is not.
+    The ledger keeps the entries of dropped rows, with row -1.
     """
     kept = np.array([row for row in range(count) if row not in dropped], np.int64)
     packed = folder / "packed"

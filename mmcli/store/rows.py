@@ -1,4 +1,4 @@
-"""Rows as JSON lines on disk: read by position, never held whole."""
+"""Rows as JSON lines on disk, read by position and never all in memory."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def dump_row(row: Row) -> bytes:
-    """Return the one line that stands for a row, with its line feed."""
+    """Return a row as one JSON line, with its line feed."""
     try:
         text = _ENCODE(row)
     except ValueError:
         text = json.dumps(_without_nan(row), ensure_ascii=False)
     try:
         return text.encode() + b"\n"
-    except UnicodeEncodeError:  # half a surrogate pair, which UTF-8 has no form for, but JSON's escapes have
+    except UnicodeEncodeError:  # a lone surrogate: not valid in UTF-8, but JSON can escape it
         return json.dumps(json.loads(text)).encode() + b"\n"
 
 
 def _without_nan(value: Any) -> Any:
-    """JSON has no NaN or infinity: a number that is neither stays, NaN is an empty cell, infinity its name."""
+    """Replace what JSON lacks: NaN by null (an empty cell), infinity by its name."""
     if isinstance(value, float) and value != value:
         return None
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
@@ -46,7 +46,7 @@ def _without_nan(value: Any) -> Any:
 
 
 class _TwiceError(ValueError):
-    """One object has two values of one name."""
+    """An object has the same key twice."""
 
 
 def _only_once(pairs: list[tuple[str, Any]]) -> Row:
@@ -64,7 +64,7 @@ def parse_row(line: bytes | str, where: str) -> Row:
     """Read one line.
 
     Raises:
-        MmcliError: It is not a JSON object; the message begins with ``where``.
+        MmcliError: It is not a JSON object; the message starts with ``where``.
     """
     try:
         row = _DECODER.decode(line if isinstance(line, str) else line.decode())
@@ -74,10 +74,10 @@ def parse_row(line: bytes | str, where: str) -> Row:
 
 
 def parse_first(text: str, where: str) -> tuple[Row, str]:
-    """Read the object that a text begins with; return it and the rest.
+    """Read the JSON object at the start of a text; return it and the rest.
 
     Raises:
-        MmcliError: It does not begin with a JSON object; the message begins with ``where``.
+        MmcliError: The text does not start with a JSON object; the message starts with ``where``.
     """
     try:
         row, end = _DECODER.raw_decode(text)
@@ -92,23 +92,23 @@ def _why(error: Exception) -> str:
     if isinstance(error, _TwiceError):
         return str(error)
     if isinstance(error, RecursionError):
-        return f"not JSON that can be read (nested more than {_DEEPEST} deep)"
+        return f"JSON nested more than {_DEEPEST} levels deep"
     if isinstance(error, UnicodeDecodeError):
         return f"not JSON ({error})"
-    return "not JSON that can be read (a number has thousands of digits)"  # Python's limit on what int() takes
+    return "JSON with a number of thousands of digits"  # more than int() accepts
 
 
 def _checked(row: Any, line: bytes | str, where: str) -> Row:
     if not isinstance(row, dict):
-        raise MmcliError(f"{where}: expected one JSON object a line, found {type(row).__name__}")
+        raise MmcliError(f"{where}: expected a JSON object, found {type(row).__name__}")
     opened = line.count("[") + line.count("{") if isinstance(line, str) else line.count(b"[") + line.count(b"{")
     if opened > _DEEPEST and _depth(row) > _DEEPEST:
-        raise MmcliError(f"{where}: nested more than {_DEEPEST} deep")
+        raise MmcliError(f"{where}: JSON nested more than {_DEEPEST} levels deep")
     return row
 
 
 def _depth(value: Any) -> int:
-    """Return how many lists and objects lie within each other."""
+    """Return how deep lists and objects are nested."""
     depth, level = 0, [value]
     while level := [item for item in level if isinstance(item, dict | list)]:
         depth += 1
@@ -117,7 +117,7 @@ def _depth(value: Any) -> int:
 
 
 def _is_long(value: Any) -> bool:
-    """Tell whether a value is, or holds, a whole number of more than 64 bits, which orjson takes for an inexact one."""
+    """Return whether a value is or contains an integer of more than 64 bits, which orjson would round."""
     if isinstance(value, int):
         return not -(2**63) <= value < 2**63
     if isinstance(value, dict):
@@ -141,7 +141,7 @@ class RowFile:
                 yield parse_row(line, f"{self.path}, line {number}")
 
     def rows(self, start: int, stop: int) -> list[Row]:
-        """Return the rows from ``start`` up to, not including, ``stop``."""
+        """Return rows ``start`` to ``stop``, exclusive."""
         return self._parsed(self._content(start, stop).split(b"\n")[: stop - start], start)
 
     def _content(self, start: int, stop: int) -> bytes:
@@ -175,7 +175,7 @@ class RowFile:
 
 
 class ChosenRows(RowFile):
-    """Some rows of a file, which are all that is read of it."""
+    """A selection of a file's rows; only these are read."""
 
     def __init__(self, rows: RowFile, chosen: Array) -> None:
         super().__init__(rows.path)
@@ -190,27 +190,27 @@ class ChosenRows(RowFile):
             yield from self.rows(start, min(start + _ROWS, len(self)))
 
     def rows(self, start: int, stop: int) -> list[Row]:
-        """Return the rows from ``start`` up to, not including, ``stop``, of those chosen."""
+        """Return the chosen rows ``start`` to ``stop``, exclusive."""
         numbers = self._chosen[start:stop]
         runs = np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1)
         return [row for run in runs if len(run) for row in self._whole.rows(int(run[0]), int(run[-1]) + 1)]
 
 
 class TemporaryFile:
-    """A file that goes with the process.
+    """A file that is deleted when the process ends.
 
     Args:
-        suffix: Of its name.
+        suffix: The suffix of its name.
     """
 
     def __init__(self, suffix: str) -> None:
-        # Unbuffered, so that nothing is left to be written, and to fail, when the file goes.
+        # Unbuffered, so that no write is left that could fail when the file is deleted.
         self._file = tempfile.NamedTemporaryFile(prefix="mmcli-", suffix=suffix, buffering=0)  # noqa: SIM115 - lives as long as we
         self.path = Path(self._file.name)
         self.size = 0
 
     def write(self, content: Any) -> None:
-        """Write bytes at the end."""
+        """Append bytes."""
         left = memoryview(content)
         self.size += left.nbytes
         try:
@@ -221,7 +221,7 @@ class TemporaryFile:
 
 
 class SpooledRows(RowFile):
-    """Rows kept in a temporary file that goes with the process: what is read of it was written here."""
+    """Rows in a temporary file that only this object writes."""
 
     def __init__(self) -> None:
         self._file = TemporaryFile(".jsonl")
@@ -231,7 +231,7 @@ class SpooledRows(RowFile):
         super().__init__(self._file.path)
 
     def append(self, row: Row) -> None:
-        """Add a row at the end."""
+        """Append a row."""
         line = dump_row(row)
         if not self._long and set(map(type, row.values())) != {str}:
             self._long = any(map(_is_long, row.values()))
@@ -250,7 +250,7 @@ class SpooledRows(RowFile):
             yield from self.rows(start, min(start + _ROWS, len(self)))
 
     def numbered(self, start: int, stop: int) -> list[Row]:
-        """Return the rows from ``start`` up to, not including, ``stop``, each with its number as ``row``."""
+        """Return rows ``start`` to ``stop``, exclusive, each with its number as ``row``."""
         return [{**row, "row": number} for number, row in enumerate(self.rows(start, stop), start)]
 
     def cells(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -258,11 +258,11 @@ class SpooledRows(RowFile):
         return (tuple(row.get(name) for name in names) for row in self)
 
     def lines(self, start: int, stop: int) -> list[bytes]:
-        """Return the JSON of the rows from ``start`` up to, not including, ``stop``."""
+        """Return the JSON lines of rows ``start`` to ``stop``, exclusive."""
         return self._content(start, stop).split(b"\n")[: stop - start]
 
     def with_splits(self, column: str, splits: Iterable[str]) -> SpooledRows:
-        """Return the rows in other splits, which stand in a column."""
+        """Return the rows with the cells of the split column replaced."""
         changed = SpooledRows()
         for row, split in zip(self, splits, strict=True):
             row[column] = split
@@ -276,7 +276,7 @@ class SpooledRows(RowFile):
 
         try:
             return list(map(orjson.loads, lines))
-        except orjson.JSONDecodeError:  # half a surrogate pair
+        except orjson.JSONDecodeError:  # a lone surrogate
             return list(map(json.loads, lines))
 
     def _write(self) -> None:

@@ -1,4 +1,4 @@
-"""Samples: rows with their tensors, from a folder, from several joined by id, or as a pipe brings them."""
+"""Samples: rows with their tensors, from a folder, from several folders joined by id, or from a pipe."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OWN_COLUMNS = (ARTIFACT, ROW, STATUS)
 
 @dataclass(frozen=True)
 class Part:
-    """Where the tensors of some modalities lie: for each sample an artifact and a row of it (-1: none)."""
+    """Where the tensors of some modalities are: an artifact and a row in it for each sample (-1: none)."""
 
     artifacts: list[Artifact]
     artifact_of: Array
@@ -32,12 +32,12 @@ class Part:
 
     @property
     def folder(self) -> str:
-        """The name of the folder that it came from."""
+        """The name of its folder."""
         return self.artifacts[0].path.name
 
     @property
     def modalities(self) -> dict[str, ModalitySpec]:
-        """The modalities of these artifacts, which all have the same, but for those left out."""
+        """The modalities, the same in all artifacts, without those left out."""
         return {name: spec for name, spec in self.artifacts[0].modalities.items() if name not in self.left_out}
 
     def column(self, name: str, chosen: Array | slice) -> Column:
@@ -68,7 +68,7 @@ class Part:
         return found
 
     def pieces(self, name: str, chosen: Array) -> Iterator[tuple[Array, Array, Column]]:
-        """Return the mapped columns of a modality that have some of the chosen samples; see ``Artifact.pieces``."""
+        """Yield the mapped columns that hold some of the chosen samples; see ``Artifact.pieces``."""
         which, rows = self.artifact_of[chosen], self.row_of[chosen]
         for number in np.unique(which):
             there = np.flatnonzero((which == number) & (rows >= 0))
@@ -78,13 +78,13 @@ class Part:
 
 @dataclass
 class Samples:
-    """Rows in order, their tensors, and the chain of transforms that made these.
+    """Rows in order, their tensors, and the chain of transforms that made them.
 
     Args:
-        name: What to call it in messages.
-        rows: The rows with their raw columns; also ``row`` and ``status``.
+        name: The name in messages.
+        rows: The rows with their raw columns, ``row`` and ``status``.
         parts: Where the tensors are.
-        digest: A hash of everything in it.
+        digest: A hash of all rows and tensors.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Samples:
 
     @property
     def first(self) -> Artifact:
-        """The artifact whose roles and parameters count."""
+        """The artifact whose roles and parameters apply."""
         return self.parts[0].artifacts[0]
 
     @property
@@ -107,17 +107,17 @@ class Samples:
 
     @property
     def roles(self) -> Roles:
-        """Which columns say who a sample is and what is to be learnt."""
+        """The columns of ids, splits, targets and groups."""
         return self.first.roles
 
     @property
     def modalities(self) -> dict[str, ModalitySpec]:
-        """Every modality, of all parts."""
+        """The modalities of all parts."""
         return {name: spec for part in self.parts for name, spec in part.modalities.items()}
 
     @property
     def chain(self) -> list[TransformRecord]:
-        """The transforms that made it, each once, in the order in which they apply."""
+        """The distinct transforms that made it, in order of application."""
         chain: dict[str, TransformRecord] = {}
         for part in self.parts:
             for record in part.artifacts[0].chain:
@@ -125,7 +125,7 @@ class Samples:
         return sorted(chain.values(), key=lambda record: CHAIN_STAGES.index(record.stage))
 
     def states(self, record: TransformRecord) -> dict[str, State]:
-        """Return what a transform of the chain learnt."""
+        """Return the fitted state of a transform of the chain."""
         holder = next(
             part.artifacts[0]
             for part in self.parts
@@ -148,12 +148,12 @@ class Samples:
         return str(row[self.roles.id])
 
     def choose(self, chosen: Array) -> Samples:
-        """Return the samples at these numbers, in that order; as to where they come from, they are still these."""
+        """Return the samples at these positions, in that order, with unchanged name and digest."""
         parts = [replace(part, artifact_of=part.artifact_of[chosen], row_of=part.row_of[chosen]) for part in self.parts]
         return replace(self, rows=ChosenRows(self.rows, chosen), parts=parts)
 
     def lacking(self) -> list[tuple[str, int]]:
-        """Return the folder of each joined source that has not every sample, and how many it has not."""
+        """Return the folder of every joined source that lacks samples, and how many it lacks."""
         counts = [(part.folder, int((part.row_of < 0).sum())) for part in self.parts if part.modalities]
         return [(folder, count) for folder, count in counts if count]
 
@@ -161,7 +161,7 @@ class Samples:
         """Return the split of every sample, (N,) of strings.
 
         Raises:
-            MmcliError: One is none of train, val and test.
+            MmcliError: A split is not train, val or test.
         """
         codes = array("B")
         for row in self.rows:
@@ -196,10 +196,10 @@ class Samples:
         return self._part(name).present(name, chosen)
 
     def pieces(self, name: str, chosen: Array) -> Iterator[tuple[Array, Array, Column]]:
-        """Return the whole column, mapped, of each shard that has some of the chosen samples, copying nothing.
+        """Yield the complete mapped column of every shard that holds some of the chosen samples, without copying.
 
         Yields:
-            Which of ``chosen`` lie in the shard, (P,), their places in its column, (P,), and the column.
+            The positions in ``chosen`` of those in the shard, (P,), their positions in its column, (P,), and it.
         """
         return self._part(name).pieces(name, chosen)
 
@@ -207,7 +207,7 @@ class Samples:
         return next(part for part in self.parts if name in part.modalities)
 
     def keep_mapped(self) -> None:
-        """Keep every shard mapped once it was read, for reading rows here and there again and again."""
+        """Keep every shard mapped after its first use, for repeated random access."""
         for part in self.parts:
             for artifact in part.artifacts:
                 artifact.keep_mapped()
@@ -217,7 +217,7 @@ class Samples:
         return ((start, min(start + size, len(self))) for start in range(0, len(self), size))
 
     def batch_with_reasons(self, start: int, stop: int) -> Batch:
-        """Return a batch whose ledger says why inputs of these samples are not ok."""
+        """Return a batch with the ledger entries of its samples."""
         found = self.batch(start, stop)
         ledger = [
             replace(self.reasons[row, name], row=row - start, id=self.id_of(found.rows[row - start]))

@@ -1,4 +1,4 @@
-"""Which samples train, which validate, which test: by a hash of the id, so that adding rows moves none."""
+"""Assigns samples to train, val and test by a hash of their id, so that adding rows moves none."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ALIASES = {"training": "train", "validation": "val", "valid": "val", "dev": "va
 
 
 def known_split(value: object, where: str) -> str:
-    """Return the split a cell names.
+    """Return the split that a cell names.
 
     Raises:
-        MmcliError: It names none; the message begins with ``where``.
+        MmcliError: It is empty or unknown; the message starts with ``where``.
     """
     name = "" if value is None or value != value else str(value).strip().lower()
     name = _ALIASES.get(name, name)
@@ -36,10 +36,10 @@ def known_split(value: object, where: str) -> str:
 
 
 def parse_ratio(text: str) -> tuple[float, float, float]:
-    """Read ``0.8,0.1,0.1``: the shares of train, val and test.
+    """Parse ``0.8,0.1,0.1``, the fractions of train, val and test.
 
     Raises:
-        UsageError: They are not three shares that sum to 1.
+        UsageError: They are not three fractions that sum to 1, or train is 0.
     """
     try:
         shares = [float(part) for part in text.split(",")]
@@ -51,19 +51,21 @@ def parse_ratio(text: str) -> tuple[float, float, float]:
         or abs(sum(shares) - 1) > 1e-6
         or shares[0] == 0
     ):
-        raise UsageError(f"--split-ratio {text}: expected the shares of train, val and test, such as 0.8,0.1,0.1")
+        raise UsageError(
+            f"--split-ratio {text}: expected the fractions of train, val and test, which sum to 1, such as 0.8,0.1,0.1"
+        )
     return (shares[0], shares[1], shares[2])
 
 
 def fraction(text: str, seed: int) -> float:
-    """Return a number in [0, 1) that depends on the text and the seed alone."""
+    """Return a number in [0, 1) that depends only on the text and the seed."""
     content = text.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2b(content, digest_size=8, key=f"split {seed}".encode()).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 def fractions(texts: Sequence[str], seed: int) -> Array:
-    """Return the same of many texts, (N,) float64."""
+    """Return ``fraction`` of many texts, (N,) float64."""
     begun = hashlib.blake2b(digest_size=8, key=f"split {seed}".encode())
     digests = []
     for text in texts:
@@ -74,15 +76,15 @@ def fractions(texts: Sequence[str], seed: int) -> Array:
 
 
 class Splitter:
-    """Deals samples out to splits, in the order in which they come.
+    """Assigns samples to splits in the order they come.
 
-    Without strata the hash alone decides. With strata it decides among the splits that are behind in that stratum,
-    each with the weight of what it lacks: the shares hold within each stratum to about one row, and rows added
+    Without strata the hash alone decides. With strata it chooses among the splits that are short of rows in that
+    stratum, weighted by how many they lack: the fractions hold within each stratum to about one row, and rows added
     at the end move none before them.
 
     Args:
-        ratio: The shares of train, val and test.
-        seed: Another seed deals differently.
+        ratio: The fractions of train, val and test.
+        seed: Seed of the hash.
     """
 
     def __init__(self, ratio: tuple[float, float, float], seed: int) -> None:
@@ -104,7 +106,7 @@ class Splitter:
         return split
 
     def assign_all(self, identities: Sequence[str]) -> Array:
-        """Return the splits of samples without strata or groups, (N,) places in ``SPLITS``."""
+        """Return the splits of samples without strata or groups, (N,) indexes into ``SPLITS``."""
         return _choose_all(fractions(identities, self.seed), self.ratio)
 
     def _weights(self, stratum: str | None) -> list[float]:
@@ -116,7 +118,7 @@ class Splitter:
 
 
 def _choose(place: float, weights: Sequence[float]) -> int:
-    """Return the interval in which ``place`` lies, the intervals being as long as the weights."""
+    """Return the index of the interval that holds ``place``, a fraction of their total, with the weights as lengths."""
     rest = place * sum(weights)
     for index, weight in enumerate(weights):
         rest -= weight
@@ -126,7 +128,7 @@ def _choose(place: float, weights: Sequence[float]) -> int:
 
 
 def _choose_all(places: Array, weights: Sequence[float]) -> Array:
-    """Return the same of many places, (N,) uint8."""
+    """Return ``_choose`` of many places, (N,) uint8."""
     chosen = np.full(len(places), max(index for index, weight in enumerate(weights) if weight > 0), np.uint8)
     rest, waiting = places * sum(weights), np.ones(len(places), bool)
     for index, weight in enumerate(weights):
@@ -138,5 +140,5 @@ def _choose_all(places: Array, weights: Sequence[float]) -> Array:
 
 
 def is_set_aside(identity: str, seed: int) -> bool:
-    """Tell whether a train sample (or group) becomes a val sample where the table has no val rows."""
+    """Return whether a train sample (or group) moves to val when the table has no val rows."""
     return fraction(f"val {identity}", seed) < SET_ASIDE

@@ -1,4 +1,4 @@
-"""What a transform learnt, as JSON values and arrays: never pickle."""
+"""The fitted state of a transform, as JSON values and arrays, never pickle."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class State:
         """Read what ``write`` wrote.
 
         Raises:
-            MmcliError: It is not there, or damaged.
+            MmcliError: It is missing or damaged.
         """
         file, tensors = (stem.with_name(stem.name + suffix) for suffix in (".json", ".safetensors"))
         try:
             values = json.loads(file.read_bytes())
-            dump_json(values)  # what cannot be written was not written by mmcli: NaN, half a surrogate pair
+            dump_json(values)  # fails on NaN and lone surrogates, which mmcli never writes
         except (OSError, ValueError, RecursionError) as error:
             raise MmcliError(f"{file}: cannot be read ({error}); make the artifact again") from None
         check(values, OBJECT, str(file))
@@ -64,5 +64,5 @@ class State:
 
 
 def dump_json(value: Any) -> bytes:
-    """Return the one JSON form of a value: keys in their order, no spaces, UTF-8."""
+    """Return the canonical JSON of a value: keys in their order, no spaces, UTF-8."""
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

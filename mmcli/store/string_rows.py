@@ -1,4 +1,4 @@
-"""Rows of a delimited table, whose cells are all strings, kept as columns: what reads a column need not see rows."""
+"""Rows of a delimited table, whose cells are all strings, stored by column for readers of single columns."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mmcli.store.samples import ROW, SPLITS
 _READ_AT_ONCE = 1024
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _ESCAPED = bytes([*range(32), *b'"\\'])
-"""What a JSON string does not hold as it stands."""
+"""The bytes that JSON strings escape."""
 
 
 class StringRows(Sequence[Row]):
-    """Rows that look like any others, made one by one only where they are looked at.
+    """A sequence of rows backed by Arrow columns; the dicts are made on first access.
 
     Args:
-        batch: An Arrow record batch with a column of strings for each name, no nulls.
-        numbers: The number of each row (N,), which it then has as ``row``.
+        batch: An Arrow record batch of string columns without nulls.
+        numbers: The number of each row, (N,), which becomes its cell ``row``.
     """
 
     def __init__(self, batch: Any, numbers: Array | None = None) -> None:
@@ -46,17 +46,17 @@ class StringRows(Sequence[Row]):
         return iter(self._rows())
 
     def strings(self, column: str) -> Any:
-        """Return a column as an Arrow array of strings; None where there is no such column."""
+        """Return a column as an Arrow array of strings; None if there is no such column."""
         place = self.batch.schema.get_field_index(column)
         return None if place < 0 else self.batch.column(place)
 
     def cells(self, column: str) -> list[Any]:
-        """Return the cells of a column; None in every row where there is no such column."""
+        """Return the cells of a column; all None if there is no such column."""
         strings = self.strings(column)
         return [None] * len(self) if strings is None else list(strings.to_pylist())
 
     def take(self, places: Array) -> StringRows:
-        """Return the rows at these places, in that order."""
+        """Return the rows at these positions, in that order."""
         import pyarrow
 
         numbers = None if self._numbers is None else self._numbers[places]
@@ -73,12 +73,12 @@ class StringRows(Sequence[Row]):
 
 
 class SpooledStrings:
-    """Rows of strings kept in a temporary file that goes with the process, with their ids and splits.
+    """Rows of strings in a temporary file, with their ids and splits.
 
     Args:
-        columns: Those of the table.
-        identity: The column of ids; where the table has none, rows are numbered.
-        split: The column of splits; what the table says there is replaced.
+        columns: The columns of the table.
+        identity: The column of ids; if the table lacks it, rows are numbered.
+        split: The column of splits; the table's own values are replaced.
     """
 
     def __init__(self, columns: Sequence[str], identity: str, split: str) -> None:
@@ -95,7 +95,7 @@ class SpooledStrings:
         self._split_of: Array = np.zeros(0, np.uint8)
 
     def append(self, rows: StringRows) -> None:
-        """Add rows at the end."""
+        """Append rows."""
         import pyarrow
 
         columns = {name: rows.strings(name) for name in self._kept}
@@ -110,14 +110,14 @@ class SpooledStrings:
         self._starts.append(len(self) + len(rows))
 
     def close(self, split_of: Array) -> SpooledStrings:
-        """Finish writing; ``split_of`` (N,) are the splits of the rows, places in ``SPLITS``."""
+        """Finish writing; ``split_of`` (N,) are the splits of the rows, as indexes into ``SPLITS``."""
         with open(self._file.path, "rb") as file:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self._split_of = split_of
         return self
 
     def with_splits(self, column: str, splits: Iterable[str]) -> SpooledStrings:
-        """Return the rows in other splits."""
+        """Return the rows with the cells of the split column replaced."""
         assert column == self._split
         self._split_of = np.array([SPLITS.index(split) for split in splits], np.uint8)
         return self
@@ -130,11 +130,11 @@ class SpooledStrings:
             yield from self.rows(start, min(start + _READ_AT_ONCE, len(self)))
 
     def rows(self, start: int, stop: int) -> StringRows:
-        """Return the rows from ``start`` up to, not including, ``stop``."""
+        """Return rows ``start`` to ``stop``, exclusive."""
         return StringRows(self._batch(start, stop))
 
     def numbered(self, start: int, stop: int) -> StringRows:
-        """Return the same, each with its number."""
+        """Return rows ``start`` to ``stop``, exclusive, each with its number as ``row``."""
         return StringRows(self._batch(start, stop), np.arange(start, stop))
 
     def take(self, indexes: Iterable[int]) -> list[Row]:
@@ -155,7 +155,7 @@ class SpooledStrings:
             yield from zip(*map(rows.cells, names), strict=True)
 
     def lines(self, start: int, stop: int) -> list[bytes]:
-        """Return the JSON of the rows from ``start`` up to, not including, ``stop``."""
+        """Return the JSON lines of rows ``start`` to ``stop``, exclusive."""
         import pyarrow
         import pyarrow.compute
 
@@ -198,7 +198,7 @@ Spool = SpooledRows | SpooledStrings
 
 
 def string_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> StringRows:
-    """Return rows given as the strings in their cells."""
+    """Make rows from lists of cells."""
     import pyarrow
 
     cells = list(zip(*rows, strict=True)) or [()] * len(columns)
@@ -207,7 +207,7 @@ def string_rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> String
 
 
 def string_bytes(strings: Any) -> bytes:
-    """Return the UTF-8 bytes of an Arrow array of strings, one after the other."""
+    """Return the concatenated UTF-8 bytes of an Arrow array of strings."""
     _, offsets, values = strings.buffers()
     if values is None or not len(strings):
         return b""
@@ -216,7 +216,7 @@ def string_bytes(strings: Any) -> bytes:
 
 
 def _escaped(strings: Any) -> Any:
-    """Return strings as JSON writes them between its quotes."""
+    """Return strings escaped for JSON, without the quotes."""
     import pyarrow
 
     content = string_bytes(strings)

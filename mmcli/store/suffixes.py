@@ -1,4 +1,4 @@
-"""Suffixes of files by the kind of what they hold: for the files of a folder, and for columns that name files."""
+"""File suffixes by kind, for the files of a folder and for columns that name files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards: safetensors files that are mapped into memory, never read whole."""
+"""Shards: memory-mapped safetensors files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmcli.store.columns import KEY_BYTES, Array, Column, Dense, ModalitySpec, R
 SHARD_ROWS = 1024
 SHARD_BYTES = 64 * 2**20
 _WRITTEN_AT_ONCE = 2**20
-"""Larger writes took up to ten times as long, measured on Linux 6.18 with ext4: its page cache sought larger pages."""
+"""Larger writes took up to ten times as long on Linux 6.18 with ext4, whose page cache then looks for large pages."""
 DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "I32": "int32", "U32": "uint32",
     "I64": "int64", "U64": "uint64", "F16": "float16", "F32": "float32", "F64": "float64",
@@ -31,7 +31,7 @@ _RANKS = {
         "int32", "uint32", "float32", "float64", "int64", "uint64",
     ))
 }  # fmt: skip
-"""The order in which safetensors puts tensors, the last first: none is then out of line."""
+"""safetensors stores tensors by descending rank, so that every tensor is aligned."""
 
 
 def rows_per_shard(modalities: Mapping[str, ModalitySpec]) -> int:
@@ -42,7 +42,7 @@ def rows_per_shard(modalities: Mapping[str, ModalitySpec]) -> int:
 
 
 def write_shard(path: Path, columns: Mapping[str, Column]) -> str:
-    """Write columns as one shard, whole or not at all, and return the file's SHA-256."""
+    """Write columns as one shard, atomically, and return the file's SHA-256."""
     arrays: dict[str, Array] = {}
     for name, column in columns.items():
         for field, tensor in column.fields.items():
@@ -68,7 +68,7 @@ def write_shard(path: Path, columns: Mapping[str, Column]) -> str:
 
 
 def _header(arrays: Mapping[str, Array], order: Sequence[str]) -> bytes:
-    """Return what stands before the values in a safetensors file, which can so be written without a copy of them."""
+    """Return the header of a safetensors file, so that the values can be written without copying them."""
     entries, end = {}, 0
     for name in order:
         start, end = end, end + arrays[name].nbytes
@@ -83,7 +83,7 @@ class Shard:
     """One shard file, mapped into memory.
 
     Raises:
-        MmcliError: The file is not there, cut off, or its header does not fit its size.
+        MmcliError: The file is missing, truncated, or its header does not fit its size.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,14 +104,14 @@ class Shard:
         return {name.removesuffix(".key") for name in self._arrays if name.endswith(".key")}
 
     def holds(self, modality: str) -> bool:
-        """Tell whether the shard has this modality."""
+        """Return whether the shard has this modality."""
         return f"{modality}.key" in self._arrays
 
     def column(self, modality: str, spec: ModalitySpec) -> Column:
         """Return a modality's column as views of the mapped file.
 
         Raises:
-            MmcliError: The tensors are not of the form ``spec`` says, or do not fit each other.
+            MmcliError: The tensors do not have the form ``spec``, or do not fit each other.
         """
         if modality not in self._columns:
             column = self._make_column(modality, spec)
@@ -131,7 +131,7 @@ class Shard:
 
     def _array(self, name: str) -> Array:
         if name not in self._arrays:
-            raise MmcliError(f"{self.path}: the tensor {name!r} is not in this shard")
+            raise MmcliError(f"{self.path}: tensor {name!r} is missing from this shard")
         return self._arrays[name]
 
 
@@ -157,13 +157,13 @@ def map_safetensors(path: Path) -> dict[str, Array]:
     """Map every tensor of a safetensors file as a read-only array.
 
     Raises:
-        MmcliError: The file is not there, cut off, or its header does not fit its size.
+        MmcliError: The file is missing, truncated, or its header does not fit its size.
     """
     try:
         whole = np.memmap(path, np.uint8, mode="r")
     except (OSError, ValueError) as error:
         raise MmcliError(f"{path}: cannot be opened: {error}") from None
-    damaged = MmcliError(f"{path}: not a whole safetensors file; make it again or run `mmcli verify`")
+    damaged = MmcliError(f"{path}: not a complete safetensors file; make it again or run `mmcli verify`")
     if len(whole) < 8:
         raise damaged
     length = int(whole[:8].view("<u8")[0])
@@ -171,7 +171,7 @@ def map_safetensors(path: Path) -> dict[str, Array]:
         raise damaged
     try:
         header = json.loads(bytes(whole[8 : 8 + length]))
-        "".join(header).encode()  # a name of half a surrogate pair is refused here
+        "".join(header).encode()  # refuses names with lone surrogates
         body = whole[8 + length :]
         return {name: _view(body, form) for name, form in header.items() if name != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The columns of the train rows: all that anything may be fitted on."""
+"""The columns of the train rows, the only data that may be fitted on."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _ROWS = 1024
 
 
 def warn_of_lacking(samples: Samples, reporter: Reporter) -> None:
-    """Warn of samples that one of several joined sources has not: its modalities are missing there."""
+    """Warn of samples that a joined source lacks: its modalities are missing there."""
     for folder, count in samples.lacking():
-        reporter.warn(f"{count} of {len(samples)} samples are not in {folder}: its modalities are missing there")
+        reporter.warn(f"{count} of {len(samples)} samples are not in {folder}: they lack its modalities")
 
 
 def warn_of_target(targets: Collection[str], sources: Collection[str], samples: Samples, reporter: Reporter) -> None:
-    """Warn where a target's column is also what one of these source modalities was made from."""
+    """Warn if a target's column is also an input of one of these source modalities."""
     for record in samples.chain:
         for name, part in record.config.get("modalities", {}).items() if record.stage == "preprocess" else ():
             for target in targets if name in sources else ():
                 if target in part["config"].get("columns", ()):
                     reporter.warn(
-                        f"the target {target!r} is also an input ({name}): the answer is given away, and what is "
-                        "measured says nothing of rows without it; preprocess without that column"
+                        f"the target {target!r} is also an input ({name}): the answer leaks into the inputs, and the "
+                        "metrics say nothing about rows without it; preprocess without that column"
                     )
 
 
 def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:
-    """Return a function that gives a modality's columns of the train rows that have it, as often as it is called."""
+    """Return a function that iterates over a modality's columns of the train rows that have it."""
     train = np.flatnonzero(samples.splits() == "train")
 
     def columns(name: str) -> Iterator[Column]:
@@ -48,7 +48,7 @@ def train_columns(samples: Samples) -> Callable[[str], Iterator[Column]]:
 
 
 def aligned_train_columns(samples: Samples) -> Callable[[Collection[str]], Iterator[dict[str, Column]]]:
-    """Return a function that gives modalities' columns of the same train rows, those that have any of them."""
+    """Return a function that iterates over modalities' columns of the train rows that have any of them."""
 
     @cache
     def train() -> Array:

@@ -1,4 +1,4 @@
-"""Writing an artifact: beside its final name, one writer at a time, there complete or not there."""
+"""Writes an artifact next to its final name and publishes it only when complete."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from mmcli.store.state import State
 
 
 class ArtifactWriter:
-    """A folder in the making; ``publish`` gives it its name, leaving the block without it leaves no artifact.
+    """A context manager for an unfinished artifact; without a call of ``publish`` no artifact results.
 
-    After a kill or an interrupt the shards already written stay in the partial folder, moved to ``resume/`` when
-    the same output is written again. After an expected failure nothing stays.
+    After a kill or an interrupt the finished shards stay in the partial folder and are moved to ``resume/`` when the
+    same output is written again. After an expected failure nothing stays.
 
     Args:
         output: The final folder.
         stage: The stage that writes it.
-        fresh: Forget what earlier runs left.
+        fresh: Discard the work of interrupted runs.
 
     Raises:
-        MmcliError: The output is not an artifact of this stage, cannot be written, or is being written.
+        MmcliError: The output exists and is not an artifact of this stage, cannot be written, or is being written.
     """
 
     def __init__(self, output: Path, stage: str, fresh: bool = False) -> None:
@@ -60,7 +60,7 @@ class ArtifactWriter:
 
     @property
     def resumed(self) -> Path:
-        """Where an interrupted run's work lies, if there was one."""
+        """The folder that holds the work of an interrupted run, if there was one."""
         return self.folder / "resume"
 
     def write_state(self, folder: str, states: Mapping[str, State]) -> None:
@@ -88,7 +88,7 @@ class ArtifactWriter:
         return any(self.folder.rglob("*.safetensors"))
 
     def _set_aside(self) -> None:
-        """Keep what an interrupted run finished where this run can look it up."""
+        """Move the finished work of an interrupted run to where this run looks it up."""
         if self.fresh:
             for path in self.folder.iterdir():
                 _remove(path)
@@ -107,16 +107,16 @@ def check_output(output: Path, stage: str) -> None:
     """Refuse an output folder that holds anything but an artifact of this stage.
 
     Raises:
-        MmcliError: It does, or lies inside an artifact, with which it would one day be replaced.
+        MmcliError: It holds something else, cannot be created, or lies inside an artifact, which may be replaced later.
     """
     if output.is_symlink() and not output.exists():
-        raise MmcliError(f"{output}: a link to a place that is not there ({os.readlink(output)})")
+        raise MmcliError(f"{output}: a broken link (to {os.readlink(output)})")
     file = next((folder for folder in output.parents if folder.is_file()), None)
     if file is not None:
         raise MmcliError(f"{output}: cannot be written: {file} is a file, not a folder")
     around = next((folder for folder in output.parents if is_artifact(folder)), None)
     if around is not None:
-        raise MmcliError(f"{output}: lies inside the artifact {around}; choose an -o beside it")
+        raise MmcliError(f"{output}: lies inside the artifact {around}; choose an -o outside it")
     if not output.exists():
         return
     if output.is_dir():
@@ -124,19 +124,19 @@ def check_output(output: Path, stage: str) -> None:
             return
         if is_artifact(output, stage):
             return
-    other = "holds another stage's artifact" if is_artifact(output) else "is there and is not an artifact"
-    raise MmcliError(f"{output}: {other}, and is left as it is; choose another -o")
+    other = "holds another stage's artifact" if is_artifact(output) else "exists and is not an artifact"
+    raise MmcliError(f"{output}: {other}, and is left unchanged; choose another -o")
 
 
 def _removed_empty(folder: Path) -> bool:
-    """Remove a folder if it is empty; tell whether it was."""
+    """Remove a folder if it is empty; return whether it was."""
     try:
         if any(folder.iterdir()):
             return False
         folder.rmdir()
     except PermissionError:
         return False
-    except OSError as error:  # another writer put its own there since it was listed, or removed it first
+    except OSError as error:  # another writer has filled or removed it since it was listed
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
             raise
         return not folder.exists()
@@ -154,5 +154,5 @@ def _write_json(path: Path, value: Mapping[str, Any]) -> None:
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     try:
         path.write_text(text, encoding="utf-8")
-    except UnicodeEncodeError:  # the path of a file whose name is not UTF-8, for which JSON has escapes
+    except UnicodeEncodeError:  # a path whose name is not UTF-8, which JSON can escape
         path.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n", encoding="utf-8")

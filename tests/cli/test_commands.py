@@ -84,7 +84,7 @@ def test_outputs_that_are_something_else_are_left_alone(mmcli, chain, tmp_path):
 
 def test_an_empty_pipe_is_an_error(mmcli, tmp_path):
     for stage in ("preprocess", "extract-features", "fuse", "train"):
-        clear(mmcli(stage, "-", "-o", "out", stdin=""), 1, "standard input brought no rows")
+        clear(mmcli(stage, "-", "-o", "out", stdin=""), 1, "standard input has no rows")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -116,8 +116,8 @@ WITH_TARGETS = ({**ONE, "label": "x"}, {**TWO, "label": "y"})
 LEAVE_OUT = ", move the sample to test, or leave such rows out with --empty-target drop"
 EMPTY = f"; fill it{LEAVE_OUT}; --empty-target none says that an empty cell is no label (multilabel)"
 ODD = f"; mend it{LEAVE_OUT}"
-ZERO = "a zero byte, which no text has: no table, damaged, or in --encoding utf-16"
-NOT_UTF8 = "is not UTF-8; say what it is in, such as --encoding latin-1 or cp1252"
+ZERO = "a zero byte, which text never has: not a table, damaged, or UTF-16 (--encoding utf-16)"
+NOT_UTF8 = "is not UTF-8; give the encoding, such as --encoding latin-1 or cp1252"
 
 
 def numbers_and(cell: str) -> str:
@@ -157,8 +157,8 @@ CSV_FORMS = [
         ({**ONE, "index": "0"}, {**TWO, "index": "1"}), "the column index, not used unless named"),
     csv("no header, its names given", CSV.partition("\n")[2], header=["id,text,split"]),
     bad_csv("no header and bare quotes", 'a|say "one|train\nb|two|val\n',
-            ": the first line (a, say \"one, train) looks like a row, not like names of columns; give the names of its "
-            "columns: --header NAME,NAME,…"),
+            ": the first line (a, say \"one, train) looks like a row, not like column names; give the column names: "
+            "--header NAME,NAME,…"),
     tsv("TSV, a bare quote at the start of a cell", 'id,text,split\na,"one,train\nb,two,val\n', quotes('"one'),
         "a character"),
     tsv("TSV, bare quotes that pair across rows", 'id,text,split\na,"one,train\nb,two",val\n', quotes('"one', 'two"'),
@@ -186,7 +186,7 @@ CSV_FORMS = [
     bad_csv("too few cells", CSV + "c,three\n", ", line 4: 2 cells, expected 3 as in the header" + DELIMITER),
     bad_csv("too many cells", CSV + "c,three,val,x\n", ", line 4: 4 cells, expected 3 as in the header" + DELIMITER),
     bad_csv("a quote never closed", 'id,text,split\na,"one,train\nb,two,val\n',
-            ", line 2: a quote is opened in this row and never closed" + CHARACTERS),
+            ", line 2: a quote opened in this row is never closed" + CHARACTERS),
     bad_csv("a quote closed too late", 'id,text,split\na,"one,train\nb,"two",val\n',
             ", line 3: text after a closing quote (the row begins on line 2); a quote inside a quoted cell is written "
             "twice" + CHARACTERS),
@@ -196,7 +196,7 @@ CSV_FORMS = [
     bad_csv("nothing but a header", "id,text,split\n", ": no rows; nothing can be learnt from it"),
     bad_csv("an empty file", "", ": empty; expected a header line with the names of the columns"),
     bad_csv("a picture named .csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", f": {ZERO}"),
-    bad_csv("Latin-1", ACCENTS_CSV.replace("€", "£").encode("latin-1"), f", line 2: the byte 0xE9 {NOT_UTF8}"),
+    bad_csv("Latin-1", ACCENTS_CSV.replace("€", "£").encode("latin-1"), f", line 2: byte 0xE9 {NOT_UTF8}"),
     csv("Latin-1, named", ACCENTS_CSV.replace("€", "£").encode("latin-1"),
         (ACCENTS[0], {**TWO, "text": "10 £"}), encoding="latin-1"),
     csv("Windows-1252, named", ACCENTS_CSV.encode("cp1252"), ACCENTS, encoding="cp1252"),
@@ -219,7 +219,7 @@ CSV_FORMS = [
     read("CSV, bzip2", file("a.csv.bz2", bz2.compress(CSV.encode())), means="unpacked"),
     read("CSV, Zstandard", file("a.csv.zst", pyarrow.compress(CSV.encode(), "zstd", asbytes=True)), means="unpacked"),
     refused("CSV, gzip, cut off", file("a.csv.gz", gzip.compress(CSV.encode())[:-12]),
-            "{folder}/a.csv.gz: damaged or cut off gzip (Compressed file ended before the end-of-stream marker was "
+            "{folder}/a.csv.gz: damaged or truncated gzip (Compressed file ended before the end-of-stream marker was "
             "reached)"),
     refused("an old spreadsheet", file("a.xls", b"\xd0\xcf"),
             "{folder}/a.xls: unknown form '.xls'; expected .csv, .tsv, .jsonl, .parquet, .arrow, .xlsx, .tar or a "
@@ -241,15 +241,15 @@ JSON_FORMS = [
     read("a list of objects", file("a.json", json.dumps(ROWS)), means="object by object"),
     read("a list of objects over many lines", file("a.json", json.dumps(ROWS, indent=4)), means="object by object"),
     refused("a list that is cut off", file("a.json", json.dumps(ROWS)[:-1]),
-            "{folder}/a.json, item 2: the list is not closed; is the file cut off?"),
+            "{folder}/a.json, item 2: the list is not closed; is the file truncated?"),
     refused("a list of lists", file("a.json", "[[1, 2]]"),
-            "{folder}/a.json, item 1: expected one JSON object a line, found list"),
+            "{folder}/a.json, item 1: expected a JSON object, found list"),
     refused("one object over several lines", file("a.json", json.dumps(ONE, indent=4)),
-            "{folder}/a.json, line 1: an object over several lines; expected one a line, or a list of them (jq -c . "
-            "puts each on its own line)"),
+            "{folder}/a.json, line 1: an object that spans several lines; expected one object per line, or a list of "
+            "them (jq -c . puts each on its own line)"),
     bad_lines("columns in place of rows, as pandas writes by itself",
               '{"id": {"0": "a", "1": "b"}, "text": {"0": "one", "1": "two"}}',
-              ": one object of columns, expected one object for each row (pandas: to_json(orient='records', "
+              ": one object of columns, expected one object per row (pandas: to_json(orient='records', "
               "lines=True))"),
     bad_lines("a broken line", "\n".join([*JSON, '{"id": "c",']),
               ", line 3: not JSON (Expecting property name enclosed in double quotes at character 12)"),
@@ -257,15 +257,15 @@ JSON_FORMS = [
     bad_lines("two values of one name", '{"id": "a", "text": "one", "text": "two"}',
               ", line 1: two values are named 'text'"),
     bad_lines("100,000 lists in each other", '{"id": ' + "[" * 100_000,
-              ", line 1: not JSON that can be read (nested more than 64 deep)"),
+              ", line 1: JSON nested more than 64 levels deep"),
     bad_lines("100 lists in each other", '{"id": "a", "n": ' + "[" * 100 + "]" * 100 + "}",
-              ", line 1: nested more than 64 deep"),
+              ", line 1: JSON nested more than 64 levels deep"),
     bad_lines("a number of 100,000 digits", '{"id": "a", "n": ' + "7" * 100_000 + "}",
-              ", line 1: not JSON that can be read (a number has thousands of digits)"),
+              ", line 1: JSON with a number of thousands of digits"),
     bad_lines("70 million characters in one line", '{"id": "' + "x" * 70_000_000,
-              ", line 1: longer than 64 million characters; expected one row a line"),
+              ", line 1: longer than 64 million characters; expected one row per line"),
     bad_lines("an empty file", "", ": no rows; nothing can be learnt from it"),
-    bad_lines("Latin-1", '{"id": "é"}'.encode("latin-1"), f", line 1: the byte 0xE9 {NOT_UTF8}"),
+    bad_lines("Latin-1", '{"id": "é"}'.encode("latin-1"), f", line 1: byte 0xE9 {NOT_UTF8}"),
 ]  # fmt: skip
 PARQUET_FORMS = [
     read("Parquet", parquet({})),
@@ -307,19 +307,19 @@ FOLDER_FORMS = [
          [sample("x/0", "train", "café"), sample("x/2", "val", "café")], split_ratio="0.5,0.5,0",
          encoding="latin-1"),
     refused("a text in Latin-1", tree("x/0.txt", content=b"caf\xe9"),
-            f"{{folder}}/in/x/0.txt, line 1: the byte 0xE9 {NOT_UTF8}"),
+            f"{{folder}}/in/x/0.txt, line 1: byte 0xE9 {NOT_UTF8}"),
     read("split/class/file", tree("train/x/0.txt", "valid/x/0.txt", "test/y/1.txt", "test/2.txt"),
          [{"id": "test/2", "split": "test", "label": "", "text": "one two"},
           {"id": "test/y/1", "split": "test", "label": "y", "text": "one two"},
           {"id": "train/x/0", "split": "train", "label": "x", "text": "one two"},
           {"id": "valid/x/0", "split": "val", "label": "x", "text": "one two"}], "the splits as they lie"),
     refused("a folder more than these", tree("in/x/0.png"),
-            "{folder}/in/in/x/0.png: lies deeper than a folder for each class (expected CLASS/file); name the "
-            "folder above the classes, or list the files in a table"),
+            "{folder}/in/in/x/0.png: lies too deep (expected CLASS/file); name the folder above the class folders, or "
+            "list the files in a table"),
     refused("two files of one kind and one stem", tree("x/0.png", "x/0.jpg"),
-            "{folder}/in/x/0.png: a second image file of the sample x/0; 0.jpg is there"),
+            "{folder}/in/x/0.png: a second image file of sample x/0, which already has 0.jpg"),
     refused("an empty folder", tree(),
-            "{folder}/in: no media files; expected a folder for each class with files in it, or a table"),
+            "{folder}/in: no media files; expected one folder per class with files in it, or a table"),
 ]  # fmt: skip
 ROLE_FORMS = [
     csv("ids in any script", 'id,text,split\n"né, 猫",one,train\nb,two,val\n', ({**ONE, "id": "né, 猫"}, TWO)),

@@ -173,11 +173,13 @@ def test_a_changed_file_is_not_given_to_faiss(folder, index, monkeypatch):
     damaged[-1] ^= 1
     (index / LISTS).write_bytes(damaged)
     monkeypatch.setattr(faiss, "read_index", lambda *arguments: pytest.fail("was read"))
-    refused(lambda: answers(folder, index, query=["word1"], faiss=True), f"{LISTS}: its content has changed")
+    refused(
+        lambda: answers(folder, index, query=["word1"], faiss=True), f"{LISTS}: changed since the artifact was made"
+    )
     assert len(answers(folder, index, query=["word1"])[0]) == 10
     assert [(each.where, each.what) for each in verify(index)] == [(LISTS, "its content has changed")]
     (index / LISTS).unlink()
-    refused(lambda: answers(folder, index, query=["word1"], faiss=True), f"{LISTS}: is not there")
+    refused(lambda: answers(folder, index, query=["word1"], faiss=True), f"{LISTS}: missing")
 
 
 @pytest.mark.parametrize("content", ["nothing", "no lists", "other lists", "cut off"])

@@ -102,7 +102,7 @@ def test_sources_are_joined_by_id_and_the_model_takes_raw_rows(chain, tmp_path, 
         for source in (str(tmp_path / "fused"), "table.csv")
     )
     assert stored == raw
-    with pytest.raises(MmcliError, match="both have the modality 'words'"):
+    with pytest.raises(MmcliError, match="both have a modality 'words'"):
         fuse([str(tmp_path / "text_features")] * 2, tmp_path / "twice")
 
 

@@ -34,7 +34,7 @@ def test_a_sample_that_one_source_lacks_is_missing_there_and_says_so(parts, tmp_
     fuse([str(tmp_path / "pictures"), str(tmp_path / "words")], tmp_path / "fused", method="gated", reporter=heard)
     fused = Artifact(tmp_path / "fused")
     lacking = len(fused) - len(parts)
-    assert heard.warnings == [f"{lacking} of {len(fused)} samples are not in words: its modalities are missing there"]
+    assert heard.warnings == [f"{lacking} of {len(fused)} samples are not in words: they lack its modalities"]
     present = fused.present("words", np.arange(len(fused)))
     ledger = {(entry.id, entry.modality): entry for entry in fused.ledger()}
     for row, there in zip(fused.rows, present, strict=True):
@@ -57,7 +57,9 @@ def test_sources_that_split_otherwise_are_refused(chain, tmp_path):
     preprocess(str(tmp_path / "table.csv"), tmp_path / "other", text=["words"], target="label")
     extract_features(str(tmp_path / "other"), tmp_path / "words")
     extract_features(str(chain / "samples"), tmp_path / "pictures", use=["picture=hog", "words=none", "table=none"])
-    with pytest.raises(MmcliError, match=r"split 24 of their samples otherwise \(such as 's009': val and test\)"):
+    with pytest.raises(
+        MmcliError, match=r"put 24 of their samples in different splits \(such as 's009': val and test\)"
+    ):
         fuse([str(tmp_path / "pictures"), str(tmp_path / "words")], tmp_path / "fused")
     assert not (tmp_path / "fused").exists()
 
@@ -91,7 +93,7 @@ def test_a_source_with_an_id_twice_is_not_joined(chain, tmp_path, mmcli):
     extract_features(str(chain / "samples"), tmp_path / "more", use=["picture=hog", "words=none", "table=none"])
     done = mmcli("fuse", tmp_path / "more", "-", "-o", "fused", stdin=lines)
     assert done.code == 1
-    assert "the same id stands twice" in done.err
+    assert "has an id twice" in done.err
 
 
 def test_a_rate_that_tears_the_weights_apart_is_one_line(chain, tmp_path):

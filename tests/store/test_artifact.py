@@ -231,7 +231,7 @@ class TestRefusals:
         (tmp_path / "photos").mkdir()
         (tmp_path / "photos" / "a.txt").write_text("mine")
         with (
-            pytest.raises(MmcliError, match=r"photos: is there and is not an artifact.*-o"),
+            pytest.raises(MmcliError, match=r"photos: exists and is not an artifact.*-o"),
             ArtifactWriter(tmp_path / "photos", "preprocess"),
         ):
             pass
@@ -278,7 +278,7 @@ class TestRefusals:
             Artifact(tmp_path / "gone")
 
     def test_a_folder_that_is_no_artifact(self, tmp_path):
-        with pytest.raises(MmcliError, match="not an artifact of mmcli"):
+        with pytest.raises(MmcliError, match="not an mmcli artifact"):
             Artifact(tmp_path)
         assert not is_artifact(tmp_path)
 

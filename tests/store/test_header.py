@@ -45,27 +45,27 @@ def artifact(tmp_path, tools):
         (("digest",), "\ud800", "damaged"),
         (("seed",), float("nan"), "damaged"),
         (("stage",), "../../x", "stage is '../../x', expected one of preprocess, extract-features, fuse, index, train"),
-        (("rows",), -1, "rows is -1, expected a whole number from 0"),
+        (("rows",), -1, "rows is -1, expected an integer of at least 0"),
         (("rows",), 2**62, "rows is"),
         (("rows",), 10**9, "1000000000 rows, but manifest.jsonl has fewer"),
         (("rows",), 4.0, "rows is 4.0"),
         (("rows_per_shard",), 0, "rows_per_shard is 0"),
-        (("columns", "target"), ["a"], "columns, target is a list of 1, expected a text, a list of texts or null"),
-        (("columns", "more"), "a", "columns has 'more'"),
+        (("columns", "target"), ["a"], "columns, target is a list of 1, expected a string, a list of strings or null"),
+        (("columns", "more"), "a", "columns has an unexpected key 'more'"),
         (("modalities", ""), {}, "a name in modalities is ''"),
         ((*PHOTO, "fingerprint"), "zz", "expected a hash of 64"),
         ((*PHOTO, "extractor"), ["x"], "extractor is a list"),
-        ((*PHOTO, "fields"), {}, "the main one is not among them"),
+        ((*PHOTO, "fields"), {}, "the main field is missing"),
         ((*FORM, "dtype"), "object", "dtype is 'object'"),
         ((*FORM, "layout"), "sparse", "layout is 'sparse'"),
         ((*FORM, "dims"), [-1, 3], "dims, 0 is -1"),
-        ((*FORM, "dims"), [10**5, 10**5], "no row of tensors"),
-        ((*FORM, "dims"), [2], "no row of tensors"),
+        ((*FORM, "dims"), [10**5, 10**5], "do not fit each other or are too large"),
+        ((*FORM, "dims"), [2], "do not fit each other or are too large"),
         ((*FORM, "bound"), None, "bound is None"),
         (("chain", 0, "stage"), "train", "chain, 0, stage"),
-        (("chain", 0, "states"), {"../../etc": "ab" * 32}, "is '../../etc', expected a path below the folder"),
+        (("chain", 0, "states"), {"../../etc": "ab" * 32}, "is '../../etc', expected a path inside the folder"),
         (("chain", 0, "version"), True, "version is True"),
-        (("files", "/etc/passwd"), "ab" * 32, "is '/etc/passwd', expected a path below the folder"),
+        (("files", "/etc/passwd"), "ab" * 32, "is '/etc/passwd', expected a path inside the folder"),
         (("counts",), {"photo": {"ok": 1}}, "counts, photo, missing missing"),
         (("media_root",), 3, "media_root is 3"),
     ],
@@ -138,7 +138,7 @@ def test_state_that_is_not_what_was_learnt(artifact, content):
 def test_a_file_that_is_a_folder(artifact):
     os.replace(artifact.path / "artifact.json", artifact.path / "other")
     (artifact.path / "artifact.json").mkdir()
-    with pytest.raises(MmcliError, match="not an artifact"):
+    with pytest.raises(MmcliError, match="not an mmcli artifact"):
         Artifact(artifact.path)
 
 

@@ -161,7 +161,7 @@ class TestPipe:
     @pytest.mark.parametrize("other", [{"config": {"size": 9}}, {"modalities": ("photo", "clip")}])
     def test_of_different_chains_are_refused_together(self, artifact, tmp_path, tools, other):
         more = tools.write_artifact(tmp_path / "more", 9, **other)
-        with pytest.raises(MmcliError, match="made differently") as caught:
+        with pytest.raises(MmcliError, match="made with different parameters") as caught:
             samples_of_rows(pipe(artifact) + pipe(more))
         assert str(artifact.path) in str(caught.value)
         assert str(more.path) in str(caught.value)
@@ -175,7 +175,7 @@ class TestPipe:
         ("line", "message"),
         [
             (b"{", r"line 3: not JSON"),
-            (b"[1]", r"line 3: expected one JSON object"),
+            (b"[1]", r"line 3: expected a JSON object"),
             (b"id,split\n", r"line 3: not JSON"),
             (b'{"id": "a"}', r"line 3: no 'artifact' and 'row'"),
             (b'{"artifact": 3, "row": 1}', r"line 3: no 'artifact' and 'row'"),
@@ -278,7 +278,7 @@ class TestJoin:
 
     def test_a_modality_of_both(self, photos, tmp_path, tools):
         other = tools.write_artifact(tmp_path / "other", 3, modalities=["photo"])
-        with pytest.raises(MmcliError, match=r"photos and .*other both have the modality 'photo'"):
+        with pytest.raises(MmcliError, match=r"photos and .*other both have a modality 'photo'"):
             join_by_id([open_samples(str(photos.path), STAGES), open_samples(str(other.path), STAGES)])
 
     def test_no_id_in_common(self, photos, tmp_path, tools):

@@ -201,7 +201,7 @@ class TestDamage:
     def test_a_name_of_half_a_surrogate_pair(self, shard):
         header, body = split_file(shard)
         join_file(shard, {**header, "\ud800": header["photo"]}, body)
-        with pytest.raises(MmcliError, match="not a whole safetensors file"):
+        with pytest.raises(MmcliError, match="not a complete safetensors file"):
             map_safetensors(shard)
 
     @pytest.mark.parametrize("name", ["photo", "clip.values", "clip.offsets", "review.text.values", "photo.present"])

@@ -1,4 +1,4 @@
-"""Sources: raw tables as other programs write them, read row by row; one form a file.
+"""Sources: raw tables as other programs write them, read row by row; one format per file.
 
-What the rows mean (ids, splits, kinds) is decided by whoever takes them in.
+What the rows mean (ids, splits, kinds) is decided by the caller.
 """

@@ -1,4 +1,4 @@
-"""Delimited tables read many rows at a time: without a look at each cell, as far as nothing in them needs one."""
+"""Reads delimited tables in blocks of many rows, without looking at each cell unless needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ROWS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that stand one below the other.
+    """Consecutive rows.
 
     Args:
         rows: Their cells.
-        place: Says where a row stands, by its number in the block.
+        place: Returns the place of a row for messages, by its number in the block.
     """
 
     rows: StringRows
@@ -37,22 +37,22 @@ class Block:
         return len(self.rows)
 
     def placed(self) -> Iterator[tuple[str, Row]]:
-        """Return each row with the place where it stands."""
+        """Return each row with its place."""
         return ((self.place(number), row) for number, row in enumerate(self.rows))
 
     def first(self, count: int) -> Block:
-        """Return the first rows."""
+        """Return the first ``count`` rows."""
         return Block(StringRows(self.rows.batch.slice(0, count)), self.place)
 
 
 def read_blocks(rows: DelimitedRows, path: Path, encoding: str) -> Iterator[Block]:
     """Read the table whose header ``rows`` has read.
 
-    Blocks of plain lines are cut at their delimiters by Arrow; from the first block on in which there is a quote, or
-    a line with too few or too many cells, or anything that is refused, ``rows`` reads.
+    Arrow splits blocks of plain lines. From the first block with a quote, a line with too few or too many cells, or
+    anything else unusual, ``rows`` reads instead.
 
     Raises:
-        MmcliError: As ``rows`` does, once the rows above were given.
+        MmcliError: As ``rows`` does, after the rows above have been yielded.
     """
     above = rows.above
     with open_bytes(path) as file, unpacked(file, path) as content:
@@ -94,7 +94,7 @@ def _has_empty_line(text: bytes) -> bool:
 
 
 def _cut(chunk: bytes, dialect: Dialect, columns: Sequence[str]) -> Any:
-    """Return the cells of lines as an Arrow record batch; None where a look at each line is needed."""
+    """Return the cells of lines as an Arrow record batch; None if the lines must be read one by one."""
     import pyarrow
     import pyarrow.csv
 
@@ -119,7 +119,7 @@ def _cut(chunk: bytes, dialect: Dialect, columns: Sequence[str]) -> Any:
 
 
 def _grouped(rows: Iterator[tuple[str, Row]], columns: Sequence[str]) -> Iterator[Block]:
-    """Return rows in blocks; where one is refused, those above it come before the error."""
+    """Yield rows in blocks; those above a refused row come before the error."""
     while True:
         places: list[str] = []
         cells: list[tuple[str, ...]] = []

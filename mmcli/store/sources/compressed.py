@@ -1,4 +1,4 @@
-"""Compressed text: gzip, bzip2, xz and Zstandard, told by their first bytes."""
+"""Compressed text: gzip, bzip2, xz and Zstandard, recognised by their first bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mmcli.errors import MmcliError
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _SIGNS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_FREE = 2**30  # bytes that may come of any file
+_FREE = 2**30  # bytes that any file may unpack to
 _RATIO = 1000
 
 
 @contextmanager
 def unpacked(file: BinaryIO, path: Path) -> Iterator[BinaryIO]:
-    """Give the bytes of a file, unpacked where it is compressed.
+    """Yield a stream of the bytes of a file, decompressed if needed.
 
     Raises:
-        MmcliError: It is damaged or cut off, or unpacks to far more than files of its size do.
+        MmcliError: It is damaged, truncated, or unpacks to an implausible size.
     """
     start = file.read(8)
     file.seek(0)
@@ -62,11 +62,11 @@ def _open(form: str, file: BinaryIO) -> Any:
 
 def _damaged(path: Path, form: str, error: Exception) -> MmcliError:
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return MmcliError(f"{path}: damaged or cut off {form} ({line})")
+    return MmcliError(f"{path}: damaged or truncated {form} ({line})")
 
 
 class _Bounded(io.RawIOBase):
-    """Refuses to unpack what is made to fill a machine."""
+    """Refuses decompression bombs."""
 
     def __init__(self, stream: Any, path: Path) -> None:
         self._stream = stream
@@ -82,7 +82,7 @@ class _Bounded(io.RawIOBase):
         self._read += len(part)
         if self._read > self._most:
             raise MmcliError(
-                f"{self._path}: unpacks to more than {_RATIO} times its size; unpack it yourself to read it"
+                f"{self._path}: unpacks to more than {_RATIO} times its size; if that is right, unpack it first"
             )
         buffer[: len(part)] = part
         return len(part)

@@ -1,4 +1,4 @@
-"""Tables of delimited cells: CSV, TSV, and others with bars or semicolons."""
+"""Delimited tables: CSV, TSV, and others with bars or semicolons."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from mmcli.store.sources.dialect import TableText, rows_inside, told_dialect
 from mmcli.store.sources.text_lines import LONGEST
 
 INDEX = "index"
-"""The name given to a first column without one, which pandas and R write for the numbers or names of rows."""
+"""The name given to a nameless first column, which pandas and R write for row numbers or names."""
 
 
 class DelimitedRows:
-    """The rows below the header, each with the line it ends in.
+    """The rows below the header, each with the line it ends on.
 
     Args:
         lines: The lines of the table with their line ends.
-        name: What messages call it.
-        text: What a person says of how it is written.
-        tabs: Whether its name says that tabs stand between its cells.
-        skipped: Lines that stood before these.
-        on_bad: Is told the number of a line with too few or too many cells, and what is wrong; such lines are then
-            passed over. Without it they are refused.
+        name: The table's name in messages.
+        text: The options for its format.
+        tabs: Whether its suffix says that it is tab-separated.
+        skipped: Number of lines above these.
+        on_bad: Called with the number of a line that has too few or too many cells, and the error; such lines are
+            then skipped. Without it they are refused.
 
     Attributes:
-        name: What messages call it.
-        dialect: How it is written.
-        notes: How it is read, where that is not plain.
-        warnings: What may be wrong with it; more may come while it is read.
+        name: The table's name in messages.
+        dialect: Its format.
+        notes: How it is read, where that is not obvious.
+        warnings: What may be wrong with it; reading may add more.
 
     Raises:
-        MmcliError: The header is damaged; rows raise it where they are.
+        MmcliError: The header is damaged; a damaged row raises it when it is reached.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class DelimitedRows:
 
     @property
     def above(self) -> int:
-        """How many lines stand above the first row."""
+        """The number of lines above the first row."""
         return self._skipped if self._given is not None else self._skipped + int(self._reader.line_num)
 
     def below(self, lines: Iterable[str], above: int) -> Iterator[tuple[str, Row]]:
-        """Return the rows in lines of the table further down, with so many lines above them."""
+        """Return the rows of lines further down the table, with ``above`` lines above them."""
         self._reader, self._skipped, self._given = self._cells_of(lines), above, None
         return iter(self)
 
@@ -121,7 +121,7 @@ class DelimitedRows:
         yield from self._reader
 
     def _read_header(self, given: Sequence[str]) -> list[str]:
-        """Return the names of the columns; the first row waits where they were given."""
+        """Return the column names; if they were given, the line read is kept as the first row."""
         try:
             cells = next(self._reader)
         except csv.Error as error:
@@ -137,11 +137,11 @@ class DelimitedRows:
             columns[0] = INDEX if INDEX not in columns else f"{INDEX}_of_rows"
             self.notes.append(
                 f"the first column has no name, as pandas and R write the index of rows: it is called {columns[0]!r}, "
-                "and is not used unless it is named"
+                "and is used only if an option names it"
             )
         check_header(columns, self.name, 1 + self._skipped)
-        row = f"{self.name}: the first line ({', '.join(columns)[:60]}) looks like a row, not like names of columns"
-        names = "give the names of its columns: --header NAME,NAME,…"
+        row = f"{self.name}: the first line ({', '.join(columns)[:60]}) looks like a row, not like column names"
+        names = "give the column names: --header NAME,NAME,…"
         if any('"' in column for column in columns):
             raise MmcliError(f"{row}; {names}")
         if all(re.fullmatch(r"[-+]?\d+\.?\d*", column) for column in columns):
@@ -159,10 +159,10 @@ def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _damage(error: csv.Error, name: str, began: int, line: int) -> str:
-    """Say what is wrong with the row that began on one line and was read up to another."""
+    """Return the message for an error in the row that starts on line ``began`` and was read up to ``line``."""
     said = str(error)
     if "unexpected end" in said:
-        return f"{name}, line {began}: a quote is opened in this row and never closed{_CHARACTERS}"
+        return f"{name}, line {began}: a quote opened in this row is never closed{_CHARACTERS}"
     if "field larger" in said:
         return f"{name}, line {began}: a cell of more than {LONGEST:,} characters; is a quote opened and never closed?"
     if "expected after" in said:
@@ -178,7 +178,7 @@ _CHARACTERS = " (--quoting none reads quotes as characters)"
 
 
 def check_header(columns: Sequence[str], name: str, line: int = 1) -> None:
-    """Refuse columns without a name, and two of one name.
+    """Refuse nameless columns and duplicate names.
 
     Raises:
         MmcliError: There are such columns; the message says which.

@@ -1,4 +1,4 @@
-"""How a delimited table is written: its delimiter, its quotes and what stands before its header, told by its start."""
+"""Detects the format of a delimited table from its first lines: delimiter, quoting and lines above the header."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ TABLE = "Table file"
 
 @dataclass(frozen=True)
 class TableText:
-    """What a person says of how a table is written.
+    """The options for the format of a table file.
 
     Raises:
-        UsageError: The delimiter is no single character, or a name stands twice in the header.
+        UsageError: The delimiter is not a single character, or the header has a name twice.
     """
 
     encoding: str = option(
@@ -38,43 +38,43 @@ class TableText:
         help="Encoding of the text: utf-8, latin-1, cp1252 … A byte order mark in the file takes precedence.",
     )  # fmt: skip
     delimiter: str | None = option(
-        None, group=TABLE, rare=True, default_text="told from the header",
-        help="Delimiter between cells: a character, or tab, comma, semicolon, bar.",
+        None, group=TABLE, rare=True, default_text="detected from the header",
+        help="Cell delimiter: one character, or one of tab, comma, semicolon, bar, space.",
     )  # fmt: skip
     quoting: Quoting = option(
         "auto", group=TABLE, rare=True,
-        help="minimal: cells may be quoted; none: a quote is an ordinary character; auto: decided from the table.",
+        help="minimal: cells may be quoted; none: a quote is an ordinary character; auto: detected from the table.",
     )  # fmt: skip
     header: Sequence[str] = option(
         (), group=TABLE, rare=True, help="Comma-separated column names, for a table without a header line."
     )
     sheet: str | None = option(
-        None, group=TABLE, rare=True, default_text="the first", help="Sheet of an Excel workbook."
+        None, group=TABLE, rare=True, default_text="the first", help="Sheet of an Excel workbook to read."
     )
 
     def __post_init__(self) -> None:
         character = self.character
         if character is not None and (len(character) != 1 or character in '"\r\n'):
             raise UsageError(
-                f"--delimiter {self.delimiter}: expected one character, or one of {', '.join(NAMES)}; a quote or a "
-                "line end is none"
+                f"--delimiter {self.delimiter}: expected one character other than a quote or a line end, or one of "
+                f"{', '.join(NAMES)}"
             )
         if len(set(self.columns)) < len(self.columns):
-            raise UsageError(f"--header {','.join(self.header)}: a name stands twice")
+            raise UsageError(f"--header {','.join(self.header)}: column names must be unique")
 
     @property
     def columns(self) -> list[str]:
-        """The names in ``header``."""
+        """The column names in ``header``."""
         return [name.strip() for text in self.header for name in text.split(",") if name.strip()]
 
     def check_fits(self, name: str, *, delimited: bool = False, workbook: bool = False) -> None:
-        """Refuse what has no meaning for a table of this form.
+        """Refuse options that do not apply to this table's format.
 
         Raises:
-            UsageError: Something is said that is only of delimited text, or only of workbooks, and it is none.
+            UsageError: An option for delimited text or for workbooks is given, and the table is not one.
         """
         if self.sheet is not None and not workbook:
-            raise UsageError(f"--sheet {self.sheet}: {name} is no workbook; leave it out")
+            raise UsageError(f"--sheet {self.sheet}: {name} is not a workbook; leave the option out")
         said = [
             flag
             for flag, given in (
@@ -84,7 +84,7 @@ class TableText:
             if given
         ]  # fmt: skip
         if said and not delimited:
-            raise UsageError(f"{', '.join(said)}: {name} is no text with delimiters; leave it out")
+            raise UsageError(f"{', '.join(said)}: {name} is not delimited text; leave the option out")
 
     @property
     def character(self) -> str | None:
@@ -94,14 +94,14 @@ class TableText:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the cells of a table are to be read.
+    """How to split the lines of a table into cells.
 
     Args:
-        delimiter: Between cells.
-        quoted: Whether a cell may stand in quotes.
-        spaced: Whether a space follows every delimiter, which is no part of the cell.
-        before: Lines before the header that are no rows.
-        notes: What a person should know of all that.
+        delimiter: The character between cells.
+        quoted: Whether cells may be quoted.
+        spaced: Whether every delimiter is followed by a space that is not part of the cell.
+        before: Number of lines above the header.
+        notes: What the user should be told about all that.
     """
 
     delimiter: str
@@ -112,12 +112,12 @@ class Dialect:
 
 
 def told_dialect(lines: Iterable[str], text: TableText, tabs: bool) -> tuple[Dialect, Iterator[str]]:
-    """Return how a table is written, and all its lines.
+    """Detect the dialect of a table; return it and all the lines.
 
     Args:
-        lines: With their line ends.
-        text: What a person says.
-        tabs: Whether the table's name says that tabs stand between its cells.
+        lines: The lines with their line ends.
+        text: The options for its format.
+        tabs: Whether the table's suffix says that it is tab-separated.
     """
     rest = iter(lines)
     sample = _take(rest)
@@ -129,7 +129,7 @@ def told_dialect(lines: Iterable[str], text: TableText, tabs: bool) -> tuple[Dia
         delimiter, before = text.character or separator[1], 1
     elif comments := _comments(sample, delimiter):
         before = comments
-        notes.append(f"{comments} lines that begin with # before the header are left out")
+        notes.append(f"{comments} lines above the header that begin with # are skipped")
     begins = sample[before:]
     if delimiter is None:
         delimiter = max(DELIMITERS, key=_QUOTED.sub("", begins[0]).count) if begins else ","
@@ -137,13 +137,13 @@ def told_dialect(lines: Iterable[str], text: TableText, tabs: bool) -> tuple[Dia
     if text.quoting == "auto":
         quoted = delimiter not in "\t|^" or _is_quoted(begins, delimiter, len(sample) < _SAMPLE_LINES)
         if not quoted and any(_starts_with_quote(line, delimiter) for line in begins):
-            notes.append("quotes are read as characters of the cells (--quoting minimal takes them off)")
+            notes.append("quotes are read as part of the cells (--quoting minimal removes them)")
     spaced = quoted and delimiter in ",;" and _is_spaced(begins, delimiter)
     return Dialect(delimiter, quoted, spaced, before, tuple(notes)), whole
 
 
 def _take(lines: Iterator[str]) -> list[str]:
-    """Return the first lines, so many that they tell how the others are written."""
+    """Return the first lines, enough of them to detect the dialect."""
     sample: list[str] = []
     characters = 0
     for line in lines:
@@ -155,7 +155,7 @@ def _take(lines: Iterator[str]) -> list[str]:
 
 
 def _comments(sample: Sequence[str], delimiter: str | None) -> int:
-    """Return how many lines at the start are comments: they begin with # and have other cells than those below."""
+    """Return how many lines at the start are comments: they begin with # and their number of cells differs."""
     count = 0
     while count < len(sample) and sample[count].startswith("#"):
         count += 1
@@ -167,16 +167,15 @@ def _comments(sample: Sequence[str], delimiter: str | None) -> int:
 
 
 def _is_quoted(lines: Sequence[str], delimiter: str, whole: bool) -> bool:
-    """Tell whether a table is written with quotes as CSV is, where most programs write none.
+    """Return whether a table with a delimiter that is usually unquoted is quoted like CSV.
 
-    So it is where every cell that is no number stands in quotes; or where some cells do, and each of them had to: it
-    holds a delimiter, a line end or a quote written twice. Unless the lines are the ``whole`` table, the last row may
-    be cut off.
+    It is if all cells but numbers are quoted, or if every quoted cell needs its quotes because it holds a delimiter,
+    a line end or a doubled quote. Unless the lines are the ``whole`` table, the last row may be cut off.
     """
     try:
         rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
     except csv.Error:
-        return False  # a quote that nothing closes, or text after a closing one
+        return False  # an unclosed quote, or text after a closing quote
     width = len(rows[0]) if rows else 0
     if any(len(row) != width or rows_inside(row, delimiter, width) for row in (rows if whole else rows[:-1]) if row):
         return False
@@ -189,7 +188,7 @@ def _is_quoted(lines: Sequence[str], delimiter: str, whole: bool) -> bool:
 
 
 def rows_inside(cells: Sequence[str], delimiter: str, width: int) -> int:
-    """Return over how many lines a cell goes that cut up make whole rows, as where a quote stands that was none."""
+    """Return how many lines a cell spans that look like rows themselves, as after a stray quote; 0 if none do."""
     for place, cell in enumerate(cells):
         first, *inner = cell.split("\n")
         whole = inner and width > 1 and first.count(delimiter) == width - 1 - place
@@ -203,7 +202,7 @@ def _starts_with_quote(line: str, delimiter: str) -> bool:
 
 
 def _is_spaced(lines: Sequence[str], delimiter: str) -> bool:
-    """Tell whether a space follows every delimiter that stands outside quotes."""
+    """Return whether a space follows every delimiter outside quotes."""
     plain = [_QUOTED.sub('""', line.rstrip("\r\n")) for line in lines[:-1] or lines]
     counted = [(line.count(delimiter), line.count(f"{delimiter} ")) for line in plain if line.strip()]
     return bool(counted) and all(count and count == spaced for count, spaced in counted)

@@ -1,4 +1,4 @@
-"""A folder as a table: ``class/stem.ext``, where files of one stem are one sample and the folder's name its label."""
+"""A folder as a table: ``class/stem.ext``; files with one stem are one sample, and the folder's name is its label."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Folder:
     """The samples of a folder.
 
     Args:
-        rows: Each with the place that it came from.
-        count: How many there are.
-        columns: Of every row.
-        warnings: Which files were passed over.
+        rows: The rows, each with its place for messages.
+        count: Number of rows.
+        columns: The columns of every row.
+        warnings: Which files were skipped.
     """
 
     rows: Iterator[tuple[str, Row]]
@@ -40,7 +40,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a file lies: the split and the class whose folders it is in; the class is None in no folder of one."""
+    """The split and class that a file's folders name; None if there is no such folder."""
 
     split: str | None
     label: str | None
@@ -50,12 +50,12 @@ def read_folder(folder: Path, encoding: str) -> Folder:
     """Return one row for each sample: its id, its label, and a column for each kind of file.
 
     Args:
-        folder: Holds a folder for each class; or folders train, val and test, as torchvision and Hugging Face lay them
-            out, each with one for each class. Files of test may lie in no class.
-        encoding: Of the text files.
+        folder: Contains a folder for each class; or folders train, val and test, as torchvision and Hugging Face lay
+            them out, which contain the class folders. Test files need no class folder.
+        encoding: Encoding of the text files.
 
     Raises:
-        MmcliError: There are no media files, one lies deeper, or a sample has two of a kind.
+        MmcliError: There are no media files, one lies deeper, or a sample has two files of a kind.
     """
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
     tops = {path.relative_to(folder).parts[0] for path in files if path.parent != folder}
@@ -69,23 +69,21 @@ def read_folder(folder: Path, encoding: str) -> Folder:
         if kind is None or place is None:
             if kind is not None and len(path.relative_to(folder).parts) > (3 if split else 2):
                 raise MmcliError(
-                    f"{path}: lies deeper than a folder for each class (expected "
-                    f"{'train, val or test/' if split else ''}CLASS/file); name the folder above the classes, or list "
-                    "the files in a table"
+                    f"{path}: lies too deep (expected "
+                    f"{'train, val or test/' if split else ''}CLASS/file); name the folder above the class folders, or "
+                    "list the files in a table"
                 )
             over.append(path)
             continue
         own = samples.setdefault((place, path.stem), {})
         if kind in own:
             where = "/".join(filter(None, (place.split and path.relative_to(folder).parts[0], place.label, path.stem)))
-            raise MmcliError(f"{path}: a second {kind} file of the sample {where}; {own[kind].name} is there")
+            raise MmcliError(f"{path}: a second {kind} file of sample {where}, which already has {own[kind].name}")
         own[kind] = path
     tables = [name for name in _TABLES if (folder / name).is_file()]
     if not samples:
-        told = f"; {folder / tables[0]} is a table: name that" if tables else ""
-        raise MmcliError(
-            f"{folder}: no media files; expected a folder for each class with files in it, or a table{told}"
-        )
+        told = f"; name the table {folder / tables[0]} instead" if tables else ""
+        raise MmcliError(f"{folder}: no media files; expected one folder per class with files in it, or a table{told}")
     kinds = sorted({kind for own in samples.values() for kind in own})
     rows = (_row(folder, place, stem, own, kinds, encoding) for (place, stem), own in samples.items())
     columns = ["id", *(["split"] if split else []), "label", *kinds]
@@ -106,7 +104,7 @@ def _row(
 
 
 def _place(path: Path, split: bool) -> _Place | None:
-    """Return the split and class of a file; None where it lies in neither."""
+    """Return the split and class of a file; None if its folders do not name them."""
     parts = path.parts[:-1]
     if not split:
         return _Place(None, parts[0]) if len(parts) == 1 else None
@@ -122,14 +120,14 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 def _warnings(over: list[Path], tables: list[str], folder: Path) -> list[str]:
     warnings = [
-        f"{folder / name} is not read: name it as the table to use what it says of the files" for name in tables
+        f"{folder / name} is not read: to use what it says about the files, name it as the table" for name in tables
     ]
     if over:
         suffixes = Counter(path.suffix.lower() or "no suffix" for path in over)
         told = ", ".join(f"{suffix} {count}" for suffix, count in suffixes.most_common())
         named = ", ".join(path.relative_to(folder).as_posix() for path in over[:_NAMED])
         more = ", …" if len(over) > _NAMED else ""
-        warnings.append(f"{len(over)} files passed over, of no known kind or in no class: {told} ({named}{more})")
+        warnings.append(f"{len(over)} files skipped, of an unknown kind or in no class: {told} ({named}{more})")
     return warnings
 
 

@@ -1,4 +1,4 @@
-"""Tables of JSON objects: one a line, or one list of them."""
+"""Tables of JSON objects: one per line, or one list of them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def read_json(lines: Iterator[str], name: str, skipped: int = 0) -> Iterator[tup
 
     Args:
         lines: The lines of the file.
-        name: What messages call it.
-        skipped: Lines that stood before these.
+        name: The table's name in messages.
+        skipped: Number of lines above these.
 
     Raises:
-        MmcliError: A line or an item is not a JSON object; it is named by its number.
+        MmcliError: A line or an item is not a JSON object; the message gives its number.
     """
     begun: Row | None = None
     count = 0
@@ -33,8 +33,8 @@ def read_json(lines: Iterator[str], name: str, skipped: int = 0) -> Iterator[tup
             return
         if begun is None and line.strip() == "{":
             raise MmcliError(
-                f"{where}: an object over several lines; expected one a line, or a list of them (jq -c . puts each "
-                "on its own line)"
+                f"{where}: an object that spans several lines; expected one object per line, or a list of them "
+                "(jq -c . puts each on its own line)"
             )
         row = parse_row(line, where)
         begun = begun or row
@@ -42,13 +42,13 @@ def read_json(lines: Iterator[str], name: str, skipped: int = 0) -> Iterator[tup
         yield where, row
     if count == 1 and begun and all(isinstance(value, dict | list) for value in begun.values()):
         raise MmcliError(
-            f"{name}: one object of columns, expected one object for each row (pandas: "
+            f"{name}: one object of columns, expected one object per row (pandas: "
             "to_json(orient='records', lines=True))"
         )
 
 
 def _read_list(lines: Iterator[str], name: str) -> Iterator[tuple[str, Row]]:
-    """Read ``[{…}, {…}]`` holding no more of it than an object and the lines it stands on."""
+    """Read ``[{…}, {…}]``, with only one object and its lines in memory at a time."""
     text = next(lines).lstrip()[1:]
     for number in itertools.count(1):
         where = f"{name}, item {number}"
@@ -68,22 +68,22 @@ def _read_list(lines: Iterator[str], name: str) -> Iterator[tuple[str, Row]]:
 
 
 def _filled(text: str, lines: Iterator[str], where: str) -> str:
-    """Return the text from its first character that is not white space on, more lines read until there is one."""
+    """Strip leading white space, reading more lines until something else is found."""
     while not (rest := text.lstrip()):
         line = next(lines, None)
         if line is None:
-            raise MmcliError(f"{where}: the list is not closed; is the file cut off?")
+            raise MmcliError(f"{where}: the list is not closed; is the file truncated?")
         text = line
     return rest
 
 
 def _first(text: str, lines: Iterator[str], where: str) -> tuple[Row, str]:
-    """Return the object that the text begins with, and what follows it; lines are added until it is whole."""
+    """Return the object at the start of the text and what follows it, reading lines until the object is complete."""
     while True:
         try:
             return parse_first(text, where)
         except MmcliError:
-            # As much again before the next try: what is read over and over is no more than what there is.
+            # Double the text before the next try, so that the total work stays linear.
             parts, size = [text], 0
             while size <= len(text) and (line := next(lines, "")):
                 parts.append(line)

@@ -209,4 +209,4 @@ def _open_stream(lines: Iterator[str], text: TableText, on_bad: Callable[[int, s
             text.check_fits(name, delimited=True)
             rows = DelimitedRows(whole, name, text, skipped=skipped, on_bad=on_bad)
             return Table(name, ".", iter(rows), columns=rows.columns, notes=rows.notes, warnings=rows.warnings)
-    raise MmcliError(f"{name} brought no rows: did the command before it fail?")
+    raise MmcliError(f"{name} has no rows: did the upstream command fail?")

@@ -1,4 +1,4 @@
-"""Lines of text out of bytes: decoded, bounded, and refused by the number of the line that is damaged."""
+"""Decodes bytes into lines of bounded length; errors give the number of the line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, cast
 from mmcli.errors import MmcliError, UsageError
 
 LONGEST = 64_000_000
-"""Characters of a line or a cell: what is read whole, whatever the file says."""
-_ZERO = "a zero byte, which no text has: no table, damaged, or in --encoding utf-16"
+"""Maximum length in characters of a line or a cell."""
+_ZERO = "a zero byte, which text never has: not a table, damaged, or UTF-16 (--encoding utf-16)"
 _MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -26,7 +26,7 @@ def check_encoding(encoding: str) -> None:
     """Refuse an encoding that Python does not have.
 
     Raises:
-        UsageError: It is none, or none of text.
+        UsageError: It is unknown, or not an encoding of text.
     """
     try:
         "".encode(encoding)
@@ -37,7 +37,7 @@ def check_encoding(encoding: str) -> None:
 
 
 def is_plain_utf8(start: bytes, encoding: str) -> bool:
-    """Return whether text that begins so is UTF-8 without a byte order mark, by what a person says of its encoding."""
+    """Return whether text with this start and declared encoding is UTF-8 without a byte order mark."""
     return codecs.lookup(encoding).name == "utf-8" and not start.startswith(tuple(_MARKS))
 
 
@@ -45,13 +45,13 @@ def text_lines(stream: BinaryIO, name: str, encoding: str, above: int = 0) -> It
     """Return the lines of a stream with their line ends, which may be LF, CRLF or CR.
 
     Args:
-        stream: Is read as its bytes come.
-        name: What messages call it.
-        encoding: Of the text; a byte order mark at its start is believed before it.
-        above: How many lines of the text stand above the stream.
+        stream: Read as its bytes arrive.
+        name: The file's name in messages.
+        encoding: Encoding of the text; a byte order mark at its start takes precedence.
+        above: Number of lines above the start of the stream.
 
     Raises:
-        MmcliError: A line is not of this encoding, holds a zero byte, or is too long.
+        MmcliError: A line is not in this encoding, contains a zero byte, or is too long.
     """
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, stream))
     start = b"" if above else buffered.peek(4)
@@ -73,7 +73,7 @@ def _check_line(line: str, where: str, encoding: str) -> None:
     if "\0" in line:
         raise MmcliError(f"{where}: {_ZERO}")
     if len(line) == LONGEST:
-        raise MmcliError(f"{where}: longer than {LONGEST // 10**6} million characters; expected one row a line")
+        raise MmcliError(f"{where}: longer than {LONGEST // 10**6} million characters; expected one row per line")
     if not line.isascii():
         try:
             line.encode()
@@ -81,7 +81,7 @@ def _check_line(line: str, where: str, encoding: str) -> None:
             byte = ord(line[error.start]) & 0xFF
             told = encoding.upper().removesuffix("-SIG")
             raise MmcliError(
-                f"{where}: the byte 0x{byte:02X} is not {told}; say what it is in, such as --encoding latin-1 or cp1252"
+                f"{where}: byte 0x{byte:02X} is not {told}; give the encoding, such as --encoding latin-1 or cp1252"
             ) from None
 
 
@@ -98,7 +98,7 @@ def open_bytes(path: Path) -> BinaryIO:
 
 
 def joined(lines: Iterable[bytes]) -> BinaryIO:
-    """Return a stream of lines that another has begun to read."""
+    """Return a stream that reads from chunks of bytes."""
     return io.BufferedReader(_Joined(lines))
 
 

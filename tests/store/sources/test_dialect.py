@@ -87,7 +87,7 @@ def test_a_tsv_whose_quotes_are_characters_keeps_them(seed):
     text = "".join("\t".join(row) + "\n" for row in [NAMES, *rows])
     found, table = read(text, tabs=True)
     assert found == rows
-    assert table.notes == ["quotes are read as characters of the cells (--quoting minimal takes them off)"]
+    assert table.notes == ["quotes are read as part of the cells (--quoting minimal removes them)"]
     expected = pandas.read_csv(io.StringIO(text), sep="\t", quoting=csv.QUOTE_NONE, dtype=str, keep_default_na=False)
     assert found == expected.to_numpy().tolist()
 
@@ -139,7 +139,7 @@ def test_an_index_without_a_name_gets_one():
         found, table = read(text)
         assert table.columns == ["index", "a"]
         assert found == [["0", "x"]]
-        assert "is not used unless it is named" in table.notes[0]
+        assert "is used only if an option names it" in table.notes[0]
     assert read(",index\n0,x\n")[1].columns == ["index_of_rows", "index"]
 
 
@@ -159,7 +159,7 @@ def test_options_that_cannot_be():
     for delimiter in ("", "ab", '"', "\n"):
         with pytest.raises(UsageError, match="--delimiter"):
             TableText(delimiter=delimiter)
-    with pytest.raises(UsageError, match="a name stands twice"):
+    with pytest.raises(UsageError, match="column names must be unique"):
         TableText(header=["a,b", "a"])
 
 
@@ -171,11 +171,11 @@ def test_a_header_of_many_columns_is_checked_at_once():
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("t.csv", TableText(sheet="two"), "--sheet two: {} is no workbook"),
-        ("t.jsonl", TableText(sheet="two"), "--sheet two: {} is no workbook"),
-        ("t.jsonl", TableText(delimiter=";"), "--delimiter: {} is no text with delimiters"),
-        ("t.jsonl", TableText(quoting="none", header=["a"]), "--quoting, --header: {} is no text with delimiters"),
-        ("folder", TableText(header=["a"]), "--header: {} is no text with delimiters"),
+        ("t.csv", TableText(sheet="two"), "--sheet two: {} is not a workbook"),
+        ("t.jsonl", TableText(sheet="two"), "--sheet two: {} is not a workbook"),
+        ("t.jsonl", TableText(delimiter=";"), "--delimiter: {} is not delimited text"),
+        ("t.jsonl", TableText(quoting="none", header=["a"]), "--quoting, --header: {} is not delimited text"),
+        ("folder", TableText(header=["a"]), "--header: {} is not delimited text"),
     ],
 )
 def test_what_has_no_meaning_for_the_form_is_refused(tmp_path, name, text, said):

@@ -252,7 +252,7 @@ class TestStandardInput:
 
     @pytest.mark.parametrize("lines", [[], [b"\n", b"  \n"]])
     def test_nothing(self, lines):
-        with pytest.raises(MmcliError, match="standard input brought no rows"):
+        with pytest.raises(MmcliError, match="standard input has no rows"):
             rows_of("-", lines)
 
     @pytest.mark.parametrize(

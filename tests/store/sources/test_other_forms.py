@@ -82,7 +82,7 @@ class TestCompressed:
         content = b"id,text\n" + b"".join(b"%d,%d\n" % (n, random.integers(1 << 40)) for n in range(5000))
         packed = bytearray(PACKED[suffix](content))
         (tmp_path / f"t.csv{suffix}").write_bytes(packed[: len(packed) // 2])
-        with pytest.raises(MmcliError, match="damaged or cut off"):
+        with pytest.raises(MmcliError, match="damaged or truncated"):
             rows_of(tmp_path / f"t.csv{suffix}")
         packed[len(packed) // 2] ^= 0xFF
         (tmp_path / f"t.csv{suffix}").write_bytes(packed)
