@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Weigh = Callable[[Mapping[str, Any], Mapping[str, Any]], "Tensor"]
 
@@ -33,11 +33,13 @@ class Embeds(Protocol):
         """Return (B, M, D), a place for each modality."""
 
 
-@runtime_checkable
-class HoldsMethod(Protocol):
-    """Stands in a fusion's place, and has a fusion method inside."""
+class HoldsMethod:
+    """Stands in a fusion's place, and has a fusion method inside.
 
-    method: Any
+    A base class: a part of a torch module is no attribute that ``isinstance`` finds by its name, from Python 3.12 on.
+    """
+
+    method: nn.Module
 
 
 @runtime_checkable

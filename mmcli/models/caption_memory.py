@@ -7,14 +7,14 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor, nn
 
-from mmcli.models.abilities import takes_sequences, weigher
+from mmcli.models.abilities import HoldsMethod, takes_sequences, weigher
 from mmcli.models.sequence import inside, positions
 
 Feature = Tensor | tuple[Tensor, ...]
 """Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,)."""
 
 
-class CaptionMemory(nn.Module):
+class CaptionMemory(nn.Module, HoldsMethod):
     """Tokens (B, L, D) and which are a row's own, (B, L) bool; handed to ``Network`` as its fusion.
 
     The first token is the vector of a fusion method, which every row has. Then come the steps of each modality, or its

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from mmcli.models.abilities import HoldsMethod
 
-class SharedSpace(nn.Module):
+
+class SharedSpace(nn.Module, HoldsMethod):
     """Embeddings (B, M, D) of norm 1, a place for each source modality; handed to ``Network`` as its fusion.
 
     Several features of one source are one embedding, the mean of theirs.

@@ -7,9 +7,12 @@ from torch import nn
 
 from mmcli.errors import MmcliError
 from mmcli.loop import TrainingOptions, fit
+from mmcli.models.abilities import HoldsMethod
+from mmcli.models.caption_memory import CaptionMemory
 from mmcli.models.heads import MlpHead
 from mmcli.models.network import Network, drop_modalities
 from mmcli.models.pooling import AttentionPooling, MeanPooling
+from mmcli.models.shared_space import SharedSpace
 from mmcli.registry import FUSIONS, Spec
 
 IN_DIMS = {"items": 5, "a.b": 3, "type": 4}
@@ -231,3 +234,9 @@ def test_exclusive_or_of_two_modalities_needs_a_fusion_that_is_not_linear():
 
     assert accuracy("concat_mlp") > 0.95
     assert accuracy("concat") < 0.75
+
+
+@pytest.mark.parametrize("kind", [CaptionMemory, SharedSpace])
+def test_what_holds_a_method_says_so_by_its_class(kind):
+    """A part of a module is found by its name up to Python 3.11 only."""
+    assert HoldsMethod in kind.__mro__
