@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,11 +20,10 @@ class Encoder(Protocol):
     ``origin`` says where the weights come from and what they were trained on, ``licence`` theirs; both are "" for an
     encoder that is only ever trained from scratch.
 
-    One that had to guess how the weights in a file fit has ``loaded``, which says so in words.
-
-    A network that can be made faster where it is not trained has a method ``fold``, called on the copy that runs
-    frozen: batch norms, say, become part of the convolutions before them. One whose layers can be prepared for many
-    batches of ``rows`` on a CPU has ``pack(rows)``, called on that copy once it has its precision.
+    What only some can is in ``mmcli.models.abilities``: ``TellsLoading``, ``MasksSpectrogram``, and ``Folds`` and then
+    ``Packs``, which are asked of the copy that runs frozen, the second once it has its precision. Constants of the
+    class say what must be known without importing it: ``reads_text``, that it looks at the text where others look at
+    its tokens, and ``argument_is_place``, that a family's argument says where weights lie, not what they are.
     """
 
     kinds: ClassVar[tuple[str, ...]]
@@ -54,3 +53,17 @@ class Encoder(Protocol):
 
     def assets(self) -> dict[str, str]:
         """Return the SHA-256 of each file it was read from, by option name."""
+
+
+@runtime_checkable
+class PublishedAt(Protocol):
+    """An encoder class whose weights have an address."""
+
+    url: str
+
+
+@runtime_checkable
+class PublishedAs(Protocol):
+    """An encoder class whose weights are a file of its library's."""
+
+    file: str

@@ -38,6 +38,9 @@ class LabelModel(TrainedModel):
         MmcliError: The model has no shared space, not one text modality, or labels or template are not as they must be.
     """
 
+    _text: str | None = None
+    """The modality of the labels, once they are embedded."""
+
     def __init__(self, path: Path, labels: Sequence[str], template: str, column: str | None, runtime: Runtime) -> None:
         import torch
 
@@ -65,7 +68,7 @@ class LabelModel(TrainedModel):
     @property
     def sources(self) -> list[str]:
         """The source modalities that rows are told by, sorted: all but the text of the labels."""
-        return [name for name in super().sources if name != getattr(self, "_text", None)]
+        return [name for name in super().sources if name != self._text]
 
     def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
         """Return the probability of each label, (B, K), and which rows had any of ``sources``, (B,) bool."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmcli.encoders import PublishedAs, PublishedAt
 from mmcli.errors import MmcliError
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.stages.told_options import tell_options
@@ -91,6 +92,6 @@ def _card(name: str) -> Card:
 def _offline(kind: Any) -> str:
     import torch
 
-    published = getattr(kind, "url", "") or getattr(kind, "file", "")
+    published = kind.url if isinstance(kind, PublishedAt) else kind.file if isinstance(kind, PublishedAs) else ""
     here = (Path(torch.hub.get_dir()) / "checkpoints" / published.rpartition("/")[2]).is_file()
     return "yes" if not published or here else "no"
