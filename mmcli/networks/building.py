@@ -102,8 +102,8 @@ def _choose_parts(
     def shared(in_dims: Mapping[str, int]) -> nn.Module:
         return SharedSpace(in_dims, method=fuse, source_of={name: modalities[name].source for name in in_dims})
 
-    if task.link == "tokens":
-        return _writing(plan, task, fuse, with_steps)
+    if isinstance(task, Writes):
+        return _writing(plan, task.decoder, task.out_dim, fuse, with_steps)
     if task.link == "embedding":
         require_shared_space(method)
         return _Parts(shared, no_head)
@@ -138,15 +138,16 @@ def _link_of_late(plan: NetworkPlan, task: Task) -> Any:
 
 
 def _writing(
-    plan: NetworkPlan, task: Task, fuse: Callable[[dict[str, int]], nn.Module], with_steps: Collection[str]
+    plan: NetworkPlan,
+    sizes: Mapping[str, Any],
+    tokens: int,
+    fuse: Callable[[dict[str, int]], nn.Module],
+    with_steps: Collection[str],
 ) -> _Parts:
     """Return a decoder of tokens, and what it attends to."""
     from mmcli.models.caption_decoder import CaptionDecoder
     from mmcli.models.caption_memory import CaptionMemory
     from mmcli.models.pooling import build_pooling
-
-    assert isinstance(task, Writes)
-    sizes = task.decoder
 
     def memory(in_dims: Mapping[str, int]) -> nn.Module:
         return CaptionMemory(
@@ -156,6 +157,6 @@ def _writing(
 
     def decoder(in_dim: int) -> nn.Module:
         del in_dim
-        return CaptionDecoder(task.out_dim, dropout=plan.dropout, **sizes)
+        return CaptionDecoder(tokens, dropout=plan.dropout, **sizes)
 
     return _Parts(memory, decoder)
