@@ -29,14 +29,10 @@ class Fusion(Protocol):
     project them. One that says ``sequences = True`` also takes sequences: values (B, T, D) with lengths (B,), in
     which a vector (B, D) is a sequence of one step. To all others sequences come pooled.
 
-    A static method whose class says ``fitted = True`` learns from train rows without their labels: it has
-    ``fit(train: Batches)``, called once, and keeps what it learnt in buffers whose shapes ``in_dims`` and the options
-    decide. If it makes a space that modalities share, it has ``embed(features, present)``, which returns
-    (B, M, out_dim), zeros where a modality is absent, and its result is their mean over those present.
-
-    A late method with parameters has ``penalty()``, what is added to the sum of the rows' losses when they are learnt,
-    and ``least_dropped``, the least chance at which a modality of a row is then taken for absent in half of the loss.
-
+    A static method whose class says ``fitted = True`` learns from train rows without their labels, and is one of
+    ``FitsRows``. If it makes a space that modalities share, it is one of ``mmcli.models.abilities.Embeds``, zeros where
+    a modality is absent, and its result is their mean over those present. A late method with parameters is one of
+    ``LearnsToCombine``.
     """
 
     kind: ClassVar[Literal["static", "learnt", "late"]]
@@ -48,8 +44,29 @@ class Fusion(Protocol):
 
 
 @runtime_checkable
+class FitsRows(Protocol):
+    """A static method that is fitted: it keeps this in buffers whose shapes ``in_dims`` and its options decide."""
+
+    def fit(self, train: Batches) -> None:
+        """Learn from the train rows; called once."""
+
+
+@runtime_checkable
+class LearnsToCombine(Protocol):
+    """A late method whose parameters are learnt from predictions for rows that were left out of training.
+
+    ``least_dropped`` is the least chance at which a modality of a row is then taken for absent in half of the loss.
+    """
+
+    least_dropped: float
+
+    def penalty(self) -> Tensor:
+        """Return what is added to the sum of the rows' losses."""
+
+
+@runtime_checkable
 class WeighsModalities(Protocol):
-    """A method that weighs whole modalities."""
+    """A method that weighs whole modalities; of what is made of methods, ``mmcli.models.abilities.Weighs`` asks it."""
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, M), a column for each modality in sorted order, zero where it is absent."""

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmcli.fusion import FitsRows, LearnsToCombine, WeighsModalities
+from mmcli.models.abilities import Embeds, takes_sequences
 from mmcli.registry import FUSIONS, Spec, parse_spec
 
 _WIDTHS = {"audio": 3, "image": 8, "image_hog": 5, "table": 1, "text": 6}
@@ -21,7 +23,7 @@ def check_fusion(text: str | Spec) -> None:
     Of one to five modalities it makes (B, out_dim), finite; the order of modalities means nothing; what lies where one
     is absent, NaN and infinity included, reaches neither the result nor a gradient; a row without any is the same
     whatever the others are, and zeros unless the method is learnt; a static method's rows are their own bits in any
-    batch.
+    batch; what its class says that it can, it can.
 
     Args:
         text: Its name and options, as ``--method`` takes them.
@@ -41,6 +43,7 @@ def check_fusion(text: str | Spec) -> None:
     for rubbish in (float("nan"), float("inf"), 1e30):
         _check_absent(spec, rubbish)
     _check_nothing(spec)
+    _check_abilities(spec)
     if FUSIONS.constant(spec.name, "kind") == "static":
         _check_batches(spec)
 
@@ -123,6 +126,30 @@ def _check_nothing(spec: Spec) -> None:
     )
     if FUSIONS.constant(spec.name, "kind") != "learnt":
         assert torch.equal(alone, torch.zeros_like(alone)), "a row without any modality is not zeros"
+
+
+def _check_abilities(spec: Spec) -> None:
+    in_dims = dims(spec, 3)
+    features, present = sample(in_dims, 6)
+    fusion = build(spec, in_dims)
+    out_dim = int(fusion.out_dim)
+    absent = ~torch.stack([present[name] for name in sorted(present)], dim=1)
+    steps = bool(FUSIONS.constant(spec.name, "sequences", False))
+    assert takes_sequences(fusion) == steps, "what it says of sequences is no constant of its class"
+    fitted = bool(FUSIONS.constant(spec.name, "fitted", False))
+    assert isinstance(fusion, FitsRows) == fitted, "fitted = True goes with a method fit, and only with one"
+    if FUSIONS.constant(spec.name, "kind") == "late" and list(fusion.parameters()):
+        assert isinstance(fusion, LearnsToCombine), "it has parameters, but no penalty and least_dropped"
+        assert fusion.penalty().shape == ()
+        assert 0 <= fusion.least_dropped <= 1, "least_dropped is no chance"
+    if isinstance(fusion, WeighsModalities):
+        weights = fusion.modality_weights(features, present)
+        assert weights.shape == absent.shape, f"weights {tuple(weights.shape)}, expected {tuple(absent.shape)}"
+        assert not weights[absent].any(), "a modality that is absent has a weight"
+    if isinstance(fusion, Embeds):
+        places = fusion.embed(features, present)
+        assert places.shape == (*absent.shape, out_dim), f"embed returns {tuple(places.shape)}"
+        assert not places[absent].any(), "a modality that is absent has a place"
 
 
 def _check_batches(spec: Spec) -> None:

@@ -190,7 +190,10 @@ class FuseTransform:
             self._fit_fusion(aligned)
 
     def _fit_fusion(self, aligned: Callable[[Collection[str]], Iterable[Mapping[str, Column]]]) -> None:
-        fusion: Any = self._fusion
+        from mmcli.fusion import FitsRows
+
+        fusion = self._fusion
+        assert isinstance(fusion, FitsRows)
 
         def batches() -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
             for columns in aligned(list(self.inputs)):
