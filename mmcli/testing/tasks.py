@@ -15,13 +15,15 @@ from mmcli.evaluation.headline import headline
 from mmcli.registry import TASKS, parse_spec
 from mmcli.tasks import Task, mode_of
 from mmcli.tasks.abilities import ComparesModalities, Tunes
+from mmcli.testing.task_abilities import check_abilities
 
 
 def check_task(text: str, targets: Sequence[Any], made: Task | None = None) -> None:
     """Check that a task keeps the contract of ``mmcli.tasks.Task``.
 
     It decodes what it encodes; its loss has a gradient, and outputs that minimise it are better by its own metrics than
-    outputs of zeros; its metrics, baselines and prior are finite and of one form; made of its state it is the same.
+    outputs of zeros; its metrics, baselines and prior are finite and of one form; made of its state it is the same; it
+    can what its type says of ``mmcli.tasks.abilities``.
 
     Args:
         text: Its name and options, as ``--task`` takes them.
@@ -39,6 +41,7 @@ def check_task(text: str, targets: Sequence[Any], made: Task | None = None) -> N
     outputs = outputs_of(task, encoded)
     if task.link != "cluster":  # which no network learns
         _check_learning(task, targets, encoded, outputs)
+    check_abilities(task, targets, encoded, predicted(task, outputs, encoded), given(task, outputs))
     _check_state(text, task, targets, encoded, outputs)
 
 

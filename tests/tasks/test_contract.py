@@ -7,11 +7,11 @@ import torch
 from mmcli.errors import MmcliError, UsageError
 from mmcli.evaluation.headline import headline
 from mmcli.registry import TASKS, parse_spec
-from mmcli.tasks import infer_task
-from mmcli.tasks.abilities import ComparesModalities
+from mmcli.tasks import abilities, infer_task
 from mmcli.tasks.several import Several
 from mmcli.testing import check_task
-from mmcli.testing.tasks import outputs_of, predicted
+from mmcli.testing.task_abilities import CHECKS, check_abilities
+from mmcli.testing.tasks import given, outputs_of, predicted
 
 TARGETS = {
     "softmax": ["cat", "dog", "ant", "cat", "cat", "dog"],
@@ -45,7 +45,7 @@ def build(text):
             {"kind": TASKS.build(parse_spec("classification")), "size": TASKS.build(parse_spec("regression"))}
         )
     task = TASKS.build(parse_spec(text))
-    if isinstance(task, ComparesModalities):
+    if isinstance(task, abilities.ComparesModalities):
         task.take_modalities(["image", "text"])
     return task
 
@@ -54,6 +54,72 @@ def build(text):
 def test_a_task_keeps_its_contract(text):
     task = build(text)
     check_task(text, targets_of(task), task)
+
+
+@pytest.mark.parametrize("options", ["", ":threshold=auto", ":threshold=0.3", ":positive=cat"])
+def test_so_does_one_of_two_classes(options):
+    check_task(f"classification{options}", ["cat", "dog", "dog", "cat", "dog"])
+
+
+def test_each_ability_is_checked_and_some_task_has_it():
+    own = [kind for kind in vars(abilities).values() if isinstance(kind, type)]
+    known = {kind for kind in own if kind.__module__ == abilities.__name__}
+    assert known == set(CHECKS)
+    tasks = [build(text) for text in VARIANTS]
+    for task in tasks:
+        task.fit(targets_of(task))
+    assert {kind for kind in known if any(isinstance(task, kind) for task in tasks)} == known
+
+
+def test_what_several_targets_can_depends_on_their_tasks():
+    """Only such a task makes training look at the val rows once more."""
+    tuned = Several({"tags": TASKS.build(parse_spec("multilabel"))})
+    assert isinstance(tuned, abilities.Tunes)
+    assert not isinstance(Several({"size": TASKS.build(parse_spec("regression"))}), abilities.Tunes)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "wrong", "message"),
+    [
+        ("classification", "decide", lambda task, found: found[:, 0], "indexes of classes are whole numbers"),
+        ("classification", "indexes", lambda task, wanted: np.zeros(len(wanted), int), "not those of classes"),
+        ("classification", "positive", "cat", "there are not two classes"),
+        ("classification", "skipped_if_unseen", ("accuracy",), "accuracy does not leave a row"),
+        (
+            "classification",
+            "encode",
+            lambda task, targets: np.zeros(len(targets)),
+            "indexes of classes are whole numbers",
+        ),
+        ("classification", "tables", lambda task, found, wanted: {}, "there are no tables"),
+        ("classification", "by_class", lambda task, found, wanted: {"cat": {}}, "scores are missing"),
+        ("classification", "meaning", lambda task: object(), "mean something else"),
+        ("ordinal", "references", lambda task, targets: np.zeros(1), "a reference for each row"),
+        ("classification", "reads_numbers", True, "a target is no number"),
+        ("regression", "wanted", lambda task, encoded: encoded[:, None] + 1, "do not predict it"),
+        ("regression", "levels", [0.5, 0.9], "as many levels as outputs"),
+        ("multilabel", "tune", lambda task, found, wanted: TASKS.load("regression")(), "another task"),
+        ("multilabel", "unseen", lambda task, targets: ["a"], "a part that none has"),
+        ("multilabel", "take_empty", lambda task: None, "an empty cell"),
+        ("ordinal", "metrics_of_draws", lambda task, found, wanted, counts: {"mae": np.ones(2)}, "mae of all rows"),
+        ("captioning", "taught_sums", lambda task, outputs, wanted: torch.ones(3), "sums of two batches"),
+        ("captioning", "merged", lambda task, found, targets, groups: (np.arange(6), targets), "are not merged"),
+        ("captioning", "example", lambda task, record, target: (None, []), "nothing is right"),
+        ("retrieval", "take_modalities", lambda task, names: None, "one modality"),
+        ("retrieval", "baselines_beside", lambda task, found, wanted: {}, "other names"),
+        ("several", "unknown", lambda task, target: ["a"], "unknown to it"),
+    ],
+)
+def test_an_ability_that_does_not_work_is_found(monkeypatch, text, name, wrong, message):
+    task = build(text)
+    targets = targets_of(task)
+    task.fit(targets)
+    encoded = task.encode(targets)
+    outputs = outputs_of(task, encoded)
+    predictions = predicted(task, outputs, encoded)
+    monkeypatch.setattr(type(task), name, wrong)
+    with pytest.raises(AssertionError, match=message):
+        check_abilities(task, targets, task.encode(targets), predictions, given(task, outputs))
 
 
 @pytest.mark.parametrize("name", TASKS.names())

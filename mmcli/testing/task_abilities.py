@@ -1,0 +1,250 @@
+"""What holds for every task that has an ability of ``mmcli.tasks.abilities``: that it works."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmcli.errors import MmcliError
+from mmcli.tasks import Task, abilities, number_of
+
+Floats = NDArray[np.float64]
+_UNSEEN = "a class of no train row"
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Train rows of a task, what a network gives for them, what that predicts, and what metrics compare it with."""
+
+    targets: Sequence[Any]
+    encoded: NDArray[Any]
+    outputs: Tensor | None
+    predictions: Floats
+    wanted: NDArray[Any]
+
+
+def check_abilities(
+    task: Task, targets: Sequence[Any], encoded: NDArray[Any], predictions: Floats, outputs: Tensor | None = None
+) -> None:
+    """Check that a fitted task can what its type says, and so can those that it consists of.
+
+    Args:
+        task: Fitted to the targets; it is the same afterwards.
+        targets: As ``decode`` returns them.
+        encoded: The same as numbers.
+        predictions: Any, of these rows.
+        outputs: What the loss takes; None where it is not known.
+
+    Raises:
+        AssertionError: It cannot.
+    """
+    wanted = task.references(targets) if isinstance(task, abilities.HasReferences) else encoded
+    rows = _Rows(targets, encoded, outputs, predictions, wanted)
+    for ability, check in CHECKS.items():
+        if isinstance(task, ability):
+            check(deepcopy(task), rows)
+
+
+def _parts(task: Any, rows: _Rows) -> None:
+    names = set(task.parts)
+    assert names, "it has no parts"
+    assert set(task.counts(rows.encoded)) == set(task.own_targets(rows.encoded)) == names, "parts are left out"
+    assert all(map(task.measures, rows.targets)), "it does not measure a train row"
+    assert not any(map(task.unknown, rows.targets)), "a class of a train row is unknown to it"
+    for name, (part, predictions, encoded) in task.by_target(rows.predictions, rows.encoded).items():
+        assert part is task.parts[name], "the tasks by target are not its parts"
+        assert len(predictions) == len(encoded) == task.counts(rows.encoded)[name], "rows are left out"
+        check_abilities(part, part.decode(encoded), encoded, predictions)
+
+
+def _tunes(task: Any, rows: _Rows) -> None:
+    before = task.state().digest()
+    tuned = task.tune(rows.predictions, rows.encoded)
+    assert type(tuned) is type(task), "tuned, it is another task"
+    assert task.state().digest() == before, "it is not left as it was"
+    assert np.array_equal(tuned.encode(rows.targets), rows.encoded), "tuned, it encodes otherwise"
+
+
+def _encodes_classes(task: Any, rows: _Rows) -> None:
+    if task.encodes_classes:
+        _require_indexes(rows.encoded, len(rows.targets), task.out_dim)
+
+
+def _skips_unknown(task: Any, rows: _Rows) -> None:
+    if task.fault(_UNSEEN) is not None:
+        return
+    assert abilities.measures(task, _UNSEEN), "it does not measure a class of no train row"
+    found = task.metrics(rows.predictions, rows.wanted)
+    wanted = task.references([*rows.targets, _UNSEEN])
+    more = task.metrics(np.concatenate([rows.predictions, rows.predictions[:1]]), wanted)
+    _require_finite(more)
+    for name in task.skipped_if_unseen:
+        assert more.get(name) == found.get(name), f"{name} does not leave a row of a class of no train row out"
+
+
+def _finds_unseen(task: Any, rows: _Rows) -> None:
+    assert list(task.unseen(rows.targets)) == [], "a train row has a part that none has"
+
+
+def _reads_numbers(task: Any, rows: _Rows) -> None:
+    assert not task.reads_numbers or None not in map(number_of, rows.targets), "a target is no number"
+
+
+def _takes_empty(task: Any, _: _Rows) -> None:
+    task.take_empty()
+    assert task.known(None), "it does not take an empty cell"
+    assert len(task.encode([None])) == 1
+
+
+def _has_positive(task: Any, rows: _Rows) -> None:
+    classes = list(dict.fromkeys(rows.targets))
+    if len(classes) != 2:
+        assert task.positive is None, "there are not two classes, and one is the positive one"
+        assert _refuses(lambda: task.take_positive(classes[0])), "there are not two classes, and it takes a positive"
+        return
+    assert task.positive in classes, "the positive one is no class"
+    assert _refuses(lambda: task.take_positive(_UNSEEN)), "it takes what is none of its classes for the positive one"
+    for label in classes:
+        task.take_positive(label)
+        assert task.positive == label, "it does not take another class for the positive one"
+
+
+def _learns_numbers(task: Any, rows: _Rows) -> None:
+    assert task.link == "identity", "its outputs are no numbers"
+    assert len(task.levels) in (0, task.out_dim), "there are not as many levels as outputs"
+    assert all(0 < level < 1 for level in task.levels), "a level is no quantile"
+    said = task.predictions(torch.from_numpy(task.wanted(rows.encoded)))
+    assert np.allclose(said, rows.encoded[:, None]), "the outputs that say a target do not predict it"
+
+
+def _writes(task: Any, rows: _Rows) -> None:
+    assert task.link == "tokens", "its outputs are no tokens"
+    assert rows.outputs is not None
+    encoded = torch.from_numpy(rows.encoded)
+    sums = task.taught_sums(rows.outputs, encoded)
+    twice = task.taught_sums(torch.cat([rows.outputs] * 2), torch.cat([encoded] * 2))
+    assert torch.allclose(2 * sums, twice), "the sums of two batches are not those of both"
+    values = task.taught_values(sums)
+    _require_finite(values)
+    assert task.monitor in values, "what training is shown lacks the value that says which epoch is best"
+
+
+def _compares_modalities(task: Any, _: _Rows) -> None:
+    assert _refuses(lambda: task.take_modalities(["image"])), "it compares one modality"
+
+
+def _has_references(task: Any, rows: _Rows) -> None:
+    assert rows.wanted.shape[0] == len(rows.targets), "there is not a reference for each row"
+    assert set(task.metrics(rows.predictions, rows.wanted)) >= set(task.metrics(rows.predictions, rows.encoded))
+    _require_finite(*task.baselines(rows.wanted).values())
+
+
+def _indexes_classes(task: Any, rows: _Rows) -> None:
+    assert np.array_equal(task.indexes(rows.wanted), rows.encoded), "indexes of references are not those of classes"
+
+
+def _decides(task: Any, rows: _Rows) -> None:
+    _require_indexes(task.decide(rows.predictions), len(rows.targets), task.out_dim)
+
+
+def _draws_metrics(task: Any, rows: _Rows) -> None:
+    drawn = task.metrics_of_draws(rows.predictions, rows.wanted, np.ones((2, len(rows.targets)), np.int64))
+    found = task.metrics(rows.predictions, rows.wanted)
+    assert drawn, "there are no metrics of draws"
+    for name, values in drawn.items():
+        assert np.allclose(values, [found.get(name, np.nan)] * 2, equal_nan=True), f"{name} of all rows is another"
+
+
+def _merges_rows(task: Any, rows: _Rows) -> None:
+    count = len(rows.targets)
+    kept, targets = task.merged(rows.predictions, rows.targets, [None] * count)
+    assert kept.tolist() == list(range(len(targets))) == list(range(count)), "rows of no group are merged"
+    alike = np.repeat(rows.predictions[:1], count, axis=0)
+    kept, targets = task.merged(alike, rows.targets, ["group"] * count)
+    assert (kept.tolist(), len(targets)) == ([0], 1), "rows of one group and prediction are not merged"
+
+
+def _has_tables(task: Any, rows: _Rows) -> None:
+    tables = task.tables(rows.predictions, rows.wanted)
+    assert tables, "there are no tables"
+    json.dumps(tables, allow_nan=False)
+
+
+def _scores_classes(task: Any, rows: _Rows) -> None:
+    scores = task.by_class(rows.predictions, rows.wanted)
+    json.dumps(scores, allow_nan=False)
+    if not isinstance(task, abilities.HasParts):
+        assert scores, "there are no classes"
+        assert all({"precision", "recall", "f1", "rows"} <= set(each) for each in scores.values()), "scores are missing"
+
+
+def _has_baselines_beside(task: Any, rows: _Rows) -> None:
+    found = task.baselines_beside(rows.predictions, rows.wanted)
+    assert set(found) == set(task.baselines(rows.wanted)), "they have other names than its baselines"
+    _require_finite(*found.values())
+
+
+def _has_meaning(task: Any, _: _Rows) -> None:
+    other = type(task)()
+    other.load_state(task.state())
+    assert other.meaning() == task.meaning(), "made of its state, its predictions mean something else"
+
+
+def _has_examples(task: Any, rows: _Rows) -> None:
+    records = task.records(rows.predictions, np.ones(len(rows.targets), bool))
+    for record, target in zip(records, rows.targets, strict=True):
+        text, true = task.example(record, target)
+        assert text is None or isinstance(text, str), "what is predicted is no text"
+        assert true, "nothing is right"
+
+
+CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
+    abilities.HasParts: _parts,
+    abilities.Tunes: _tunes,
+    abilities.EncodesClasses: _encodes_classes,
+    abilities.Decides: _decides,
+    abilities.IndexesClasses: _indexes_classes,
+    abilities.HasReferences: _has_references,
+    abilities.SkipsUnknown: _skips_unknown,
+    abilities.FindsUnseen: _finds_unseen,
+    abilities.ReadsNumbers: _reads_numbers,
+    abilities.TakesEmpty: _takes_empty,
+    abilities.HasPositive: _has_positive,
+    abilities.LearnsNumbers: _learns_numbers,
+    abilities.Writes: _writes,
+    abilities.ComparesModalities: _compares_modalities,
+    abilities.DrawsMetrics: _draws_metrics,
+    abilities.MergesRows: _merges_rows,
+    abilities.HasTables: _has_tables,
+    abilities.ScoresClasses: _scores_classes,
+    abilities.HasBaselinesBeside: _has_baselines_beside,
+    abilities.HasMeaning: _has_meaning,
+    abilities.HasExamples: _has_examples,
+}
+"""By ability, what checks it: first what others build upon."""
+
+
+def _require_indexes(found: NDArray[Any], rows: int, classes: int) -> None:
+    assert found.shape == (rows,), "there is not an index for each row"
+    assert np.issubdtype(found.dtype, np.integer), "indexes of classes are whole numbers"
+    assert ((found >= 0) & (found < classes)).all(), "an index is none of a class"
+
+
+def _require_finite(*found: dict[str, float]) -> None:
+    assert all(np.isfinite(value) for values in found for value in values.values()), "a value is not finite"
+
+
+def _refuses(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except MmcliError:
+        return True
+    return False
