@@ -1,8 +1,9 @@
 """Names that other packages and files bring: found by entry points, or in files that a person names.
 
-An entry point stands in a group such as ``mmcli.fusion``; its name is what people type, of an extractor ``KIND.NAME``,
-and its value a class. A file says the same in a constant: ``MMCLI = {"fusion": {"mine": Mine}}``. Nothing is loaded
-that a person has not installed or named: what an artifact says is only compared with it.
+An entry point stands in a group such as ``mmcli.fusion``; its name is what people type, of an extractor or an
+augmentation ``KIND.NAME``, and its value a class; that of an augmentation is a function. A file says the same in a
+constant: ``MMCLI = {"fusion": {"mine": Mine}}``. Nothing is loaded that a person has not installed or named: what an
+artifact says is only compared with it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,17 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mmcli.errors import MmcliError, UsageError
 
-GROUPS = ("extractors", "encoders", "fusion", "tasks")
+GROUPS = ("extractors", "encoders", "fusion", "tasks", "augmentations", "estimators")
 CONSTANT = "MMCLI"
 
 
@@ -45,14 +47,19 @@ class Entry:
     """A name that a plugin brings.
 
     Args:
-        module: Where the class is, as a name to import, or the file's loaded module.
-        class_name: Of it.
+        module: Where the class or function is: a name to import, or the file's loaded module.
+        class_name: Its name.
         origin: Who brings it.
     """
 
     module: str | ModuleType
     class_name: str
     origin: Origin
+
+    def load(self) -> Any:
+        """Import and return the class or function."""
+        module = importlib.import_module(self.module) if isinstance(self.module, str) else self.module
+        return getattr(module, self.class_name)
 
 
 @dataclass
@@ -108,9 +115,23 @@ def _loaded(path: Path, digest: str) -> ModuleType:
     return module
 
 
-def entries_of(group: str) -> dict[str, Entry]:
-    """Return what plugins bring of a group, by name; nothing is imported for it."""
-    return {**_of_packages(group), **_FILES.entries.get(group, {})}
+def entries_of(group: str, what: str, own: Collection[str], prefix: str = "") -> dict[str, Entry]:
+    """Return what plugins bring of a group, by name; nothing is imported for it.
+
+    Args:
+        group: Such as ``fusion``.
+        what: What one of them is called, such as ``fusion method``.
+        own: The names that mmcli has itself.
+        prefix: Only of names that begin with it, which are returned without.
+
+    Raises:
+        MmcliError: A plugin brings a name that is mmcli's own.
+    """
+    found = {**_of_packages(group), **_FILES.entries.get(group, {})}
+    named = {name.removeprefix(prefix): entry for name, entry in found.items() if name.startswith(prefix)}
+    for name in named.keys() & set(own):
+        raise MmcliError(f"{named[name].origin.name}: {what} {name!r} is mmcli's own; take another name")
+    return named
 
 
 @cache

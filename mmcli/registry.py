@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mmcli.errors import MmcliError, UsageError, missing_package, unknown_name
+from mmcli.errors import UsageError, missing_package, unknown_name
 from mmcli.options import coerce
 from mmcli.plugins import Origin, check_origin, entries_of
 
@@ -171,13 +171,8 @@ class Registry:
             for path in folder.glob("[!_]*.py")
             if path.stem not in self.apart
         }
-        for typed, entry in entries_of(self.group).items() if self.group else ():
-            if typed.startswith(self.prefix):
-                name = typed.removeprefix(self.prefix)
-                if name in own:
-                    raise MmcliError(f"{entry.origin.name}: {self.what} {name!r} is mmcli's own; take another name")
-                own[name] = _Entry(entry.module, entry.class_name, entry.origin)
-        return own
+        brought = entries_of(self.group, self.what, own, self.prefix) if self.group else {}
+        return own | {name: _Entry(entry.module, entry.class_name, entry.origin) for name, entry in brought.items()}
 
     def summary(self, name: str) -> str:
         """Return the first line of the docstring of the entry's file, without importing it."""

@@ -139,6 +139,7 @@ FOREIGN = {
     "mmcli/encoders/hub/timm.py": ("timm", "checkpoint_filter_fn num_prefix_tokens output_fmt"),
     "mmcli/modalities/video/_decode.py": ("PyAV", "index_entries"),
     "mmcli/models/estimator_head.py": ("scikit-learn, os", "_bin_mapper estimator predict sched_getaffinity"),
+    "mmcli/models/estimators.py": ("scikit-learn", "predict_proba"),
     "mmcli/models/packing.py": ("torch.ops", "_convolution_pointwise"),
     "mmcli/models/soundness.py": ("scikit-learn", "classes_ n_features_in_ n_jobs"),
     "mmcli/registry.py": ("syntax trees", "target value"),

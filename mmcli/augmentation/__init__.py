@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmcli.errors import MmcliError, unknown_name
+from mmcli.plugins import Entry, entries_of
 
 MIXUP = "mixup"
 SPEC_AUGMENT = "spec_augment"
@@ -32,6 +33,16 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
 }
 
 
+def brought(kind: str) -> dict[str, Entry]:
+    """Return the augmentations of a kind that plugins bring, by name."""
+    return entries_of("augmentations", f"augmentation for {kind}", AUGMENTATIONS.get(kind, ()), f"{kind}.")
+
+
+def names_for(kind: str) -> tuple[str, ...]:
+    """Return the augmentations of a kind in the order in which they are applied: mmcli's own, then those of plugins."""
+    return (*AUGMENTATIONS.get(kind, ()), *sorted(brought(kind)))
+
+
 def default_names(kind: str, masks: bool = True) -> tuple[str, ...]:
     """Return the augmentations that harm no kind of data, in their order.
 
@@ -49,7 +60,7 @@ def check_names(kind: str, names: Sequence[str], strength: float) -> None:
     Raises:
         MmcliError: The kind has no such augmentation, or the strength is not from 0 to 1.
     """
-    known = AUGMENTATIONS.get(kind, ())
+    known = names_for(kind)
     for name in names:
         if name not in known:
             raise unknown_name(f"augmentation for {kind}", name, known)

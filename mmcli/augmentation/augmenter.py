@@ -6,12 +6,24 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from mmcli.augmentation import AUGMENTATIONS, MIXUP, SPEC_AUGMENT, audio, check_names, feature, image, text, video
+from mmcli.augmentation import (
+    MIXUP,
+    SPEC_AUGMENT,
+    audio,
+    brought,
+    check_names,
+    feature,
+    image,
+    names_for,
+    text,
+    video,
+)
 from mmcli.errors import MmcliError
 from mmcli.models.abilities import MasksSpectrogram
 
 Inputs = tuple[Tensor, ...]
-_OPERATIONS: Mapping[str, Mapping[str, Callable[[Inputs, float], Inputs]]] = {
+Operation = Callable[[Inputs, float], Inputs]
+_OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
     "image": image.OPERATIONS,
     "audio": audio.OPERATIONS,
     "text": text.OPERATIONS,
@@ -26,7 +38,7 @@ class Augmenter:
 
     Args:
         kind: Of the modality; ``tensor`` for ready features.
-        names: The augmentations, done in the order of ``AUGMENTATIONS``. Two are done elsewhere: ``mixup`` by the
+        names: The augmentations, done in the order of ``names_for``. Two are done elsewhere: ``mixup`` by the
             loss (``mixes`` says whether it is asked for), ``spec_augment`` by the encoder (``prepare`` tells it).
         strength: From 0, which changes nothing, to 1.
 
@@ -37,8 +49,12 @@ class Augmenter:
     def __init__(self, kind: str, names: Sequence[str], strength: float = 0.5) -> None:
         check_names(kind, names, strength)
         self.kind = kind
-        self.names = tuple(name for name in AUGMENTATIONS.get(kind, ()) if name in names)
+        self.names = tuple(name for name in names_for(kind) if name in names)
         self.strength = strength
+        self._operations: dict[str, Operation] = {
+            **_OPERATIONS.get(kind, {}),
+            **{name: entry.load() for name, entry in brought(kind).items() if name in names},
+        }
 
     @property
     def mixes(self) -> bool:
@@ -64,8 +80,7 @@ class Augmenter:
         """Return inputs of the same shapes and types; lengths, and what lies behind a row's end, stay."""
         if self.strength == 0:
             return inputs
-        operations = _OPERATIONS[self.kind]
         for name in self.names:
-            if name in operations:
-                inputs = operations[name](inputs, self.strength)
+            if name in self._operations:
+                inputs = self._operations[name](inputs, self.strength)
         return inputs

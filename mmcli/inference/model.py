@@ -15,8 +15,10 @@ from mmcli.chain.fixed_batches import fixed_batches, steps_of
 from mmcli.errors import MmcliError
 from mmcli.evaluation.subsets import mask
 from mmcli.models.abilities import Embeds, weigher
+from mmcli.models.estimators import origin_of
 from mmcli.networks.building import build_network
 from mmcli.networks.plan import NetworkPlan, feature_names
+from mmcli.plugins import check_origin
 from mmcli.registry import ENCODERS, FUSIONS, TASKS
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import AGAIN, Artifact
@@ -225,8 +227,8 @@ def _check_plugins(header: Mapping[str, Any]) -> None:
     Raises:
         MmcliError: There is one.
     """
-    registries = {registry.what: registry for registry in (ENCODERS, FUSIONS, TASKS)}
-    for told, origin in header.get("parameters", {}).get("plugins", {}).items():
+    found = {registry.what: registry.origin_of for registry in (ENCODERS, FUSIONS, TASKS)} | {"estimator": origin_of}
+    for told, recorded in header.get("parameters", {}).get("plugins", {}).items():
         what, _, name = told.rpartition(" ")
-        if what in registries:
-            registries[what].check_origin(name, origin)
+        if what in found:  # an augmentation is of use in training alone
+            check_origin(what, name, recorded, found[what](name))

@@ -131,7 +131,7 @@ class EstimatorHead(nn.Module):
         Raises:
             MmcliError: The file is damaged, or holds another estimator.
         """
-        parts = read_estimators(path)
+        parts = read_estimators(path, self.spec)
         count = self.out_dim if self.link in ("sigmoid", "identity") else 1
         try:
             fits = len(parts) == count and all(map(self._fits, parts))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.plugins import Entry, Origin, entries_of
 from mmcli.registry import Spec
 
 Role = Literal["classes", "numbers", "clusters"]
@@ -42,21 +43,21 @@ class Estimator:
 
     Args:
         summary: What it is, in a line.
-        classes, numbers, clusters: The class that predicts them, below ``sklearn``; None where there is none.
+        classes, numbers, clusters: The class that predicts them, or its name below ``sklearn``; None for none.
         defaults: Parameters whose default is another than scikit-learn's.
         calibrated: Its scores become probabilities by a sigmoid that is fitted on folds.
         threads: Several threads fit it to the same bits.
     """
 
     summary: str
-    classes: str | None = None
-    numbers: str | None = None
-    clusters: str | None = None
+    classes: str | type | None = None
+    numbers: str | type | None = None
+    clusters: str | type | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     calibrated: bool = False
     threads: bool = False
 
-    def place(self, role: Role) -> str | None:
+    def place(self, role: Role) -> str | type | None:
         """Return the class for a role."""
         return {"classes": self.classes, "numbers": self.numbers, "clusters": self.clusters}[role]
 
@@ -68,6 +69,7 @@ class Estimator:
 
 
 _BRUTE = {"algorithm": "brute"}
+_WHAT = "estimator"
 ESTIMATORS: dict[str, Estimator] = {
     "agglomerative": Estimator("Hierarchical clustering.", clusters="cluster.AgglomerativeClustering"),
     "extra_trees": Estimator(
@@ -96,6 +98,41 @@ ESTIMATORS: dict[str, Estimator] = {
 }  # fmt: skip
 
 
+def estimators() -> dict[str, Estimator]:
+    """Return all estimators by name, those that plugins bring included; the latter are imported."""
+    return {**ESTIMATORS, **{name: _of_plugin(name, entry) for name, entry in _brought().items()}}
+
+
+def origin_of(name: str) -> Origin | None:
+    """Return who brings an estimator; None for mmcli itself, and where there is no such name."""
+    entry = _brought().get(name)
+    return None if entry is None else entry.origin
+
+
+def _brought() -> dict[str, Entry]:
+    return entries_of("estimators", _WHAT, ESTIMATORS)
+
+
+def _of_plugin(name: str, entry: Entry) -> Estimator:
+    """Describe a plugin's class by the mixins of scikit-learn that it inherits."""
+    from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
+
+    kind = entry.load()
+    made = Estimator(
+        (kind.__doc__ or "").strip().partition("\n")[0],
+        classes=kind if issubclass(kind, ClassifierMixin) else None,
+        numbers=kind if issubclass(kind, RegressorMixin) else None,
+        clusters=kind if issubclass(kind, ClusterMixin) else None,
+        calibrated=not hasattr(kind, "predict_proba"),
+    )
+    if not made.roles or not issubclass(kind, BaseEstimator):
+        raise UsageError(
+            f"{entry.origin.name}: {_WHAT} {name!r}: expected a BaseEstimator of scikit-learn with ClassifierMixin, "
+            "RegressorMixin or ClusterMixin"
+        )
+    return made
+
+
 def check_model(spec: Spec) -> None:
     """Refuse a ``--model`` that there is not, or options that it has not.
 
@@ -103,7 +140,7 @@ def check_model(spec: Spec) -> None:
         MmcliError: There is no such family, estimator or option.
     """
     if spec.name not in ("network", FAMILY):
-        raise unknown_name("--model", spec.name, ["network", *(f"{FAMILY}:{name}" for name in ESTIMATORS)])
+        raise unknown_name("--model", spec.name, ["network", *(f"{FAMILY}:{name}" for name in estimators())])
     if spec.name == "network":
         if spec.argument is not None or spec.options:
             raise UsageError(f"--model {spec}: network has no options here; --hidden, --dropout and so on are its own")
@@ -126,9 +163,18 @@ def options_of_estimator(entry: Estimator) -> dict[str, Any]:
     return found
 
 
+def roles_of(spec: Spec) -> list[Role]:
+    """Return what an estimator can predict.
+
+    Raises:
+        UsageError: There is no such estimator.
+    """
+    return _entry(spec).roles
+
+
 def names_for(role: Role) -> list[str]:
     """Return the estimators that predict classes, numbers or clusters."""
-    return [f"{FAMILY}:{name}" for name, entry in ESTIMATORS.items() if role in entry.roles]
+    return [f"{FAMILY}:{name}" for name, entry in estimators().items() if role in entry.roles]
 
 
 def build_estimator(spec: Spec, role: Role, seed: int, **given: Any) -> Any:
@@ -184,8 +230,12 @@ def write_estimators(made: list[Any], path: Path) -> None:
             file.writestr(zipfile.ZipInfo(_SCHEMA), json.dumps(schema))
 
 
-def read_estimators(path: Path) -> list[Any]:
+def read_estimators(path: Path, spec: Spec) -> list[Any]:
     """Read what ``write_estimators`` wrote; nothing is made but what the estimators here are made of.
+
+    Args:
+        path: The file.
+        spec: The estimator; one of a plugin may also be made of what the plugin's own package defines.
 
     Raises:
         MmcliError: The file is damaged, or holds something else.
@@ -196,8 +246,10 @@ def read_estimators(path: Path) -> list[Any]:
         with zipfile.ZipFile(path) as file:
             if any(part.compress_type != zipfile.ZIP_STORED for part in file.infolist()):
                 raise ValueError
-        strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED))
-        found = [] if strange else skops.io.load(path, trusted=list(_TRUSTED))
+        untrusted, own = set(skops.io.get_untrusted_types(file=path)), _package_of(spec)
+        trusted = {*_TRUSTED, *(name for name in untrusted if own and name.partition(".")[0] == own)}
+        strange = sorted(untrusted - trusted)
+        found = [] if strange else skops.io.load(path, trusted=sorted(trusted))
     except Exception:  # damaged bytes become any kind of content, each with errors of its own
         raise MmcliError(f"{path}: damaged, or not the estimator of a model; train it again") from None
     if strange:
@@ -208,14 +260,26 @@ def read_estimators(path: Path) -> list[Any]:
 
 
 def _entry(spec: Spec) -> Estimator:
-    if spec.argument not in ESTIMATORS:
-        raise unknown_name(f"--model {FAMILY}:", str(spec.argument or ""), list(ESTIMATORS))
-    return ESTIMATORS[spec.argument]
+    name, brought = str(spec.argument or ""), _brought()
+    if name in ESTIMATORS:
+        return ESTIMATORS[name]
+    if name not in brought:
+        raise unknown_name(f"--model {FAMILY}:", name, [*ESTIMATORS, *brought])
+    return _of_plugin(name, brought[name])
 
 
 def _load(entry: Estimator, role: Role) -> Any:
-    module, _, name = str(entry.place(role)).rpartition(".")
+    place = entry.place(role)
+    if isinstance(place, type):
+        return place
+    module, _, name = str(place).rpartition(".")
     return getattr(import_module(f"{FAMILY}.{module}"), name)
+
+
+def _package_of(spec: Spec) -> str:
+    """Return the top package of a plugin's estimator; "" for mmcli's own."""
+    entry = _brought().get(str(spec.argument))
+    return "" if entry is None else str(entry.load().__module__).partition(".")[0]
 
 
 def _value(text: str) -> Any:

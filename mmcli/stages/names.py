@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 from mmcli.context import RunContext, takes
-from mmcli.models.estimators import ESTIMATORS, FAMILY, Estimator, options_of_estimator
+from mmcli.models.estimators import FAMILY, Estimator, estimators, options_of_estimator
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, parse_spec
 from mmcli.stages.cards import Card, encoder_cards
 from mmcli.stages.config import ListConfig
@@ -60,7 +60,7 @@ def registered_names(what: str, verbose: bool = False) -> list[Name]:
     if what in ("models", "all"):
         found += [
             Name("models", ", ".join(entry.roles), f"{FAMILY}:{name}", entry.summary, _told_estimator(entry, verbose))
-            for name, entry in ESTIMATORS.items()
+            for name, entry in estimators().items()
         ]
     if what in ("tasks", "all"):
         found += [Name("tasks", "", name, TASKS.summary(name), _told(TASKS, name, verbose)) for name in TASKS.names()]

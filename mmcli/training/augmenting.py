@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mmcli.augmentation import MIXUP, SPEC_AUGMENT, check_names, default_names
+from mmcli.augmentation import MIXUP, SPEC_AUGMENT, brought, check_names, default_names
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.networks.encoder_choice import EncoderChoice
+from mmcli.plugins import Origin
 from mmcli.registry import ENCODERS
 from mmcli.reporting import Reporter
 from mmcli.store.columns import ModalitySpec
@@ -39,6 +40,17 @@ class Augmentation:
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
         return {"names": {name: list(own) for name, own in self.names.items()}, "strength": self.strength}
+
+    def plugins(self) -> dict[str, Origin]:
+        """Return who brings the augmentations that are not mmcli's own, as ``augmentation KIND.NAME``."""
+        kinds = {self.kinds[name] for name in self.names}
+        asked = {(self.kinds[name], each) for name, own in self.names.items() for each in own}
+        return {
+            f"augmentation {kind}.{name}": entry.origin
+            for kind in sorted(kinds)
+            for name, entry in brought(kind).items()
+            if (kind, name) in asked
+        }
 
     def on(self, encoders: Mapping[str, nn.Module]) -> Augmenting:
         """Return what does it for a network with these encoders."""

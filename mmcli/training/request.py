@@ -11,6 +11,7 @@ import numpy as np
 from mmcli.chain.compiling import require_compiler
 from mmcli.chain.transforms import record_of
 from mmcli.inference.modality_choice import check_modalities, parse_modalities
+from mmcli.models.estimators import origin_of
 from mmcli.networks.estimator_choice import choose_model
 from mmcli.registry import ENCODERS, FUSIONS, TASKS, parse_spec
 from mmcli.reporting import Reporter
@@ -102,16 +103,17 @@ class TrainingRequest:
         }  # fmt: skip
 
     def plugins(self) -> dict[str, dict[str, str]]:
-        """Return who brings those names of the network and the task that mmcli does not, as ``encoder NAME``."""
+        """Return who brings the names that are not mmcli's own, as ``encoder NAME``."""
         tasks = parse_tasks(self.config.task.task, self.targets)
         names = [(ENCODERS, choice.spec.name) for choice in self.plan.encoders.values()]
         names.append((FUSIONS, parse_spec(self.plan.network.method).name))
         names += [(TASKS, spec.name) for spec in (tasks.task, *tasks.of_target.values())]
-        return {
-            f"{registry.what} {name}": origin.to_json()
-            for registry, name in names
-            if (origin := registry.origin_of(name)) is not None
-        }
+        found = {f"{registry.what} {name}": registry.origin_of(name) for registry, name in names}
+        if self.plan.network.model is not None:
+            estimator = str(parse_spec(self.plan.network.model).argument)
+            found[f"estimator {estimator}"] = origin_of(estimator)
+        found |= self.augmentation.plugins()
+        return {told: origin.to_json() for told, origin in found.items() if origin is not None}
 
     def fingerprint(self) -> str:
         """Return a hash of all that."""

@@ -31,6 +31,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.models.estimator_head import EstimatorHead
 from mmcli.models.estimators import ESTIMATORS, build_estimator, check_model, options_of_estimator
 from mmcli.registry import parse_spec
+from mmcli.testing import check_estimator
 
 CLASSIFIERS = {
     "logistic_regression:C=0.5": LogisticRegression(C=0.5, max_iter=1000, random_state=3),
@@ -89,6 +90,11 @@ def test_every_estimator_is_tried():
     tried = {(name.partition(":")[0], link) for name, link in EVERY}
     links = {"classes": ("softmax", "sigmoid"), "numbers": ("identity",), "clusters": ("cluster",)}
     assert tried == {(name, link) for name, entry in ESTIMATORS.items() for role in entry.roles for link in links[role]}
+
+
+@pytest.mark.parametrize("name", [*CLASSIFIERS, *REGRESSORS, *CLUSTERERS])
+def test_every_one_keeps_the_contract(name):
+    check_estimator(name)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

@@ -61,14 +61,20 @@ def installed(tmp_path_factory):
     (about / "entry_points.txt").write_text(
         "[mmcli.extractors]\nimage.tone = tones_package:Tone\n[mmcli.encoders]\nflat = tones_package:Flat\n"
         "[mmcli.fusion]\nhalves = tones_package:Halves\n[mmcli.tasks]\nverdict = tones_package:Verdict\n"
+        "[mmcli.augmentations]\nimage.darken = tones_package:darken\n"
+        "[mmcli.estimators]\nnearest = tones_package:Nearest\n"
     )
     return folder
 
 
 AUTHOR = """
 import sys
-from mmcli.testing import check_encoder, check_extractor, check_fusion, check_task, use_plugins
+from mmcli.testing import (
+    check_augmentation, check_encoder, check_estimator, check_extractor, check_fusion, check_task, use_plugins
+)
 use_plugins(sys.argv[1:])
+check_augmentation("image", "darken")
+check_estimator("nearest:sharpness=0.5")
 check_extractor("image", "tone:gain=0.5")
 check_encoder("image", "flat:dim=3")
 check_fusion("halves")
@@ -95,6 +101,9 @@ def test_the_contracts_that_authors_check_are_kept():
             "nan where a modality is absent reaches the result",
         ),
         (("self.layer(", "0 * self.layer("), "features of different rows are the same"),
+        (("len(images), 1, 1, 1,", "1, 1, 1, 1,"), "all rows of a batch are changed alike"),
+        ((".to(images.dtype), *rest", ", *rest"), "shapes or types are not those of the inputs"),
+        (("self.sharpness * distances", "self.sharpness * distances / len(rows)"), "depend on the rows beside it"),
     ],
 )
 def test_and_what_breaks_one_is_told(tmp_path, change, said):
@@ -165,6 +174,42 @@ def test_an_encoder_is_trained(by_file, tmp_path):
     succeed(tmp_path / "place", *train, "--epochs", "1", "--plugin", "tones.py")
     assert mmcli(tmp_path / "place", "predict", "model", "table.csv").returncode == 1
     succeed(tmp_path / "place", "predict", "model", "table.csv", "--plugin", "tones.py")
+
+
+def test_an_augmentation_is_of_use_in_training_alone(by_file, tmp_path):
+    shutil.copytree(by_file, tmp_path / "place", ignore=shutil.ignore_patterns("features", "fused", "model"))
+    train = (
+        "train", "samples", "-o", "model", "--encoder", "picture=cnn", "--modalities", "picture", "--epochs", "1",
+        "--augment", "picture=darken",
+    )  # fmt: skip
+    missing = mmcli(tmp_path / "place", *train)
+    assert missing.returncode == 2
+    assert "unknown augmentation for image 'darken'" in missing.stderr
+    succeed(tmp_path / "place", *train, "--plugin", "tones.py")
+    model = json.loads((tmp_path / "place/model/artifact.json").read_text())
+    digest = hashlib.sha256(FILE.read_bytes()).hexdigest()
+    assert model["parameters"]["plugins"] == {"augmentation image.darken": {"file": "tones.py", "sha256": digest}}
+    succeed(tmp_path / "place", "predict", "model", "table.csv")
+
+
+def test_an_estimator_is_trained(by_file, installed, tmp_path):
+    folder = tmp_path / "place"
+    shutil.copytree(by_file, folder, ignore=shutil.ignore_patterns("fused", "model"))
+    succeed(folder, "fuse", "features", "-o", "fused", "--method", "concat", "--plugin", "tones.py")
+    train = ("train", "fused", "-o", "model", "--model", "sklearn:nearest:sharpness=0.1")
+    missing = mmcli(folder, *train, "--plugin", "tones.py", "--task", "clustering")
+    assert missing.returncode == 2
+    assert "predicts classes, this task needs clusters" in missing.stderr
+    succeed(folder, *train, "--plugin", "tones.py")
+    answers = succeed(folder, "predict", "model", "table.csv", "--plugin", "tones.py").stdout
+    assert len(answers.splitlines()) == 60
+    done = mmcli(folder, "predict", "model", "table.csv")
+    assert done.returncode == 1
+    assert "--plugin tones.py" in done.stderr
+    listed = json.loads(succeed(folder, "list", "models", "--json", "--plugin", "tones.py").stdout)
+    assert {"name": "sklearn:nearest", "kind": "classes"}.items() <= next(
+        entry for entry in listed if entry["name"] == "sklearn:nearest"
+    ).items()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_array, check_X_y
 from torch import Tensor, nn
 
 from mmcli.runtime import Runtime
@@ -119,9 +123,44 @@ class Verdict(Classification):
         return super().fault(target)
 
 
+class Nearest(ClassifierMixin, BaseEstimator):
+    """The class whose mean is nearest; nearer ones are likelier."""
+
+    def __init__(self, *, sharpness: float = 1.0) -> None:
+        self.sharpness = sharpness
+
+    def fit(self, rows: NDArray[Any], classes: NDArray[Any]) -> Nearest:
+        """Learn the mean of each class."""
+        rows, classes = check_X_y(rows, classes)
+        self.n_features_in_ = rows.shape[1]
+        self.classes_ = np.unique(classes)
+        self.means_ = np.stack([rows[classes == each].mean(axis=0) for each in self.classes_])
+        return self
+
+    def predict_proba(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return (N, classes)."""
+        distances = ((check_array(rows)[:, None] - self.means_) ** 2).sum(axis=2)
+        found: NDArray[Any] = softmax(-self.sharpness * distances, axis=1)
+        return found
+
+    def predict(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the likeliest class of each row."""
+        found: NDArray[Any] = self.classes_[self.predict_proba(rows).argmax(axis=1)]
+        return found
+
+
+def darken(inputs: tuple[Tensor, ...], strength: float) -> tuple[Tensor, ...]:
+    """Darken each image by up to half of its brightness."""
+    images, *rest = inputs
+    kept = 1 - 0.5 * strength * torch.rand(len(images), 1, 1, 1, device=images.device)
+    return ((images * kept).round().to(images.dtype), *rest)
+
+
 MMCLI = {
     "extractors": {"image.tone": Tone},
     "encoders": {"flat": Flat},
     "fusion": {"halves": Halves},
     "tasks": {"verdict": Verdict},
+    "augmentations": {"image.darken": darken},
+    "estimators": {"nearest": Nearest},
 }
