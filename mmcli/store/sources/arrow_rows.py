@@ -35,7 +35,7 @@ def read_parquet(path: Path, root: str) -> tuple[int, list[str], Iterator[tuple[
     import pyarrow.parquet
 
     try:
-        file = pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+        file = pyarrow.parquet.ParquetFile(path)
         schema = file.schema_arrow
         names = schema.names
     except PermissionError as error:
@@ -43,9 +43,27 @@ def read_parquet(path: Path, root: str) -> tuple[int, list[str], Iterator[tuple[
     except (pyarrow.ArrowException, OSError, ValueError) as error:  # ValueError: names that are not UTF-8
         raise _damaged(path, error, "Parquet") from None
     check_header(names, str(path))
-    size = rows_at_once(file.metadata) if any(holds_media(schema.field(name).type) for name in names) else _BATCH
-    batches = file.iter_batches(batch_size=size)
+    if any(holds_media(schema.field(name).type) for name in names):
+        batches = _batches_of_media(path)
+    else:
+        batches = file.iter_batches(batch_size=_BATCH)
     return file.metadata.num_rows, names, _rows(batches, path, root, _media(schema), "Parquet")
+
+
+def _batches_of_media(path: Path) -> Iterator[Any]:
+    """Read a file a little at a time; where it ends early between two pages, pyarrow ends too and says nothing."""
+    import pyarrow.parquet
+
+    file = pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+    size = rows_at_once(file.metadata)
+    for group in range(file.metadata.num_row_groups):
+        left = file.metadata.row_group(group).num_rows
+        for batch in file.iter_batches(size, row_groups=[group]):
+            batch.validate()
+            left -= batch.num_rows
+            yield batch
+        if left:
+            raise ValueError(f"cut off: {left} rows of a row group are not there")
 
 
 def read_arrow(paths: Sequence[Path], root: str) -> tuple[list[str], Iterator[tuple[str, Row]]]:
