@@ -191,7 +191,7 @@ def _places(source: str, first: int, second: int, options: IntakeConfig) -> str:
         return f"standard input, rows {first + 1} and {second + 1}"
     places = itertools.islice((where for where, _ in open_table(source, text=options.written).rows), second + 1)
     found = [where for number, where in enumerate(places) if number in (first, second)]
-    return f"{found[0]} and {found[1].removeprefix(source).lstrip(', ')}"
+    return f"{found[0]} and {found[1].removeprefix(source).lstrip(', /')}"
 
 
 def _short(text: str) -> str:

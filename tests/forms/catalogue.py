@@ -12,6 +12,7 @@ from tests.forms import (
     hostile,
     image_depths,
     images,
+    packed_tables,
     played,
     programs,
     sound_ends,
@@ -49,8 +50,8 @@ GROUPS: dict[str, tuple[str, Sequence[Form]]] = {
 TABLES: dict[str, Sequence[TableForm]] = {
     "Tables: CSV": tables.CSV_FORMS,
     "Tables: JSON": tables.JSON_FORMS,
-    "Tables: Parquet": tables.PARQUET_FORMS,
-    "Tables of spreadsheets, datasets and WebDataset": programs.FORMS,
+    "Tables: Parquet": [*tables.PARQUET_FORMS, *packed_tables.PARQUET_FORMS],
+    "Tables of spreadsheets, datasets and WebDataset": [*programs.FORMS, *packed_tables.FORMS],
     "Folders as tables": tables.FOLDER_FORMS,
     "Ids, splits, targets and size": tables.ROLE_FORMS,
 }

@@ -13,7 +13,7 @@ from mmcli.store.sources.text_lines import LONGEST, open_bytes, text_lines
 from mmcli.store.suffixes import FOLDER_KINDS
 
 _KIND_OF = {suffix: kind for kind, suffixes in FOLDER_KINDS.items() for suffix in suffixes}
-_SPLIT_OF = {
+SPLIT_OF = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
@@ -60,7 +60,7 @@ def read_folder(folder: Path, encoding: str) -> Folder:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _is_hidden(path, folder)]
     tops = {path.relative_to(folder).parts[0] for path in files if path.parent != folder}
     deep = any(len(path.relative_to(folder).parts) > 2 for path in files)
-    split = bool(tops) and deep and all(top.lower() in _SPLIT_OF for top in tops)
+    split = bool(tops) and deep and all(top.lower() in SPLIT_OF for top in tops)
     samples: dict[tuple[_Place, str], dict[str, Path]] = {}
     over: list[Path] = []
     for path in files:
@@ -109,8 +109,8 @@ def _place(path: Path, split: bool) -> _Place | None:
     if not split:
         return _Place(None, parts[0]) if len(parts) == 1 else None
     if len(parts) == 2:
-        return _Place(_SPLIT_OF[parts[0].lower()], parts[1])
-    alone = len(parts) == 1 and _SPLIT_OF[parts[0].lower()] == "test"
+        return _Place(SPLIT_OF[parts[0].lower()], parts[1])
+    alone = len(parts) == 1 and SPLIT_OF[parts[0].lower()] == "test"
     return _Place("test", None) if alone else None
 
 

@@ -24,8 +24,8 @@ from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.excel import read_excel
 from mmcli.store.sources.folder import read_folder
 from mmcli.store.sources.json_rows import read_json
-from mmcli.store.sources.saved import is_saved, read_saved
-from mmcli.store.sources.tars import expand_shards, read_tars
+from mmcli.store.sources.saved import is_cache, is_saved, read_saved
+from mmcli.store.sources.tars import expand_shards, read_splits, read_tars, tars_of_splits
 from mmcli.store.sources.text_lines import LONGEST, check_encoding, joined, open_bytes, text_lines
 
 TABBED = (".tsv", ".tab")
@@ -111,8 +111,11 @@ def _open_folder(source: str, path: Path, text: TableText) -> Table:
     if is_saved(path):
         columns, rows = read_saved(path, source)
         return Table(source, source, rows, columns=columns, holds_members=True)
+    if tars := tars_of_splits(path):
+        warnings: list[str] = []
+        return Table(source, source, read_splits(tars, source, warnings), warnings=warnings, holds_members=True)
     for pattern in ("*.tar", "*.arrow"):
-        parts = sorted(path.glob(pattern))
+        parts = [each for each in sorted(path.glob(pattern)) if not is_cache(each)]
         if parts and not any(each.is_dir() for each in path.iterdir()):
             if pattern == "*.tar":
                 return _open_tars(source, parts, source)

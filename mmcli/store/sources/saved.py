@@ -13,11 +13,17 @@ from mmcli.store.sources.arrow_rows import read_arrow
 
 SPLIT = "split"
 _STATE, _INFO, _SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
+_INDICES = ("_indices_files", "_indices_data_files")  # as datasets names them, and as it did
 
 
 def is_saved(path: Path) -> bool:
     """Tell whether a folder is one that ``save_to_disk`` of a data set, or of a dictionary of them, wrote."""
     return (path / _SPLITS).is_file() or ((path / _STATE).is_file() and (path / _INFO).is_file())
+
+
+def is_cache(path: Path) -> bool:
+    """Tell whether a file is what ``map`` or ``filter`` left beside the data."""
+    return path.name.startswith("cache-") and path.suffix == ".arrow"
 
 
 def read_saved(path: Path, root: str) -> tuple[list[str], Iterator[tuple[str, Row]]]:
@@ -48,12 +54,12 @@ def read_saved(path: Path, root: str) -> tuple[list[str], Iterator[tuple[str, Ro
 def _data_files(path: Path) -> list[Path]:
     """Return the files of a data set: those that it names; others beside them are what ``map`` left."""
     state = _read(path / _STATE)
-    if state.get("_indices_files"):
+    if any(state.get(name) for name in _INDICES):
         raise MmcliError(
             f"{path}: its rows were selected or shuffled, but not written; call flatten_indices() on the dataset "
             "and save it again"
         )
-    beside = [{"filename": file.name} for file in sorted(path.glob("*.arrow")) if not file.name.startswith("cache-")]
+    beside = [{"filename": file.name} for file in sorted(path.glob("*.arrow")) if not is_cache(file)]
     found = state.get("_data_files", beside)
     try:
         files = [path / str(each["filename"]) for each in found or ()]

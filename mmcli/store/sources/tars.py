@@ -8,13 +8,14 @@ import os
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmcli.errors import MmcliError
 from mmcli.store.columns import Row
 from mmcli.store.rows import parse_row
+from mmcli.store.sources.folder import SPLIT_OF
 from mmcli.store.sources.members import piece_name
 
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
@@ -66,6 +67,26 @@ def read_tars(paths: Sequence[Path], root: str, warnings: list[str]) -> Iterator
     if over:
         told = ", ".join(f"{what} {count}" for what, count in over.most_common())
         warnings.append(f"{sum(over.values())} members of tars passed over: {told}")
+
+
+def tars_of_splits(folder: Path) -> dict[str, list[Path]]:
+    """Return the tars in each folder of a split, by its name; none where a folder is of something else, or empty."""
+    folders = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.name.startswith(".")]
+    found = {each.name: sorted(each.glob("*.tar")) for each in folders if each.name.lower() in SPLIT_OF}
+    return found if len(found) == len(folders) and all(found.values()) else {}
+
+
+def read_splits(tars: Mapping[str, Sequence[Path]], root: str, warnings: list[str]) -> Iterator[tuple[str, Row]]:
+    """Return the rows of tars in folders of splits: the folder stands before the key, since splits may share keys.
+
+    Raises:
+        MmcliError: See ``read_tars``; or a row has a ``split`` of its own.
+    """
+    for name, paths in tars.items():
+        for where, row in read_tars(paths, root, warnings):
+            if "split" in row:
+                raise MmcliError(f"{where}: has a 'split' of its own, and lies in the folder {name!r}; rename the key")
+            yield where, {**row, "id": f"{name}/{row['id']}", "split": SPLIT_OF[name.lower()]}
 
 
 class _Sample:
