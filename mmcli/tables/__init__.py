@@ -1,1 +1,1 @@
-"""From a raw table to checked rows: kinds of columns, splits, targets. Files are read in store.sources."""
+"""Turns a raw table into checked rows: kinds of columns, splits, targets. Files are read in store.sources."""

@@ -1,4 +1,4 @@
-"""What too many bad inputs, or the same input in two splits, mean for a run."""
+"""Limits on bad inputs, and the check for the same content in two splits."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _PARTS = 16
 
 
 class BadInputs:
-    """Counts inputs that are corrupt, skipped or not found; an empty cell is none of these.
+    """Counts inputs that are corrupt, skipped or not found; empty cells do not count.
 
     Args:
-        pairs: How many inputs there are: (row, modality) pairs, of tables (row, column) pairs.
-        on_error: ``fail`` refuses the first one.
+        pairs: Number of inputs: (row, modality) pairs, or (row, column) pairs for tables.
+        on_error: ``fail`` stops at the first bad input.
         max_errors: ``N`` or ``P%`` of the pairs; None allows any number.
 
     Raises:
-        UsageError: ``max_errors`` is neither.
+        UsageError: ``max_errors`` is neither ``N`` nor ``P%``.
     """
 
     def __init__(self, pairs: int, on_error: OnError, max_errors: str | None) -> None:
@@ -62,27 +62,27 @@ class BadInputs:
             self.first.append(entry)
 
     def check(self) -> None:
-        """Refuse a run with more bad inputs than allowed.
+        """Check the count against the limit.
 
         Raises:
-            TooManyBadError: There are.
+            TooManyBadError: More inputs are bad than allowed.
         """
         if self.limit is not None and self.count > self.limit:
             shown = "; ".join(f"{entry.id} {entry.modality}: {describe(entry)}" for entry in self.first)
             reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common())
             raise TooManyBadError(
-                f"{self.count} of {self.pairs} inputs are bad, --max-errors allows {self.max_errors} ({reasons}); "
+                f"{self.count} of {self.pairs} inputs are bad, but --max-errors allows {self.max_errors} ({reasons}); "
                 f"the first: {shown}; nothing was written (mmcli check --all --json lists them all)"
             )
 
 
 def is_bad(entry: LedgerEntry) -> bool:
-    """Tell whether an input is bad: corrupt, skipped or not found; an empty cell is not."""
+    """Return whether an input is corrupt, skipped or not found; an empty cell is not bad."""
     return entry.path is not None or entry.status != "missing"
 
 
 def describe(entry: LedgerEntry) -> str:
-    """Return what is wrong with an input, with its path where it has one."""
+    """Return what is wrong with an input, with its path if it has one."""
     return f"{entry.reason} ({entry.path})" if entry.path else entry.reason
 
 
@@ -92,7 +92,7 @@ def _parse_limit(text: str, pairs: int) -> Fraction:
     except (ValueError, ZeroDivisionError):
         limit = Fraction(-1)
     if limit < 0:
-        raise UsageError(f"--max-errors {text}: expected a count such as 20, or a share such as 0.5%")
+        raise UsageError(f"--max-errors {text}: expected a count such as 20, or a percentage such as 0.5%")
     return limit
 
 
@@ -103,17 +103,17 @@ def check_leaks(
     on_leak: Literal["warn", "error"],
     reporter: Reporter,
 ) -> int:
-    """Look for the same content in two splits and return how many samples have it.
+    """Find content that is in two splits and return how many samples share it.
 
-    A file in two splits is a leak; so is a row whose every input equals another's. Equal text, numbers or
+    A file in two splits is a leak, and so are two rows in which every input is equal. Equal text, numbers or
     categories alone are not.
 
     Args:
-        folder: An artifact's folder, shards written.
-        modalities: Those whose content is a file.
+        folder: An artifact's folder with its shards.
+        modalities: The modalities whose content is a file.
         splits: The split of each row, (N,).
-        on_leak: ``error`` refuses.
-        reporter: Is warned.
+        on_leak: ``error`` refuses leaks.
+        reporter: Receives the warning.
 
     Raises:
         MmcliError: There are leaks and ``on_leak`` is ``error``.
@@ -134,7 +134,7 @@ def check_leaks(
         _count_leaks("every input", every, splits, found, leaking)
     if leaking.any():
         told = ", ".join(f"{name} {count}" for name, count in found.items() if count)
-        message = f"{int(leaking.sum())} samples share their content with a sample of another split ({told})"
+        message = f"{int(leaking.sum())} samples have the same content as a sample of another split ({told})"
         if on_leak == "error":
             raise MmcliError(f"{message}; put them in one split, for example with --group-by")
         reporter.warn(f"{message}: test results will look better than they are")
@@ -156,14 +156,14 @@ def _count_leaks(what: str, keys: Array, splits: Array, found: dict[str, int], l
 
 
 def _short(keys: Array) -> Array:
-    """Return the first half of each key, (N,) uint64: still enough to tell a billion items apart; zero is absent."""
+    """Return the first half of each key, (N,) uint64, enough to distinguish a billion items; zero means absent."""
     return np.ascontiguousarray(keys[:, : KEY_BYTES // 2]).view(np.uint64).ravel()
 
 
 def _in_two_splits(keys: Array, splits: Array) -> Array:
-    """Tell of which rows the key, other than zero, stands in two splits; a part of the keys at a time.
+    """Return which rows have a nonzero key that is in two splits, (N,) bool, working on a part of the keys at a time.
 
-    Rows of one key lie together once sorted, so where they are of two splits two of these are neighbours.
+    Sorting puts rows with one key next to each other, so a key in two splits has neighbours of different splits.
     """
     found = np.zeros(len(keys), bool)
     part_of = keys.view(np.uint8)[:: keys.itemsize] % _PARTS

@@ -1,4 +1,4 @@
-"""Arrays beside a table: one row of them for each of its rows, in its order."""
+"""Arrays that accompany a table, with one row for each table row, in its order."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ NONE = "none"
 
 
 def parse_arrays(texts: Sequence[str]) -> dict[str, str]:
-    """Read ``NAME=FILE`` each.
+    """Parse values of the form ``NAME=FILE``.
 
     Raises:
-        UsageError: A text does not follow the grammar, or a name stands twice.
+        UsageError: A value has another form, or a name is given twice.
     """
     found: dict[str, str] = {}
     for text in texts:
         name, equals, path = text.partition("=")
         if not equals or not name or not path or name in found:
-            raise UsageError(f"--tensor {text}: expected NAME=FILE, each name once")
+            raise UsageError(f"--tensor {text}: expected NAME=FILE with a different name each time")
         found[name] = path
     return found
 
 
 def check_rows(arrays: Mapping[str, BesideTable], table: str, rows: int, limited: bool = False) -> None:
-    """Refuse arrays that have not as many rows as the table; of a table cut short, fewer.
+    """Refuse arrays whose number of rows is not the table's, or is smaller if the table is ``limited``.
 
     Raises:
-        MmcliError: There is one; both numbers are named.
+        MmcliError: An array has a wrong number of rows; the message gives both numbers.
     """
     for name, part in arrays.items():
         found = part.array_rows()
         if found < rows or (found > rows and not limited):
             raise MmcliError(
-                f"--tensor {name}={part.array}: has {found} rows, and {table} has {rows}; expected a row of it for "
-                "each row of the table, in the table's order"
+                f"--tensor {name}={part.array}: has {found} rows, but {table} has {rows}; expected one array row per "
+                "table row, in the table's order"
             )
 
 
 def _count(part: BesideTable) -> str:
     try:
         return f" ({part.array_rows()} rows)"
-    except MmcliError:  # it is no longer there, and need not be
+    except MmcliError:  # the train table's array may be gone
         return ""
 
 
 def give_arrays(
     arrays: Mapping[str, BesideTable], given: Mapping[str, str], table: str, rows: int, limited: bool = False
 ) -> list[str]:
-    """Let modalities of a model that are read from an array take those of new rows; return those to go without.
+    """Give a model's array modalities the arrays of new rows; return the modalities to do without.
 
     Args:
-        arrays: By modality; what the model was trained on is never taken for other rows.
-        given: The file of each, or ``none``.
-        table: What messages call the new rows.
-        rows: How many there are.
-        limited: Whether these are but the first of the table.
+        arrays: The array modalities by name; the arrays that the model was trained on are never reused.
+        given: The file for each modality, or ``none``.
+        table: The name of the new rows in messages.
+        rows: Number of new rows.
+        limited: Whether these are only the first rows of the table.
 
     Raises:
-        MmcliError: One was not given, or has not as many rows; or a name is none of them.
+        MmcliError: A modality has no file, a file has a wrong number of rows, or a name is unknown.
     """
     for name in given:
         if name not in arrays:
@@ -69,9 +69,8 @@ def give_arrays(
     for name, part in arrays.items():
         if name not in given:
             raise MmcliError(
-                f"{name}: the model read it from an array beside its train table, {part.array}{_count(part)}, and "
-                f"{table} has {rows} rows of its own; name their array: --tensor {name}=FILE, or --tensor "
-                f"{name}={NONE} to go without"
+                f"{name}: in training it came from the array {part.array}{_count(part)}, and {table} has {rows} rows "
+                f"of its own; give their array: --tensor {name}=FILE, or --tensor {name}={NONE} to do without it"
             )
         if given[name] == NONE:
             without.append(name)

@@ -1,4 +1,4 @@
-"""Groups of rows that stay together: in the splits that are made for them, and in those that the table gives."""
+"""Groups of rows that must stay in one split, whether mmcli or the table makes the splits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SHOWN = 3
 
 
 class GroupSplits:
-    """The splits that each group's rows are in.
+    """The splits in which each group has rows.
 
     Args:
-        column: That says the group.
-        made: Whether the splits were made by group, so that none can be torn.
+        column: The column of groups.
+        made: Whether mmcli made the splits by group, so that no group can span several.
     """
 
     def __init__(self, column: str, made: bool) -> None:
@@ -30,20 +30,20 @@ class GroupSplits:
         self._alone: Counter[str] = Counter()
 
     def add(self, group: str | None, split: str) -> None:
-        """Look at a row; without a group it is a group of its own."""
+        """Add a row; a row without a group is a group of its own."""
         if group is None:
             self._alone[split] += 1
         elif not self._made or len(self._splits) <= _FEW:
             self._splits[group] = self._splits.get(group, 0) | 1 << SPLITS.index(split)
 
     def torn(self) -> list[str]:
-        """Return the groups whose rows lie in several splits, sorted."""
+        """Return the groups with rows in several splits, sorted."""
         return sorted(group for group, splits in self._splits.items() if splits & (splits - 1))
 
     def moves(self, wanted: Mapping[str, float], seed: int) -> dict[str, str]:
-        """Return the groups to move so that each wanted split has one, where groups are so few that one has none.
+        """Return the groups to move so that every wanted split gets one, if there are so few that one split has none.
 
-        Groups are taken from the split with most of them, by hash; a split with one keeps it.
+        Groups are taken by hash from the split with the most groups; a split with only one group keeps it.
         """
         if self._alone or len(self._splits) > _FEW:
             return {}
@@ -66,10 +66,10 @@ class GroupSplits:
 
 
 def tell_torn_groups(groups: GroupSplits | None, on_leak: Literal["warn", "error"], reporter: Reporter) -> None:
-    """Warn of groups whose rows lie in several splits, which are a leak.
+    """Warn of groups with rows in several splits, which are a leak.
 
     Raises:
-        MmcliError: There are some and ``on_leak`` is ``error``.
+        MmcliError: There are such groups and ``on_leak`` is ``error``.
     """
     torn = [] if groups is None else groups.torn()
     if not torn or groups is None:
@@ -78,6 +78,6 @@ def tell_torn_groups(groups: GroupSplits | None, on_leak: Literal["warn", "error
     message = f"{len(torn)} of {len(groups)} groups of {groups.column!r} have rows in several splits ({shown})"
     if on_leak == "error":
         raise MmcliError(
-            f"{message}; give each group one split, or leave the split column out and let --group-by split"
+            f"{message}; put each group in one split, or drop the split column and let --group-by make the splits"
         )
     reporter.warn(f"{message}: test results will look better than they are")

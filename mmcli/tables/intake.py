@@ -1,4 +1,4 @@
-"""Reads a raw table into rows whose ids are unique, whose splits are known and whose targets are there."""
+"""Reads a raw table into rows with unique ids, known splits and checked targets."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Intake:
     """A raw table, checked.
 
     Args:
-        table: Where it came from.
+        table: The source.
         rows: All rows, with id and split.
-        roles: Which columns say what.
-        columns: Their names.
+        roles: The columns of ids, splits, targets and groups.
+        columns: The names of all columns.
         head: The first rows.
-        split_of: The split of each row, (N,) places in ``SPLITS``.
-        left_out: Train and val rows without a target, which nothing is to be made of.
-        groups: The splits of each group, where rows have one.
+        split_of: The split of each row, (N,) indexes into ``SPLITS``.
+        left_out: Train and val rows without a target, which are not processed.
+        groups: The splits of each group, if rows have groups.
     """
 
     table: Table
@@ -54,20 +54,20 @@ class Intake:
 
     @property
     def splits(self) -> Counter[str]:
-        """How many samples each split has."""
+        """The number of samples in each split."""
         return _count(np.delete(self.split_of, sorted(self.left_out)))
 
 
 def take_in(source: str, options: IntakeConfig, reporter: Reporter, learns: bool = True) -> Intake:
-    """Read a table once, check every row and assign splits; where something ``learns`` of it, it must have train rows.
+    """Read a table once, check every row and assign splits; if something ``learns`` from it, it must have train rows.
 
     Raises:
-        MmcliError: A row, id, split or target is not as it must be; the message names the line.
+        MmcliError: A row, id, split or target is invalid; the message names the line.
     """
     table = open_table(source, text=options.written)
     reading = _begun(table, options)
     if not reading.head:
-        raise MmcliError(f"{table.name}: no rows; nothing can be learnt from it")
+        raise MmcliError(f"{table.name}: no rows; there is nothing to learn from")
     for note in table.notes:
         reporter.note(f"{table.name}: {note}")
     reading.read_on(_named(options))
@@ -90,7 +90,7 @@ def take_in(source: str, options: IntakeConfig, reporter: Reporter, learns: bool
     splits = _count(np.delete(split_of, sorted(left_out)))
     if not splits["train"] and learns:
         found = _tell(splits)
-        raise MmcliError(f"{table.name}: no train rows (found {found}); nothing can be learnt from it")
+        raise MmcliError(f"{table.name}: no train rows (found {found}); there is nothing to learn from")
     if not splits["val"] and splits["train"]:
         rows, split_of = _set_val_aside(rows, split_of, roles, options.seed)
         count = _count(np.delete(split_of, sorted(left_out)))["val"]
@@ -99,15 +99,17 @@ def take_in(source: str, options: IntakeConfig, reporter: Reporter, learns: bool
             reporter.note(f"no val rows: {count} of the train rows set aside ({SET_ASIDE:.0%}, by hash of the {unit})")
         else:
             few = f"rows ({len(split_of)})" if groups is None else f"groups of {roles.group!r} ({len(groups)})"
-            reporter.warn(f"no val rows, and too few {few} to set some of train aside for val")
+            reporter.warn(f"no val rows, and too few {few} to set some train rows aside for val")
     if splitter is not None and splitter.ratio[2] and not splits["test"]:
         few = f"{len(split_of)} rows" if groups is None else f"{len(groups)} groups of {roles.group!r}"
-        reporter.warn(f"no test rows: {few} are too few for a test split; give a split column, or more of them")
+        reporter.warn(f"no test rows: {few} are too few for a test split; add a split column or more of them")
     for warning in table.warnings:
         reporter.warn(warning)
     late = reading.late_columns
     if not roles.targets and (target := infer_column(late, TARGET_NAMES)) is not None:
-        reporter.warn(f"{table.name}: {target!r} begins in a later row; it is the target if named: --target {target}")
+        reporter.warn(
+            f"{table.name}: column {target!r} appears only in later rows; to predict it, name it: --target {target}"
+        )
     return Intake(table, rows, roles, columns + late, reading.head + reading.late_rows, split_of, left_out, groups)
 
 
@@ -117,7 +119,7 @@ def _begun(table: Table, options: IntakeConfig) -> Reading:
 
 
 def _named(options: IntakeConfig) -> set[str]:
-    """Return the columns that a person named."""
+    """Return the columns that the options name."""
     return {*filter(None, (options.id, options.split, options.stratify, options.group_by)), *options.target}
 
 
@@ -127,7 +129,7 @@ def _find_roles(name: str, columns: Sequence[str], options: IntakeConfig, report
         if column is not None:
             require_column(column, columns, name)
     if options.split is not None and options.split_ratio is not None:
-        raise UsageError("--split and --split-ratio exclude each other")
+        raise UsageError("--split and --split-ratio cannot be combined")
     identity = options.id or infer_column(columns, ["id"])
     split = options.split if options.split_ratio else options.split or infer_column(columns, ["split"])
     if not targets:
@@ -139,7 +141,7 @@ def _find_roles(name: str, columns: Sequence[str], options: IntakeConfig, report
         reporter.note("no id column: samples are numbered from 0 (--id names a column)")
     if split is None:
         ratio = options.split_ratio or ",".join(map(str, DEFAULT_RATIO))
-        reporter.note(f"train, val and test made by hash of the {options.group_by or 'id'}: {ratio}")
+        reporter.note(f"rows split into train, val and test by hash of the {options.group_by or 'id'}: {ratio}")
     return Roles(
         id=identity or _free_name("id", columns),
         split=split or _free_name("split", columns),
@@ -153,7 +155,7 @@ def require_column(column: str, columns: Sequence[str], name: str) -> None:
     """Check that a table has a column.
 
     Raises:
-        MmcliError: It has not; the message lists the columns there are.
+        MmcliError: It does not; the message lists its columns.
     """
     if column not in columns:
         raise MmcliError(f"{name}: {unknown_name('column', column, columns)}")
@@ -178,7 +180,7 @@ def _check_ids(rows: Spool, hashes: Array, roles: Roles, source: str, options: I
 
 
 def _place(source: str, options: IntakeConfig, number: int) -> str:
-    """Return where a row of the table stands; see ``_places``."""
+    """Return the place of a row in the table; see ``_places``."""
     if source == "-":
         return f"standard input, row {number + 1}"
     rows = open_table(source, text=options.written).rows
@@ -186,7 +188,7 @@ def _place(source: str, options: IntakeConfig, number: int) -> str:
 
 
 def _places(source: str, first: int, second: int, options: IntakeConfig) -> str:
-    """Return where two rows of the table stand; a table is read again to find out, standard input cannot be."""
+    """Return the places of two rows in the table, reading it again unless it is standard input."""
     if source == "-":
         return f"standard input, rows {first + 1} and {second + 1}"
     places = itertools.islice((where for where, _ in open_table(source, text=options.written).rows), second + 1)
@@ -199,12 +201,12 @@ def _short(text: str) -> str:
 
 
 def _set_val_aside(rows: Spool, split_of: Array, roles: Roles, seed: int) -> tuple[Spool, Array]:
-    """Move train rows to val; where the hash would take them all, none."""
+    """Move train rows to val by hash; refuse if that would be all of them."""
     train = split_of == SPLITS.index("train")
     aside = [number for number, unit in enumerate(_units(rows, roles)) if train[number] and is_set_aside(unit, seed)]
     if len(aside) == train.sum():
         raise MmcliError(
-            f"too few train rows ({len(aside)}) to set some aside for val; give val rows in the split column"
+            f"too few train rows ({len(aside)}) to set some aside for val; mark val rows in the split column"
         )
     changed = split_of.copy()
     changed[aside] = SPLITS.index("val")
@@ -214,7 +216,7 @@ def _set_val_aside(rows: Spool, split_of: Array, roles: Roles, seed: int) -> tup
 def _fill_empty_splits(
     rows: Spool, split_of: Array, roles: Roles, splitter: Splitter, groups: GroupSplits
 ) -> tuple[Spool, Array]:
-    """Move a group to each split that was to have rows and, the groups being few, has none."""
+    """Move a group to each split that should have rows but has none because there are few groups."""
     moves = groups.moves(dict(zip(SPLITS, splitter.ratio, strict=True)), splitter.seed)
     if not moves:
         return rows, split_of
@@ -226,12 +228,12 @@ def _fill_empty_splits(
 
 
 def _with_splits(rows: Spool, roles: Roles, split_of: Array) -> tuple[Spool, Array]:
-    """Return the rows with other splits, and these."""
+    """Return the rows with these splits, and the splits."""
     return rows.with_splits(roles.split, [SPLITS[code] for code in split_of.tolist()]), split_of
 
 
 def _units(rows: Spool, roles: Roles) -> Iterator[str]:
-    """Return what may not be torn apart, row by row: the row's group, or itself where it has none."""
+    """Yield for each row the unit that must stay in one split: its group, or its id if it has none."""
     columns = [roles.id] if roles.group is None else [roles.id, roles.group]
     for identity, *group in rows.cells(columns):
         yield (stripped(group[0]) if group else "") or str(identity)

@@ -1,4 +1,4 @@
-"""Which of the columns that a model uses are in raw rows."""
+"""Compares the columns of raw rows with those that a model uses."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mmcli.store.columns import Row
 
 
 class KnownColumns:
-    """The columns that a model uses, and which of them raw rows have.
+    """The columns that a model uses, and which of them the rows have.
 
     Args:
-        chain: Of the model.
+        chain: The model's chain.
         used: The source modalities that the model learnt from.
-        name: What messages call the rows.
-        fixed: The columns of every row; None where each row says its own.
+        name: The name of the rows in messages.
+        fixed: The columns of every row; None if rows may differ.
 
     Raises:
         MmcliError: The rows have none of them.
@@ -39,21 +39,21 @@ class KnownColumns:
 
     @property
     def any(self) -> bool:
-        """Whether a row has had one of them, or they need none."""
+        """Whether some row had one of them, or none is needed."""
         return not self._known or bool(self._known & self._seen)
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Look at more rows."""
+        """Add rows."""
         if not self._fixed:
             self._seen.update(*rows)
 
     def warn_where_fixed(self, reporter: Reporter) -> None:
-        """Say of which columns there are none, where that is known before the rows are read."""
+        """Warn of missing columns if they are known before the rows are read."""
         if self._fixed:
             self._warn(reporter)
 
     def warn(self, reporter: Reporter) -> None:
-        """Say the same where all rows had to be read to know it.
+        """Warn of missing columns if all rows had to be read to know them.
 
         Raises:
             MmcliError: The rows had none of them.
@@ -65,7 +65,7 @@ class KnownColumns:
     def _check(self) -> None:
         if not self.any:
             raise MmcliError(
-                f"{self.name}: none of the columns that the model uses ({', '.join(sorted(self._known))}); it has "
+                f"{self.name}: none of the columns that the model uses ({', '.join(sorted(self._known))}); found "
                 f"{', '.join(sorted(self._seen))}"
             )
 
@@ -74,6 +74,6 @@ class KnownColumns:
         absent = sorted(self._known - self._seen)
         if absent:
             reporter.warn(
-                f"{self.name}: no column {', '.join(absent)}: taken for missing in every row "
+                f"{self.name}: no column {', '.join(absent)}: treated as missing in every row "
                 f"({', '.join(lacking) or 'in part'})"
             )

@@ -1,4 +1,4 @@
-"""Columns that the first rows of a table lack, as rows of JSON may."""
+"""Columns that first appear in later rows, as they may in JSON."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mmcli.tables.kinds import SAMPLE
 
 
 class LateColumns:
-    """Finds them, and keeps rows that tell their kinds.
+    """Finds such columns and keeps rows from which their kinds are inferred.
 
     Args:
         known: The columns of the first rows.
-        roles: Whose columns may not come late where they were not named.
-        looks: Whether rows may have other columns at all.
+        roles: Unless named, its id and split columns may not appear late.
+        looks: Whether rows can have other columns at all.
 
     Attributes:
-        columns: Those found, in order.
+        columns: The columns found, in order.
         rows: The first rows that have any of them.
     """
 
@@ -34,13 +34,13 @@ class LateColumns:
         """Look at one row.
 
         Raises:
-            MmcliError: It has an id or a split where earlier rows have none, and these were made.
+            MmcliError: It has an id or a split, but those of earlier rows had to be generated.
         """
         if not self._looks or row.keys() <= self._known:
             return
         for column in self._own & row.keys():
             raise MmcliError(
-                f"{where}: has {column!r}, which the rows before it lack; give it to all rows, or name the column with "
+                f"{where}: has a column {column!r}, which earlier rows lack; add it to all rows, or name it with "
                 f"--{'split' if column.endswith('split') else 'id'}"
             )
         new = row.keys() - self._known - set(self.columns)

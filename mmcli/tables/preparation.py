@@ -1,4 +1,4 @@
-"""What preprocess does before its first shard: a table taken in, its modalities planned, their Preprocessors made."""
+"""Prepares preprocess before its first shard: reads the table, plans modalities and makes their Preprocessors."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _ROWS = 1024
 
 @dataclass(frozen=True)
 class Preparation:
-    """A table taken in, and the transform for it; not fitted yet where ``fitted`` is false.
+    """A table that has been read, and the transform for it.
 
     Args:
         intake: The rows, checked and split.
         transform: Makes the modalities.
-        media: Reads the files that cells name.
-        fitted: Whether the transform came from a model, with what it learnt.
+        media: Reads the files named in cells.
+        fitted: Whether the transform came from a model with its fitted state; otherwise it is yet to be fitted.
     """
 
     intake: Intake
@@ -48,10 +48,10 @@ class Preparation:
 
 
 def prepare(source: str, config: PreprocessConfig, reporter: Reporter) -> Preparation:
-    """Take a table in and make the transform for it.
+    """Read a table and make the transform for it.
 
     Raises:
-        MmcliError: The table or an option is not as it must be.
+        MmcliError: The table or an option is invalid.
     """
     columns, files, like = config.columns, config.files, config.like
     flags: dict[str, Sequence[str]] = {
@@ -59,7 +59,7 @@ def prepare(source: str, config: PreprocessConfig, reporter: Reporter) -> Prepar
         "numeric": columns.numeric, "categorical": columns.categorical, "tensor": columns.tensor,
     }  # fmt: skip
     if like is not None and any(values for name, values in flags.items() if name != "tensor"):
-        raise UsageError("--like takes modalities and options from the model; leave --text, --image … out")
+        raise UsageError("--like takes modalities and options from the model; leave out --text, --image …")
     intake = take_in(source, config.intake, reporter, learns=like is None)
     limited = config.intake.limit is not None
     media = MediaFolder(
@@ -80,10 +80,10 @@ def prepare(source: str, config: PreprocessConfig, reporter: Reporter) -> Prepar
         for name, plan in plans.items()
     }
     for name in _empty_in_train(preprocessors, plans, intake):
-        reporter.warn(f"{name}: in no train row, so nothing is learnt of it; it is left out")
+        reporter.warn(f"{name}: empty in every train row, so nothing can be learnt from it; it is left out")
         del preprocessors[name]
     if not preprocessors:
-        raise MmcliError(f"{intake.table.name}: no train row has any of {', '.join(plans)}: nothing to learn from")
+        raise MmcliError(f"{intake.table.name}: every train row lacks {', '.join(plans)}; there is nothing to learn")
     kinds = {name: plans[name].kind for name in preprocessors}
     transform = PreprocessTransform(kinds, preprocessors, media, intake.roles.id)
     check_rows(transform.arrays(), intake.table.name, len(intake.rows), limited)
@@ -91,7 +91,7 @@ def prepare(source: str, config: PreprocessConfig, reporter: Reporter) -> Prepar
 
 
 def _of_kind(kind: str, config: PreprocessConfig) -> dict[str, Any]:
-    """Return the options that the Preprocessor of a kind takes, by the names it has for them."""
+    """Return the options for the Preprocessor of a kind, under its names for them."""
     pictures = asdict(config.pictures)
     pictures["size"] = pictures.pop("image_size")
     found: dict[str, dict[str, Any]] = {
@@ -107,7 +107,7 @@ def _of_kind(kind: str, config: PreprocessConfig) -> dict[str, Any]:
 def _empty_in_train(
     preprocessors: Mapping[str, Preprocessor], plans: Mapping[str, ModalityPlan], intake: Intake
 ) -> set[str]:
-    """Return the modalities that must learn their form from train rows and of which all these have nothing."""
+    """Return the modalities that must learn their shape from train rows but are empty in all of them."""
     waiting = {name: part.columns for name, part in preprocessors.items() if plans[name].kind == "tensor"}
     waiting = {name: columns for name, columns in waiting.items() if columns}
     for row in chain.from_iterable(train_rows(intake)) if waiting else ():
@@ -122,7 +122,7 @@ def _empty_in_train(
 
 
 def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTransform:
-    """Return the preprocess transform of a model, fitted as it was when the model was trained."""
+    """Return the preprocess transform of a model with its fitted state."""
     artifact = Artifact(model)
     records = [record for record in artifact.chain if record.stage == STAGE]
     if len(records) != 1:
@@ -130,14 +130,14 @@ def like_model(model: Path, media: MediaFolder, id_column: str) -> PreprocessTra
     transform = PreprocessTransform.load(records[0].config, artifact.states(records[0]), media, id_column)
     for name, (recorded, own) in transform.read_otherwise().items():
         raise MmcliError(
-            f"--like {model}: {name!r} was read by version {recorded} of mmcli's {transform.kinds[name]} reader, this "
+            f"--like {model}: {name!r} was read by version {recorded} of mmcli's {transform.kinds[name]} reader; this "
             f"mmcli has version {own} and may read some values differently; run the model's stages again"
         )
     return transform
 
 
 def train_rows(intake: Intake) -> Iterator[Sequence[Row]]:
-    """Return the train rows, some at a time, each with its number."""
+    """Yield the train rows in batches, each row with its number."""
     train = intake.split_of == SPLITS.index("train")
     train[sorted(intake.left_out)] = False
     for start in range(0, len(train), _ROWS):

@@ -21,16 +21,17 @@ from mmcli.tables.row_checks import RowChecks
 
 @dataclass(frozen=True)
 class Bounds:
-    """How many rows are read: ``limit``, or all, which may be no more than ``most``."""
+    """How many rows are read: ``limit``, or all; the table may have at most ``most``."""
 
     limit: int | None
     most: int
 
     def refusal(self, table: Table) -> MmcliError:
-        """Return what to raise for a table of more than ``most`` rows."""
+        """Return the error for a table of more than ``most`` rows."""
         told = f"{table.count:,}" if table.count else f"more than {self.most:,}"
         return MmcliError(
-            f"{table.name}: {told} rows, --max-rows allows {self.most:,}; allow more, or take the first with --limit"
+            f"{table.name}: {told} rows, but --max-rows allows {self.most:,}; raise it, or use the first N rows with "
+            "--limit N"
         )
 
 
@@ -38,9 +39,9 @@ class Reading(Protocol):
     """A table that is being read.
 
     Attributes:
-        columns: Those of the first rows.
+        columns: The columns of the first rows.
         head: The first rows.
-        late_columns: Columns that first come after these, found by ``write``.
+        late_columns: Columns that first appear in later rows, found by ``write``.
         late_rows: The first rows that have any of them.
     """
 
@@ -50,13 +51,13 @@ class Reading(Protocol):
     late_rows: list[Row]
 
     def read_on(self, named: set[str]) -> None:
-        """Read on until each of the columns has been in a row, where rows may lack some."""
+        """Read on until every one of these columns has been seen, if rows may lack some."""
 
     def write(self, checks: RowChecks) -> SpooledRows | SpooledStrings:
         """Check every row and return all with ids and splits.
 
         Raises:
-            MmcliError: A row is not as it must be, or there are too many.
+            MmcliError: A row is invalid, or there are too many.
         """
 
 
@@ -78,7 +79,7 @@ class RowReading:
         self.late_rows: list[Row] = []
 
     def read_on(self, named: set[str]) -> None:
-        """Read rows on until each named column has been in one."""
+        """Read on until every named column has been seen."""
         if self._all_alike or named <= set(self.columns):
             return
         passed = SpooledRows()
@@ -131,7 +132,7 @@ class BlockReading:
 
 
 def _at_most(bounds: Bounds, stream: Iterator[tuple[str, Row]], table: Table) -> Iterator[tuple[str, Row]]:
-    """Refuse a table that is longer than a person means it to be, before it fills the disk."""
+    """Refuse a table of more rows than allowed before it fills the disk."""
     for number, row in enumerate(stream):
         if number == bounds.most or (number == 0 and (table.count or 0) > bounds.most):
             raise bounds.refusal(table)
@@ -151,10 +152,10 @@ def _bounded(bounds: Bounds, blocks: Iterator[Block], table: Table) -> Iterator[
 
 
 def _without_own_columns(row: Row, where: str) -> Row:
-    """Take mmcli's own columns off a row that another stage wrote; refuse a table's columns of the same names."""
+    """Remove mmcli's own columns from a row that a stage wrote; refuse a table's columns with these names."""
     if isinstance(row.get("row"), int) and isinstance(row.get("status"), dict):
         return {name: value for name, value in row.items() if name not in OWN_COLUMNS}
     for name in OWN_COLUMNS:
         if name in row:
-            raise MmcliError(f"{where}: a column is named {name!r}, a name that mmcli writes itself; rename it")
+            raise MmcliError(f"{where}: the column name {name!r} is reserved by mmcli; rename the column")
     return row

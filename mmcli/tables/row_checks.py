@@ -1,4 +1,4 @@
-"""What is checked of each row of a raw table, and the split it gets."""
+"""Checks each row of a raw table and assigns its split."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from mmcli.tasks.targets import is_empty
 
 @dataclass
 class RowChecks:
-    """Looks at every row once, in order.
+    """Checks every row once, in order.
 
-    Ids are compared by hashes of 8 bytes, so that a million of them take 8 MB.
+    Ids are compared by 8-byte hashes, so that a million of them take 8 MB.
 
     Args:
-        roles: Which columns say what.
-        has_ids: Whether the table has the column of ids; else rows are numbered.
-        stratify: The column whose classes every split is to have its share of.
-        splitter: Makes the splits; without it the table says them.
-        groups: Keeps the splits of each group.
-        surveys: Count the cells of the targets.
+        roles: The columns of ids, splits, targets and groups.
+        has_ids: Whether the table has the column of ids; otherwise rows are numbered.
+        stratify: The column whose classes keep their proportions in every split.
+        splitter: Makes the splits; without it they come from the table.
+        groups: Records the splits of each group.
+        surveys: Count the cells of each target.
     """
 
     roles: Roles
@@ -53,7 +53,7 @@ class RowChecks:
 
     @property
     def split_of(self) -> Array:
-        """The split of each row, (N,) places in ``SPLITS``."""
+        """The split of each row, (N,) indexes into ``SPLITS``."""
         return np.frombuffer(self._codes, np.uint8)
 
     def check(self, where: str, row: Row) -> tuple[str, str]:
@@ -65,7 +65,7 @@ class RowChecks:
         roles = self.roles
         identity = stripped(row.get(roles.id)) if self.has_ids else str(len(self._codes))
         if not identity or not _is_text(identity):
-            raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'no text' if identity else 'empty'}")
+            raise MmcliError(f"{where}: the id (column {roles.id!r}) is {'not valid Unicode' if identity else 'empty'}")
         group = None if roles.group is None else stripped(row.get(roles.group)) or None
         if self.splitter is not None:
             stratum = None
@@ -85,10 +85,10 @@ class RowChecks:
         return identity, split
 
     def check_block(self, block: Block) -> None:
-        """Look at the next rows; at each of them where something may be wrong, or their order counts.
+        """Check the next rows, one by one only if something may be wrong or their order matters.
 
         Raises:
-            MmcliError: As of ``check``.
+            MmcliError: As in ``check``.
         """
         if not self._checked_at_once(block.rows):
             for where, row in block.placed():
@@ -127,7 +127,7 @@ class RowChecks:
 
 
 def stripped(cell: object) -> str:
-    """Return the text of a cell without white space around; empty where there is none."""
+    """Return the text of a cell without surrounding white space; empty if there is none."""
     return "" if cell is None or cell != cell else str(cell).strip()
 
 

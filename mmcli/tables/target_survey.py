@@ -1,4 +1,4 @@
-"""What the cells of a target's column say, counted as rows go by: numbers or classes, and which of them are odd."""
+"""Counts the cells of a target column: whether they are numbers or classes, and which of them look wrong."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from mmcli.tasks import MOST, has_many, number_of, says_nothing
 from mmcli.tasks.targets import is_empty, told_counts
 
 _MOST_KEPT = 20_000
-"""Different cells that are kept; of more, numbers are counted alone."""
+"""Maximum number of distinct cells kept; beyond it, numbers are only counted."""
 _MANY_CLASSES = 0.5
-"""The share of rows that as many classes are nearly as many as rows."""
+"""More classes than this fraction of the rows are nearly one class per row."""
 _FEWEST_ROWS = 20
 _WORDS = 3
-"""A cell of as many words or more is a text."""
+"""A cell with at least this many words is a text."""
 _PARTED = re.compile(r"\w\s*[|;]\s*\w")
 _SHOWN = 40  # characters of a cell in a message
 _NEVER_A_CLASS = frozenset({"na", "n/a", "#n/a", "<na>", "nan", "null", "-", "?"})
-_OF_PYTHON = "None"  # none in small letters is a class as good as any, such as none, mild, severe
+_OF_PYTHON = "None"  # lower-case none may be a class, as in none, mild, severe
 
 
 class TargetSurvey:
-    """Counts the cells of one column; what it decides is decided by the train rows alone.
+    """Counts the cells of one column; only train rows decide its type.
 
     Args:
-        column: Its name.
+        column: The name of the column.
     """
 
     def __init__(self, column: str) -> None:
@@ -77,13 +77,13 @@ class TargetSurvey:
 
     @cached_property
     def numeric(self) -> bool:
-        """Whether nine in ten cells that say something are numbers, so that ``NA`` is an empty cell."""
+        """Whether at least nine in ten non-empty cells are numbers, so that ``NA`` counts as empty."""
         told = self._more_numbers + sum(count for cell, count in self._train.items() if not says_nothing(cell))
         return self._numbers > 0 and self._numbers >= MOST * told
 
     @cached_property
     def continuous(self) -> bool:
-        """Whether it is one of numbers that are no classes, so that any other cell is one without a target."""
+        """Whether the numbers are not class labels, so that any other cell counts as no target."""
         return self.numeric and (bool(self._more_numbers) or has_many(self._values, self._numbers))
 
     @cached_property
@@ -96,7 +96,7 @@ class TargetSurvey:
 
     @cached_property
     def odd(self) -> Counter[str]:
-        """The cells of a column of numbers that are none, and do not say that there is none, as ``NA`` does."""
+        """The cells of a numeric column that are neither numbers nor markers of a missing value, such as ``NA``."""
         if not self.numeric:
             return Counter()
         return Counter(
@@ -105,7 +105,7 @@ class TargetSurvey:
 
     @cached_property
     def is_doubtful(self) -> bool:
-        """Whether there may be rows that lack a target though their cell is not empty."""
+        """Whether rows with a non-empty cell may lack a target."""
         return self.numeric and any(self.lacks(cell) for cell in self._every)
 
     def lacks(self, cell: Any) -> bool:
@@ -116,34 +116,36 @@ class TargetSurvey:
 
     @property
     def lacking(self) -> Counter[str]:
-        """The cells that are not empty and no target."""
+        """The non-empty cells that are not a target."""
         return Counter({cell: count for cell, count in self._every.items() if self.lacks(cell)})
 
     def why(self, cell: Any) -> str:
-        """Return what a cell that lacks a target is."""
+        """Return why a cell is not a target."""
         if is_empty(cell):
             return "empty"
         if says_nothing(cell):
-            return f"{cell!r}, which says that there is none"
+            return f"{cell!r}, which marks a missing value"
         advised = advice(cell)
-        return f"{str(cell)[:_SHOWN]!r}, no number as others are" + ("" if advised is None else f" ({advised})")
+        return f"{str(cell)[:_SHOWN]!r}, not a number like others" + ("" if advised is None else f" ({advised})")
 
     def warnings(self) -> list[str]:
-        """Return what a person should know of the column, one line each."""
+        """Return the warnings about the column, one line each."""
         found = [*self._disguised(), *self._written_otherwise(), *self._alike(), *self._nearly_all_different()]
         if self.odd and not self.continuous:
-            found.append(f"numbers but for {told_counts(self.odd)}: as classes these are some of their own")
+            found.append(f"numbers except {told_counts(self.odd)}: these become classes of their own")
         if not self.numeric:
             nothing = Counter({c: n for c, n in self._every.items() if _says_nothing_in_words(c)})
             if nothing:
                 found.append(
-                    f"{told_counts(nothing)}: as classes some of their own; leave cells without a target empty"
+                    f"{told_counts(nothing)}: read as classes of their own; leave cells without a target empty"
                 )
         return [f"target {self.column!r}: {text}" for text in found]
 
     def _disguised(self) -> list[str]:
         disguised = None if self.numeric else numbers_in_disguise(list(self._every))
-        return [] if disguised is None else [f"not read as numbers, for cells such as {disguised[0]!r}; {disguised[1]}"]
+        if disguised is None:
+            return []
+        return [f"not read as numbers because of cells such as {disguised[0]!r}; {disguised[1]}"]
 
     def _written_otherwise(self) -> list[str]:
         if self.numeric:
@@ -152,11 +154,9 @@ class TargetSurvey:
         formed = Counter({cell: n for cell, n in self._every.items() if not unicodedata.is_normalized("NFC", cell)})
         found = []
         if spaced:
-            found.append(
-                f"white space around the class in {spaced.total()} cells does not count ({told_counts(spaced)})"
-            )
+            found.append(f"white space around the class in {spaced.total()} cells is ignored ({told_counts(spaced)})")
         if formed:
-            found.append(f"letters of {formed.total()} cells are read in Unicode's form NFC ({told_counts(formed)})")
+            found.append(f"{formed.total()} cells are normalized to Unicode NFC ({told_counts(formed)})")
         return found
 
     @cached_property
@@ -168,7 +168,7 @@ class TargetSurvey:
 
     @cached_property
     def _are_texts(self) -> bool:
-        """Whether cells hold texts or sets of labels, no classes."""
+        """Whether cells hold texts or sets of labels rather than classes."""
         rows = self._every.total()
         texts = sum(count for cell, count in self._every.items() if len(cell.split()) >= _WORDS)
         sets = sum(count for cell, count in self._every.items() if listed(cell) is not None or _PARTED.search(cell))
@@ -183,7 +183,7 @@ class TargetSurvey:
         alike = [group for group in groups.values() if len(group) > 1]
         truth = Counter({name: self._classes[name] for name in ("true", "false", "1", "0") if name in self._classes})
         if truth.keys() & {"true", "false"} and truth.keys() & {"1", "0"}:
-            return [f"true and false are other classes than 1 and 0 ({told_counts(truth)})"]
+            return [f"true and false are different classes from 1 and 0 ({told_counts(truth)})"]
         if not alike:
             return []
         shown = "; ".join(map(told_counts, alike[:3])) + (" …" if len(alike) > 3 else "")
@@ -196,12 +196,12 @@ class TargetSurvey:
         if rows < _FEWEST_ROWS or len(self._classes) <= _MANY_CLASSES * rows:
             return []
         words = Counter({cell: count for cell, count in self._every.items() if number_of(cell) is None})
-        odd = f"; numbers but for {told_counts(words)}" if 0 < words.total() < rows else ""
-        return [f"{len(self._classes)} different values in {rows} rows: as classes, nearly one for each row{odd}"]
+        odd = f"; numbers except {told_counts(words)}" if 0 < words.total() < rows else ""
+        return [f"{len(self._classes)} different values in {rows} rows: nearly one class per row{odd}"]
 
 
 def _is_plain_number(text: str) -> bool:
-    """Return whether a cell surely is a number: sooner told than of every form that one may have."""
+    """Return whether a cell is certainly a number, a faster check than one for every notation."""
     try:
         return isfinite(float(text)) and text.isascii() and "_" not in text
     except ValueError:
@@ -209,6 +209,6 @@ def _is_plain_number(text: str) -> bool:
 
 
 def _says_nothing_in_words(cell: str) -> bool:
-    """Return whether a cell among words is more likely an empty one than a class."""
+    """Return whether a cell in a column of words more likely marks a missing value than a class."""
     text = cell.strip()
     return text == _OF_PYTHON or text.lower() in _NEVER_A_CLASS

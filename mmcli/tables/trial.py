@@ -1,4 +1,4 @@
-"""Decodes a sample of a table's rows as preprocess would, and measures what it takes."""
+"""Decodes a sample of a table's rows as preprocess would, and measures time and space."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _BATCH = 64
 
 @dataclass
 class Trial:
-    """What decoding the sample showed.
+    """The result of decoding a sample.
 
     Args:
-        ledger: The inputs that are not ok, and cells of them that are not.
-        lengths: Steps of each item, for modalities whose items differ in length.
-        file_bytes: Size of each file that was read, by path as the cell has it.
-        stored_bytes: What the decoded items take.
-        seconds: What fitting on the sample's train rows and decoding took, once everything was loaded.
+        ledger: The inputs and single cells that are not ok.
+        lengths: Number of steps of each item, for modalities with items of varying length.
+        file_bytes: Size of each file that was read, by the path in the cell.
+        stored_bytes: Size of the decoded items.
+        seconds: Time to fit on the sample's train rows and to decode, without loading code.
     """
 
     ledger: list[LedgerEntry] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Trial:
 
 
 class _Weighed(MediaFolder):
-    """Media whose sizes are noted as they are read."""
+    """A media folder that records the size of each file it reads."""
 
     def __init__(self, media: MediaFolder, sizes: dict[str, int]) -> None:
         super().__init__(
@@ -52,11 +52,11 @@ class _Weighed(MediaFolder):
 
 
 def try_out(prepared: Preparation, rows: Sequence[Row], runtime: Runtime, reporter: Reporter) -> Trial:
-    """Fit on those of the rows that are train rows, and decode all of them."""
+    """Fit on the train rows among ``rows``, and decode all of them."""
     trial, transform = Trial(), prepared.transform
     split = prepared.intake.roles.split
     if prepared.fitted or not any(kind == "tensor" for kind in transform.kinds.values()):
-        # What loads on first use takes no time later; of tensors the form is not known before they are fitted.
+        # A first row loads what is loaded on first use; tensors cannot be applied before they are fitted.
         transform.apply(Batch(list(rows[:1]), {}), runtime, NothingEarlier())
     transform.media = _Weighed(prepared.media, trial.file_bytes)
     began = time.perf_counter()

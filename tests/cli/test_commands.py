@@ -214,8 +214,8 @@ def test_the_same_picture_in_train_and_test_is_a_leak(mmcli, table):
     arguments = (*PREPROCESS, "--image", "picture", "--image-size", "32")
     result = mmcli(*arguments, "--json")
     assert result.code == 0
-    assert "2 samples share their content with a sample of another split" in result.err
-    clear(mmcli(*arguments, "--on-leak", "error", "--fresh"), 1, "2 samples share their content")
+    assert "2 samples have the same content as a sample of another split" in result.err
+    clear(mmcli(*arguments, "--on-leak", "error", "--fresh"), 1, "2 samples have the same content")
 
 
 def test_inspect_and_list_print_what_there_is(mmcli, chain):

@@ -113,9 +113,9 @@ ACCENTS = ({**ONE, "text": "café"}, {**TWO, "text": "10 €"})
 ACCENTS_CSV = "id,text,split\na,café,train\nb,10 €,val\n"
 TARGETS = "id,text,split,label\na,one,train,x\nb,two,val,y\n"
 WITH_TARGETS = ({**ONE, "label": "x"}, {**TWO, "label": "y"})
-LEAVE_OUT = ", move the sample to test, or leave such rows out with --empty-target drop"
-EMPTY = f"; fill it{LEAVE_OUT}; --empty-target none says that an empty cell is no label (multilabel)"
-ODD = f"; mend it{LEAVE_OUT}"
+LEAVE_OUT = ", move the sample to test, or drop such rows with --empty-target drop"
+EMPTY = f"; fill it{LEAVE_OUT}; with --empty-target none an empty cell means no labels (multilabel)"
+ODD = f"; fix it{LEAVE_OUT}"
 ZERO = "a zero byte, which text never has: not a table, damaged, or UTF-16 (--encoding utf-16)"
 NOT_UTF8 = "is not UTF-8; give the encoding, such as --encoding latin-1 or cp1252"
 
@@ -193,7 +193,7 @@ CSV_FORMS = [
     bad_csv("a zero byte", CSV.replace("two", "t\0o"), f": {ZERO}"),
     bad_csv("a zero byte far into it", CSV + "".join(f"{n},three,val\n" for n in range(9000)) + "\0",
             f", line 9004: {ZERO}"),
-    bad_csv("nothing but a header", "id,text,split\n", ": no rows; nothing can be learnt from it"),
+    bad_csv("nothing but a header", "id,text,split\n", ": no rows; there is nothing to learn from"),
     bad_csv("an empty file", "", ": empty; expected a header line with the names of the columns"),
     bad_csv("a picture named .csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", f": {ZERO}"),
     bad_csv("Latin-1", ACCENTS_CSV.replace("€", "£").encode("latin-1"), f", line 2: byte 0xE9 {NOT_UTF8}"),
@@ -264,7 +264,7 @@ JSON_FORMS = [
               ", line 1: JSON with a number of thousands of digits"),
     bad_lines("70 million characters in one line", '{"id": "' + "x" * 70_000_000,
               ", line 1: longer than 64 million characters; expected one row per line"),
-    bad_lines("an empty file", "", ": no rows; nothing can be learnt from it"),
+    bad_lines("an empty file", "", ": no rows; there is nothing to learn from"),
     bad_lines("Latin-1", '{"id": "é"}'.encode("latin-1"), f", line 1: byte 0xE9 {NOT_UTF8}"),
 ]  # fmt: skip
 PARQUET_FORMS = [
@@ -288,7 +288,7 @@ PARQUET_FORMS = [
     read("bytes that are no media", parquet({"x": [b"a", b"b"]}),
          ({**ONE, "x": "a.parquet::x[0]"}, {**TWO, "x": "a.parquet::x[1]"}), "named, not used"),
     typed("durations", pyarrow.array([90, None], pyarrow.duration("s")), [90.0, None], "seconds"),
-    refused("no rows", no_rows, "{folder}/a.parquet: no rows; nothing can be learnt from it"),
+    refused("no rows", no_rows, "{folder}/a.parquet: no rows; there is nothing to learn from"),
     refused("cut off", cut_off,
             "{folder}/a.parquet: not a whole Parquet file (Parquet magic bytes not found in footer. Either the file "
             "is corrupted or this is not a parquet file.)"),
@@ -331,17 +331,17 @@ ROLE_FORMS = [
     bad_csv("an empty split", CSV + "c,three,\n", ", line 4, column 'split': empty; expected train, val or test"),
     csv("splits in other words", CSV.replace("train", " Training").replace("val", "DEV"), means="train, val"),
     bad_csv("nothing but test rows", "id,text,split\na,one,test\n",
-            ": no train rows (found 1 test); nothing can be learnt from it"),
+            ": no train rows (found 1 test); there is nothing to learn from"),
     bad_csv("a train row without a target", TARGETS + "c,three,train,\n",
             ", line 4: sample 'c' is in train and its target (column 'label') is empty" + EMPTY),
     bad_csv("a target NA beside numbers", numbers_and("NA"),
-            ", line 42: sample 'c' is in train and its target (column 'label') is 'NA', which says that there is none"
+            ", line 42: sample 'c' is in train and its target (column 'label') is 'NA', which marks a missing value"
             + ODD, numeric=["n"], target="label"),
     bad_csv("an odd cell in a target of numbers", numbers_and("#DIV/0!"),
-            ", line 42: sample 'c' is in train and its target (column 'label') is '#DIV/0!', no number as others are"
+            ", line 42: sample 'c' is in train and its target (column 'label') is '#DIV/0!', not a number like others"
             + ODD, numeric=["n"], target="label"),
     bad_csv("a percentage in a target of numbers", numbers_and("12%"),
-            ", line 42: sample 'c' is in train and its target (column 'label') is '12%', no number as others are "
+            ", line 42: sample 'c' is in train and its target (column 'label') is '12%', not a number like others "
             "(write it without %)" + ODD, numeric=["n"], target="label"),
     csv("train rows without a target, --empty-target drop", TARGETS + "c,three,train,\n", WITH_TARGETS,
         "left out, counted", empty_target="drop"),
@@ -351,11 +351,12 @@ ROLE_FORMS = [
     csv("a test row without a target", TARGETS + "c,three,test,\n",
         (*WITH_TARGETS, {"id": "c", "text": "three", "split": "test", "label": ""}), "to be predicted"),
     bad_csv("a column with a name of mmcli's own", "id,text,row\na,one,1\n",
-            ", line 2: a column is named 'row', a name that mmcli writes itself; rename it"),
+            ", line 2: the column name 'row' is reserved by mmcli; rename the column"),
     bad_csv("more rows than allowed", CSV + "c,three,val\n",
-            ": more than 2 rows, --max-rows allows 2; allow more, or take the first with --limit", max_rows=2),
+            ": more than 2 rows, but --max-rows allows 2; raise it, or use the first N rows with "
+            "--limit N", max_rows=2),
     csv("more rows than asked for", CSV + "damaged", limit=2, means="the first ones; the rest is not looked at"),
     refused("a Parquet file of more rows than allowed", parquet({}),
-            "{folder}/a.parquet: 2 rows, --max-rows allows 1; allow more, or take the first with --limit",
+            "{folder}/a.parquet: 2 rows, but --max-rows allows 1; raise it, or use the first N rows with --limit N",
             max_rows=1),
 ]  # fmt: skip

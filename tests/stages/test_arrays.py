@@ -50,7 +50,7 @@ class TestBesideTheTable:
     @pytest.mark.parametrize("count", [79, 81])
     def test_as_many_rows_as_the_table(self, model, tmp_path, count):
         np.save(tmp_path / "e.npy", np.zeros((count, 3)))
-        with pytest.raises(MmcliError, match=rf"has {count} rows, and \S+ has 80; expected a row of it for each"):
+        with pytest.raises(MmcliError, match=rf"has {count} rows, but \S+ has 80; expected one array row per"):
             preprocess(str(model / "t.csv"), tmp_path / "s", tensor=[f"e={tmp_path / 'e.npy'}"], target="label")
         assert not (tmp_path / "s").exists()
 
@@ -60,7 +60,7 @@ class TestBesideTheTable:
 
     def test_new_rows_never_take_the_array_of_train(self, model, tmp_path):
         write_csv(tmp_path / "new.csv", rows_of(30, "test"))
-        told = r"e: the model read it from an array beside its train table, \S+ \(80 rows\), and \S+ has 30 rows"
+        told = r"e: in training it came from the array \S+ \(80 rows\), and \S+ has 30 rows"
         for call in (
             lambda: answers(model, tmp_path / "new.csv"),
             lambda: evaluate(model / "m", str(tmp_path / "new.csv")),
@@ -68,7 +68,7 @@ class TestBesideTheTable:
         ):
             with pytest.raises(MmcliError, match=told):
                 call()
-        with pytest.raises(MmcliError, match=r"has 80 rows, and \S+ has 30"):
+        with pytest.raises(MmcliError, match=r"has 80 rows, but \S+ has 30"):
             answers(model, tmp_path / "new.csv", tensor=[f"e={model / 'e.npy'}"])
         with pytest.raises(MmcliError, match="unknown modality read from an array 'x'"):
             answers(model, tmp_path / "new.csv", tensor=["x=a.npy"])

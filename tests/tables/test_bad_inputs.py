@@ -57,7 +57,7 @@ def test_leaks_are_those_found_by_comparing_every_pair(stored):
     heard = Heard()
     assert check_leaks(folder, ["photo"], splits, "warn", heard) == len(of_photos | of_both)
     assert f"photo {len(of_photos)}, every input {len(of_both)}" in heard.warnings[0]
-    with pytest.raises(MmcliError, match="share their content"):
+    with pytest.raises(MmcliError, match="have the same content"):
         check_leaks(folder, ["photo"], splits, "error", heard)
 
 

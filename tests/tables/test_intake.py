@@ -120,7 +120,7 @@ class TestRoles:
         assert set(plan_modalities({}, found, listening)) == {"text"}
 
     def test_a_ratio_and_a_column_exclude_each_other(self, intake):
-        with pytest.raises(UsageError, match="exclude each other"):
+        with pytest.raises(UsageError, match="cannot be combined"):
             intake(table(4), split="split", split_ratio="0.8,0.1,0.1")
 
     def test_an_unknown_split_is_named_by_its_line(self, intake):
@@ -181,7 +181,7 @@ class TestRows:
 
     @pytest.mark.parametrize("name", ["artifact", "row", "status"])
     def test_reserved_columns_are_refused(self, intake, name):
-        with pytest.raises(MmcliError, match=rf"a\.csv, line 2: a column is named '{name}'.*rename"):
+        with pytest.raises(MmcliError, match=rf"a\.csv, line 2: the column name '{name}' is reserved.*rename"):
             intake(f"id,{name},split\na,3,train\n")
 
     def test_but_taken_off_rows_that_a_stage_wrote(self, intake):

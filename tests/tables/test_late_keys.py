@@ -37,7 +37,7 @@ def test_the_answers_are_those_of_the_rows_backwards(chain, tmp_path):
     assert forwards["r0"]["modalities"] == ["table"]
     assert forwards["r0"]["reasons"]["words"] == "no such column"
     assert [text for text in heard.warnings if "no column" in text] == [
-        f"{tmp_path / 'a.jsonl'}: no column picture: taken for missing in every row (picture)"
+        f"{tmp_path / 'a.jsonl'}: no column picture: treated as missing in every row (picture)"
     ]
 
 
@@ -55,7 +55,7 @@ def test_rows_that_know_no_column_at_first_wait_for_one_that_does(chain, tmp_pat
     found = answers(chain / "model", write(tmp_path / "a.jsonl", rows))
     assert found["last"]["modalities"] == ["words"]
     assert found["r0"]["modalities"] == []
-    with pytest.raises(MmcliError, match=r"none of the columns that the model uses \(picture, size, words\); it has "):
+    with pytest.raises(MmcliError, match=r"none of the columns that the model uses \(picture, size, words\); found "):
         answers(chain / "model", write(tmp_path / "b.jsonl", rows[:300]))
 
 
@@ -90,7 +90,7 @@ def test_a_named_target_may_begin_late(tmp_path):
 
 def test_a_split_that_begins_late_is_refused(tmp_path):
     rows = [{"id": f"r{n}", "x": n / 7} for n in range(1100)] + [{"id": "z", "x": 1.0, "split": "test"}]
-    with pytest.raises(MmcliError, match="line 1101: has 'split', which the rows before it lack"):
+    with pytest.raises(MmcliError, match="line 1101: has a column 'split', which earlier rows lack"):
         preprocess(str(write(tmp_path / "a.jsonl", rows)), tmp_path / "out", numeric=["x"])
 
 

@@ -90,7 +90,7 @@ def test_a_number_is_a_number_however_it_is_written(tmp_path, write):
 def test_a_number_with_marks_is_one_line_with_the_way_to_write_it(tmp_path, write, advised):
     rows = rows_of(y=lambda n, told: write(5000 + 3000 * told))
     table = write_csv(tmp_path / "table.csv", rows)
-    said = f"target 'y': not read as numbers, for cells such as {rows[0]['y']!r}; {advised}"
+    said = f"target 'y': not read as numbers because of cells such as {rows[0]['y']!r}; {advised}"
     for look in (check, lambda source, **options: preprocess(source, tmp_path / "samples", **options)):
         heard = Heard()
         look(str(table), numeric=["x"], target="y", reporter=heard)
@@ -115,7 +115,7 @@ def test_a_cell_that_says_nothing_is_no_target(tmp_path, nothing):
     heard = Heard()
     model, samples = chain(tmp_path, rows, empty_target="drop", heard=heard)
     shown = f" ({nothing!r} × 4)" if nothing else ""
-    assert f"1 train and 1 val rows have no target{shown} and are left out (--empty-target drop)" in heard.warnings
+    assert f"1 train and 1 val rows have no target{shown} and are dropped (--empty-target drop)" in heard.warnings
     assert [row["id"] for row in Artifact(samples).rows] == [f"s{n}" for n in range(100) if n not in (4, 6)]
     heard = Heard()
     found = evaluate(model, str(samples), tmp_path / "report", reporter=heard).metrics
@@ -130,7 +130,7 @@ def test_a_cell_that_says_nothing_is_no_target(tmp_path, nothing):
 def test_nor_is_one_among_classes_that_are_numbers(tmp_path, nothing):
     rows = rows_of(y=lambda n, told: nothing if n in (4, 8) else str(int(told > 0)))
     write_csv(tmp_path / "table.csv", rows)
-    with pytest.raises(MmcliError, match=r"line 6: sample 's4' is in train and its target .*, which says that"):
+    with pytest.raises(MmcliError, match=r"line 6: sample 's4' is in train and its target .*, which marks"):
         preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x"], target="y")
     model, samples = chain(tmp_path, rows, empty_target="drop")
     found = evaluate(model, str(samples)).metrics
@@ -152,11 +152,11 @@ def test_nothing_is_learnt_of_a_row_that_is_left_out(tmp_path):
 def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (4, 8) else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
-    with pytest.raises(MmcliError, match=r"line 6: sample 's4' .* no number as others are \(in all .* × 2\)"):
+    with pytest.raises(MmcliError, match=r"line 6: sample 's4' .* not a number like others \(in total .* × 2\)"):
         check(str(tmp_path / "table.csv"), numeric=["x"], target="y")
     heard = Heard()
     model, _ = chain(tmp_path, rows, empty_target="drop", heard=heard)
-    assert f"1 train rows have no target ({odd!r} × 2) and are left out (--empty-target drop)" in heard.warnings
+    assert f"1 train rows have no target ({odd!r} × 2) and are dropped (--empty-target drop)" in heard.warnings
     assert Artifact(model).header["task"] == "regression"
 
 
@@ -165,7 +165,7 @@ def test_an_odd_cell_of_a_test_row_is_no_target_either(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (8, 18) else f"{told:.3f}")
     heard = Heard()
     model, samples = chain(tmp_path, rows, heard=heard)
-    assert f"2 test rows have no target ({odd!r} × 2): they are predicted, not measured" in heard.warnings
+    assert f"2 test rows have no target ({odd!r} × 2): they are predicted but not evaluated" in heard.warnings
     for source in (samples, tmp_path / "table.csv"):
         heard = Heard()
         found = evaluate(model, str(source), reporter=heard).metrics
@@ -269,8 +269,8 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
     assert spaced
     assert formed
     said = [warning for warning in heard.warnings if warning.startswith("target 'y'")]
-    assert said[0].startswith(f"target 'y': white space around the class in {spaced} cells does not count (")
-    assert said[1].startswith(f"target 'y': letters of {formed} cells are read in Unicode's form NFC (")
+    assert said[0].startswith(f"target 'y': white space around the class in {spaced} cells is ignored (")
+    assert said[1].startswith(f"target 'y': {formed} cells are normalized to Unicode NFC (")
     assert check(str(tmp_path / "table.csv"), numeric=["x"], target="y").labels.keys() == {"café", "thé"}
     found = evaluate(model, str(samples), tmp_path / "report").metrics
     assert list(found["classes"]) == ["café", "thé"]
@@ -286,18 +286,19 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
     [
         (["Yes", "yes", "no"] * 10,
          "classes that differ only in letter case or space are different classes ('Yes' × 10, 'yes' × 10)"),
-        ([f"name{n}" for n in range(30)], "30 different values in 30 rows: as classes, nearly one for each row"),
+        ([f"name{n}" for n in range(30)], "30 different values in 30 rows: nearly one class per row"),
         ([*(str(n) for n in range(28)), *"abcd"],
-         "32 different values in 32 rows: as classes, nearly one for each row; numbers but for 'a' × 1, 'b' × 1, "
+         "32 different values in 32 rows: nearly one class per row; numbers except 'a' × 1, 'b' × 1, "
          "'c' × 1, 'd' × 1"),
-        (["true", "False", 1, 1], "true and false are other classes than 1 and 0 ('1' × 2, 'true' × 1, 'false' × 1)"),
-        ([*"01" * 20, "unknown"], "numbers but for 'unknown' × 1: as classes these are some of their own"),
+        (["true", "False", 1, 1],
+         "true and false are different classes from 1 and 0 ('1' × 2, 'true' × 1, 'false' × 1)"),
+        ([*"01" * 20, "unknown"], "numbers except 'unknown' × 1: these become classes of their own"),
         ([*["a", "b"] * 20, None, "", "None"],
-         "'None' × 1: as classes some of their own; leave cells without a target empty"),
+         "'None' × 1: read as classes of their own; leave cells without a target empty"),
         ([f"{sign}{n}" for n in range(20) for sign in "\u2212+"],
-         "40 different values in 40 rows: as classes, nearly one for each row; "
-         "numbers but for '\u22120' × 1, '\u22121' × 1, '\u22122' × 1, '\u22123' × 1, '\u22124' × 1 …"),
-        ([*["a", "b"] * 20, "NA"], "'NA' × 1: as classes some of their own; leave cells without a target empty"),
+         "40 different values in 40 rows: nearly one class per row; "
+         "numbers except '\u22120' × 1, '\u22121' × 1, '\u22122' × 1, '\u22123' × 1, '\u22124' × 1 …"),
+        ([*["a", "b"] * 20, "NA"], "'NA' × 1: read as classes of their own; leave cells without a target empty"),
     ],
 )  # fmt: skip
 def test_doubtful_classes_are_told(cells, said):
@@ -413,7 +414,7 @@ def test_rows_without_labels_count_where_empty_is_said_to_be_none(tmp_path):
     empty = sum(not row["y"] for row in rows if row["split"] == "train")
     assert empty
     write_csv(tmp_path / "table.csv", rows)
-    with pytest.raises(MmcliError, match="--empty-target none says that an empty cell is no label"):
+    with pytest.raises(MmcliError, match="with --empty-target none an empty cell means no labels"):
         preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x"], target="y")
     model, samples = chain(tmp_path, rows, task="multilabel:separator=semicolon", empty_target="none")
     found = evaluate(model, str(samples), tmp_path / "report").metrics
@@ -613,7 +614,7 @@ def test_a_modality_that_no_train_row_has_stops_no_stage(empty):
         target="y",
         reporter=heard,
     )
-    assert "vector: in no train row, so nothing is learnt of it; it is left out" in heard.warnings
+    assert "vector: empty in every train row, so nothing can be learnt from it; it is left out" in heard.warnings
     heard = Heard()
     extract_features(str(empty / "samples"), empty / "features", reporter=heard)
     assert heard.warnings == ["words: in no train row, so tfidf learns nothing of it; it is left out"]
@@ -637,7 +638,7 @@ def test_a_model_does_not_look_at_what_no_train_row_has(empty, tmp_path):
 
 
 def test_where_no_modality_is_in_a_train_row_there_is_nothing_to_learn(empty, tmp_path):
-    with pytest.raises(MmcliError, match=r"no train row has any of vector: nothing to learn from$"):
+    with pytest.raises(MmcliError, match=r"every train row lacks vector; there is nothing to learn$"):
         preprocess(str(empty / "table.csv"), tmp_path / "other", numeric=["vector=z"], target="y")
     preprocess(str(empty / "table.csv"), tmp_path / "samples", text=["words"], target="y")
     with pytest.raises(MmcliError, match=r"no train row has any of words: nothing to extract$"):
