@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from mmcli.errors import UnusableError
-from mmcli.modalities.tensor._vector import are_vectors
+from mmcli.modalities.vector_cells import are_vectors
 from mmcli.store.cells import advice, cell_number
 from mmcli.store.columns import Row
 from mmcli.store.sources.delimited import INDEX

@@ -13,7 +13,7 @@ from mmcli.stages.predict import predict
 from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from tests.conftest import write_csv
-from tests.stages.test_predict import Heard
+from tests.heard import Heard
 
 QUICK = {"epochs": 30, "lr": 5e-3}
 

@@ -31,7 +31,7 @@ from mmcli.store.artifact import Artifact
 from mmcli.store.keys import file_digest, fingerprint
 from mmcli.store.opening import open_samples
 from tests.conftest import make_table, run_mmcli, write_csv
-from tests.stages.test_predict import Heard
+from tests.heard import Heard
 
 TAGS = {"red": "warm|loud", "green": "cool|calm", "blue": "cool"}
 MODELS = {

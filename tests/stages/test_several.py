@@ -21,7 +21,7 @@ from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 from mmcli.store.opening import open_samples
 from tests.conftest import run_mmcli, write_csv
-from tests.stages.test_predict import Heard
+from tests.heard import Heard
 
 COLOURS, SHAPES = ["red", "green", "blue"], ["round", "square"]
 TARGETS = ["colour", "shape", "price"]

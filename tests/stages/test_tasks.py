@@ -23,7 +23,7 @@ from mmcli.stages.preprocess import preprocess
 from mmcli.stages.train import train
 from mmcli.store.artifact import Artifact
 from tests.conftest import make_table, run_mmcli, write_csv
-from tests.stages.test_predict import Heard
+from tests.heard import Heard
 from tests.stages.test_train import digests
 
 LEVEL = {"red": 1.0, "green": 3.0, "blue": 5.0}

@@ -17,7 +17,7 @@ from mmcli.modalities.files import read_cell
 from mmcli.modalities.tensor._formats import read_array
 from mmcli.modalities.tensor._precision import Shift, needed_shift
 from mmcli.modalities.tensor._table import RowArray
-from mmcli.modalities.tensor._vector import read_vector
+from mmcli.modalities.vector_cells import read_vector
 from mmcli.store.cells import cell_number
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
