@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import UsageError, unknown_name
+from mmcli.store.columns import FUSED
 
 if TYPE_CHECKING:
     from mmcli.inference.model import TrainedModel

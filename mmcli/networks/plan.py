@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import MmcliError
 from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, parse_spec
-from mmcli.store.columns import ModalitySpec
+from mmcli.store.columns import FUSED, ModalitySpec
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ Array = NDArray[Any]
 Row = dict[str, Any]
 KEY_BYTES = 16
 ABSENT_KEY = bytes(KEY_BYTES)
+FUSED = "fused"
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from mmcli.chain.chain import Chain
-from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import MmcliError
 from mmcli.reporting import Reporter
-from mmcli.store.columns import Row
+from mmcli.store.columns import FUSED, Row
 
 
 class KnownColumns:

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmcli.chain.transforms.fuse import FUSED
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.options import coerce
 from mmcli.reporting import Reporter
+from mmcli.store.columns import FUSED
 from mmcli.tables.intake import Intake, require_column
 from mmcli.tables.kinds import holds_members, infer_column, infer_kinds, numbers_in_disguise
 

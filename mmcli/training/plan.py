@@ -8,7 +8,7 @@ from typing import Any
 
 from mmcli.chain.extractors import WORDS_ASKED
 from mmcli.chain.fusion_choice import check_pooling, load_fitted
-from mmcli.chain.transforms.fuse import FUSED, FuseTransform
+from mmcli.chain.transforms.fuse import FuseTransform
 from mmcli.chain.word_start import start_from_vectors
 from mmcli.errors import UsageError
 from mmcli.modalities.vector_file import open_vectors
@@ -21,7 +21,7 @@ from mmcli.networks.plan import NetworkPlan
 from mmcli.registry import ENCODERS, FUSIONS, parse_spec
 from mmcli.reporting import Reporter
 from mmcli.runtime import computes_bfloat16
-from mmcli.store.columns import ModalitySpec
+from mmcli.store.columns import FUSED, ModalitySpec
 from mmcli.store.samples import Samples
 from mmcli.store.training_rows import aligned_train_columns, train_columns
 from mmcli.training.config import TrainConfig

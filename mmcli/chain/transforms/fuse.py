@@ -17,7 +17,7 @@ from mmcli.errors import MmcliError
 from mmcli.models import DEFAULT_POOLING
 from mmcli.registry import FUSIONS, Spec, options_of, parse_spec
 from mmcli.runtime import Runtime
-from mmcli.store.columns import Batch, Column, Dense, FieldSpec, LedgerEntry, ModalitySpec
+from mmcli.store.columns import FUSED, Batch, Column, Dense, FieldSpec, LedgerEntry, ModalitySpec
 from mmcli.store.keys import derived_keys, fingerprint, keys_beside
 from mmcli.store.state import State
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mmcli.fusion import Link
-
-FUSED = "fused"
 
 
 def build_fusion(method: Spec, in_dims: Mapping[str, int], seed: int, link: Link | None = None) -> nn.Module:
