@@ -61,3 +61,15 @@ def require_even(encoder: str, option: str, value: int) -> None:
     require_between(encoder, option, value, 2, WIDEST)
     if value % 2:
         raise MmcliError(f"encoder {encoder!r}: {option}={value}: expected an even number")
+
+
+def number_of_layer(what: str, layer: int, count: int) -> int:
+    """Return the number from 1 to ``count`` that the option ``layer`` means; negative ones count from the last.
+
+    Raises:
+        MmcliError: There is no such layer.
+    """
+    number = count + 1 + layer if layer < 0 else layer
+    if not 1 <= number <= count:
+        raise MmcliError(f"{what}: layer={layer}: expected 1 to {count}, or -1 for the last")
+    return number

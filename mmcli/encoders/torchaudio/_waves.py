@@ -8,8 +8,8 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from mmcli.encoders.torchvision._images import number_of_layer
 from mmcli.models.inputs import bucketed, padded_inputs
+from mmcli.models.limits import number_of_layer
 from mmcli.models.random import drawn_from
 from mmcli.models.sequence import feature_form, inside, pool_steps
 from mmcli.models.waveforms import FULL_SCALE, require_rate

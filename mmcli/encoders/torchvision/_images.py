@@ -9,10 +9,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from mmcli.errors import MmcliError
 from mmcli.models.folding import fold_batch_norms
 from mmcli.models.forms import traced_form
 from mmcli.models.inputs import dense_inputs
+from mmcli.models.limits import number_of_layer
 from mmcli.models.packing import pack_convolutions
 from mmcli.models.pixels import IMAGENET_MEAN, IMAGENET_STD, scale_pixels
 from mmcli.models.random import drawn_from
@@ -106,18 +106,6 @@ class ImageNetwork(nn.Module):
     def assets(self) -> dict[str, str]:
         """Return the SHA-256 of the weights' file; nothing for random weights."""
         return dict(self._assets)
-
-
-def number_of_layer(what: str, layer: int, count: int) -> int:
-    """Return the number from 1 to ``count`` that the option ``layer`` means; negative ones count from the last.
-
-    Raises:
-        MmcliError: There is no such layer.
-    """
-    number = count + 1 + layer if layer < 0 else layer
-    if not 1 <= number <= count:
-        raise MmcliError(f"{what}: layer={layer}: expected 1 to {count}, or -1 for the last")
-    return number
 
 
 def up_to(module: nn.Module, last: str) -> nn.Sequential:

@@ -8,11 +8,11 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from mmcli.encoders.torchvision._images import MapPool, load_part, number_of_layer, up_to
+from mmcli.encoders.torchvision._images import MapPool, load_part, up_to
 from mmcli.models.folding import fold_batch_norms
 from mmcli.models.forms import traced_form
 from mmcli.models.frames import clip_inputs
-from mmcli.models.limits import require_between
+from mmcli.models.limits import number_of_layer, require_between
 from mmcli.models.pixels import scale_pixels
 from mmcli.models.random import drawn_from
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec

@@ -9,10 +9,10 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from mmcli.encoders.torchvision._images import number_of_layer
 from mmcli.errors import MmcliError
 from mmcli.models.forms import traced_form
 from mmcli.models.inputs import dense_inputs
+from mmcli.models.limits import number_of_layer
 from mmcli.models.pixels import IMAGENET_MEAN, IMAGENET_STD, scale_pixels
 from mmcli.models.random import drawn_from
 from mmcli.models.weights import find_weights, fit_weights, read_weights
