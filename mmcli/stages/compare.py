@@ -7,39 +7,31 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmcli.chain.driver import run_record
-from mmcli.chain.fusion_choice import check_method
+from mmcli.comparison.choices import choose_methods, choose_metric, parse_seeds, sources_of
 from mmcli.comparison.config import CompareConfig
 from mmcli.comparison.figure import draw_comparison
 from mmcli.comparison.ranking import SINGLE, Comparison, summarise, write_table
 from mmcli.comparison.records import RunRecords, each_run, read_seconds
 from mmcli.comparison.runs import ComparisonRuns, Trial
 from mmcli.context import RunContext, listed, takes
-from mmcli.errors import MmcliError, StoppedError, UsageError, unknown_name
-from mmcli.evaluation.headline import headline
+from mmcli.errors import MmcliError, StoppedError, UsageError
 from mmcli.inference.model import STAGE as MODEL
 from mmcli.options import changed
-from mmcli.registry import FUSIONS, parse_spec
 from mmcli.runtime import check_seed
 from mmcli.stages.train import SOURCES
 from mmcli.store.artifact import Artifact, is_artifact
 from mmcli.store.rows import dump_row
-from mmcli.store.samples import Samples
 from mmcli.store.writer import ArtifactWriter, check_output
 from mmcli.tasks.targets import target_role
-from mmcli.training.checks import can_take, check_options
-from mmcli.training.config import TrainConfig
+from mmcli.training.checks import check_options
 from mmcli.training.publish import registered_name
 from mmcli.training.request import TrainingRequest, open_sources, request_training
 
-if TYPE_CHECKING:
-    from mmcli.tasks import Task
-
 STAGE = "compare"
 FOUND = "comparison.json"
-_MOST_SEEDS = 1000
 
 
 @takes(CompareConfig)
@@ -65,8 +57,8 @@ def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, c
     check_options(asked)
     runtime = context.runtime(seed, precision=asked.precision, batch_size=asked.fit.batch_size, default_batch_size=64)
     samples = open_sources(listed(sources), SOURCES[1:], asked.data.limit, reporter)
-    methods = _choose_methods(config.method, samples, asked)
-    single = f"{SINGLE}:{min(_sources(samples))}"
+    methods = choose_methods(config.method, samples, asked)
+    single = f"{SINGLE}:{min(sources_of(samples))}"
     first = request_training(samples, changed(asked, method=single), runtime, reporter)
     trials = [Trial(name, numbers, first, runtime) for name in methods]
     request = {
@@ -107,43 +99,6 @@ def read_comparison(path: Path) -> Comparison:
         if key in seconds:
             taken.setdefault(method, []).append(seconds[key])
     return Comparison(found, {method: sum(each) / len(each) for method, each in taken.items()}, str(path))
-
-
-def parse_seeds(text: str, first: int) -> list[int]:
-    """Return as many seeds as ``text`` says, from the first on, or those that it lists.
-
-    Raises:
-        UsageError: It is neither.
-    """
-    try:
-        listed = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UsageError(f"--seeds {text}: expected how many, as 5, or which, as 0,1,2") from None
-    if "," not in text:
-        if not 1 <= listed[0] <= _MOST_SEEDS:
-            raise UsageError(f"--seeds {text}: expected from 1 to {_MOST_SEEDS} of them")
-        return list(range(first, first + listed[0]))
-    if len(set(listed)) < len(listed):
-        raise UsageError(f"--seeds {text}: a seed is named twice")
-    return listed
-
-
-def _choose_methods(asked: Sequence[str], samples: Samples, config: TrainConfig) -> list[str]:
-    """Return the methods as they are written in full, each once.
-
-    Raises:
-        MmcliError: There is no such method.
-    """
-    singles = [f"{SINGLE}:{source}" for source in sorted(_sources(samples))]
-    others = [name for name in FUSIONS.names() if name != SINGLE and can_take(config, name)]
-    specs = [parse_spec(text) for text in asked or [*singles, *others]]
-    for spec in specs:
-        check_method(spec, samples.modalities)
-    return list(dict.fromkeys(map(str, specs)))
-
-
-def _sources(samples: Samples) -> set[str]:
-    return {spec.source for spec in samples.modalities.values()}
 
 
 def _is_done(writer: ArtifactWriter, request: Mapping[str, Any], keep: Path | None, trials: Sequence[Trial]) -> bool:
@@ -201,7 +156,7 @@ def _do(
     data = runs.load(first)
     targets = data.val.encoded
     baselines = data.task.baselines(targets)
-    metric = _choose_metric(metric, list(next(iter(baselines.values()))), data.task)
+    metric = choose_metric(metric, list(next(iter(baselines.values()))), data.task)
     with reporter.progress("compare", sum(len(trial.requests) for trial in trials)) as progress:
         tried = [runs.attempt(trial, metric, mode_of(data.task, metric), progress) for trial in trials]
     failed = [each for each in tried if each.error is not None]
@@ -229,9 +184,3 @@ def _do(
     if failed:
         names = ", ".join(each.method for each in failed)
         reporter.warn(f"{len(failed)} of {len(tried)} methods failed, the table says why: {names}")
-
-
-def _choose_metric(asked: str | None, known: Sequence[str], task: Task) -> str:
-    if asked is not None and asked not in known:
-        raise unknown_name("metric", asked, known)
-    return asked or next(iter(headline(task.headline, dict.fromkeys(known, 0.0))))

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from mmcli.comparison import runs as comparison_runs
+from mmcli.comparison.choices import parse_seeds
 from mmcli.errors import MmcliError, StoppedError, UsageError
 from mmcli.evaluation.paired import paired_p_values
 from mmcli.registry import FUSIONS
-from mmcli.stages.compare import compare, parse_seeds
+from mmcli.stages.compare import compare
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.extract_features import extract_features
 from mmcli.stages.preprocess import preprocess
