@@ -9,7 +9,7 @@ from rich.markup import escape
 from mmcli.console import STATUS_STYLE, coloured, json_line, make_table, standard_output
 
 if TYPE_CHECKING:
-    from mmcli.stages.check import CheckReport
+    from mmcli.tables.check_report import CheckReport
 
 _EXAMPLES = 10
 _LABELS = 12

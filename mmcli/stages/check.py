@@ -3,108 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import statistics
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
-
-import numpy as np
+from dataclasses import replace
 
 from mmcli.context import RunContext, takes
-from mmcli.errors import MmcliError, TooManyBadError
-from mmcli.store.columns import LedgerEntry, Row
-from mmcli.store.labels import class_name
 from mmcli.store.rows import dump_row
-from mmcli.tables.bad_inputs import BadInputs, is_bad
+from mmcli.tables.bad_inputs import is_bad
+from mmcli.tables.check_report import CheckReport, choose_rows, count_labels, report_columns, report_modality, too_many
 from mmcli.tables.config import CheckConfig
 from mmcli.tables.groups import tell_torn_groups
-from mmcli.tables.preparation import Preparation, prepare
-from mmcli.tables.trial import Trial, try_out
-
-_LONGEST = 40  # characters of a cell that are shown
-
-
-@dataclass(frozen=True)
-class ColumnReport:
-    """One column of the table, of the rows looked at.
-
-    Args:
-        name: Of the column.
-        used: As what: id, split, target, group, the modalities made of it with their kind, or "not used".
-        empty: Cells without anything.
-        distinct: Different cells.
-        example: The first cell that holds something, as it stands.
-        odd: Cells that are none of the column's kind, with their counts, most first.
-    """
-
-    name: str
-    used: str
-    empty: int
-    distinct: int
-    example: str
-    odd: dict[str, int]
-
-
-@dataclass(frozen=True)
-class ModalityReport:
-    """One modality as preprocess would make it, of the rows looked at.
-
-    Args:
-        name: Of the modality.
-        kind: Of it.
-        counts: Rows that are ok, missing, corrupt and skipped.
-        reasons: Rows of each reason that is not an empty cell, most first.
-        sizes: What is known of its items: ``bytes`` of files, ``seconds`` of sound, ``tokens`` of text; the median
-            and the largest of each.
-    """
-
-    name: str
-    kind: str
-    counts: dict[str, int]
-    reasons: dict[str, int]
-    sizes: dict[str, tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What check found.
-
-    Args:
-        source: The table.
-        rows: How many it has.
-        looked_at: How many were decoded.
-        splits: Rows of each split, of all.
-        labels: Rows of each label, most first, of the rows looked at; empty where there is no target, or several.
-        columns: Each column.
-        modalities: Each modality.
-        inputs: How many inputs a row has: each modality, of a table each column.
-        bad: The inputs looked at that are not ok, but for empty cells.
-        read_bytes: About how much preprocess would read of files.
-        disk_bytes: About how much it would write.
-        free_bytes: How much is free on the disk of the working directory.
-        work_seconds: About how long it would take with as many workers, once started.
-    """
-
-    source: str
-    rows: int
-    looked_at: int
-    splits: dict[str, int]
-    labels: dict[str, int]
-    columns: list[ColumnReport]
-    modalities: list[ModalityReport]
-    inputs: int
-    bad: list[LedgerEntry]
-    read_bytes: int
-    disk_bytes: int
-    free_bytes: int
-    work_seconds: float
-
-    failure: MmcliError | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
-        return {name: value for name, value in asdict(replace(self, failure=None)).items() if name != "failure"}
+from mmcli.tables.preparation import prepare
+from mmcli.tables.trial import try_out
 
 
 @takes(CheckConfig)
@@ -122,7 +30,7 @@ def check(source: str, config: CheckConfig, context: RunContext) -> CheckReport:
     kept = [number for number in range(len(prepared.intake.rows)) if number not in left_out]
     count = len(kept)
     tell_torn_groups(prepared.intake.groups, "warn", reporter)
-    chosen = [kept[place] for place in _choose(count, None if config.all else config.sample, seed)]
+    chosen = [kept[place] for place in choose_rows(count, None if config.all else config.sample, seed)]
     rows = [{**row, "row": number} for number, row in zip(chosen, prepared.intake.rows.take(chosen), strict=True)]
     trial = try_out(prepared, rows, context.runtime(seed, device="cpu"), reporter)
     for text in prepared.transform.strange():
@@ -133,9 +41,9 @@ def check(source: str, config: CheckConfig, context: RunContext) -> CheckReport:
         rows=count,
         looked_at=len(rows),
         splits=dict(sorted(prepared.intake.splits.items())),
-        labels=_labels(prepared, rows),
-        columns=_columns(prepared, rows, trial),
-        modalities=[_modality(prepared, name, rows, trial) for name in prepared.transform.preprocessors],
+        labels=count_labels(prepared, rows),
+        columns=report_columns(prepared, rows, trial),
+        modalities=[report_modality(prepared, name, rows, trial) for name in prepared.transform.preprocessors],
         inputs=prepared.transform.inputs,
         bad=[entry for entry in trial.ledger if is_bad(entry)],
         read_bytes=round(sum(trial.file_bytes.values()) * share),
@@ -143,80 +51,4 @@ def check(source: str, config: CheckConfig, context: RunContext) -> CheckReport:
         free_bytes=shutil.disk_usage(".").free,
         work_seconds=round(trial.seconds * share, 1),
     )
-    return replace(report, failure=_too_many(report, config.preprocess.max_errors))
-
-
-def _too_many(report: CheckReport, max_errors: str | None) -> MmcliError | None:
-    """Return what to raise where more of the inputs looked at are bad than allowed."""
-    bad = BadInputs(report.looked_at * report.inputs, "keep", max_errors)
-    for entry in report.bad:
-        bad.accept(entry)
-    try:
-        bad.check()
-    except TooManyBadError as error:
-        return error
-    return None
-
-
-def _choose(count: int, sample: int | None, seed: int) -> Sequence[int]:
-    if sample is None or sample >= count:
-        return range(count)
-    return sorted(np.random.default_rng(seed).choice(count, sample, replace=False).tolist())
-
-
-def _labels(prepared: Preparation, rows: Sequence[Row]) -> dict[str, int]:
-    targets = prepared.intake.roles.targets
-    cells = [class_name(row.get(targets[0])) for row in rows] if len(targets) == 1 else []
-    return dict(Counter(cell for cell in cells if cell is not None).most_common())
-
-
-def _columns(prepared: Preparation, rows: Sequence[Row], trial: Trial) -> list[ColumnReport]:
-    roles, transform = prepared.intake.roles, prepared.transform
-    uses: dict[str, list[str]] = {}
-    targets = [("target", column) for column in roles.targets]
-    for role, column in (("id", roles.id), ("split", roles.split), *targets, ("group", roles.group)):
-        if column is not None:
-            uses.setdefault(column, []).append(role)
-    for name, part in transform.preprocessors.items():
-        for column in part.columns:
-            kind = transform.kinds[name]
-            uses.setdefault(column, []).append(kind if name in (kind, column) else f"{name} ({kind})")
-    odd: dict[str, Counter[str]] = {}
-    for entry in trial.ledger:
-        if entry.column is not None and entry.value is not None:
-            odd.setdefault(entry.column, Counter())[entry.value[:_LONGEST]] += 1
-    reports = []
-    for column in prepared.intake.columns:
-        cells = [_text(row.get(column)) for row in rows]
-        full = [cell for cell in cells if cell]
-        reports.append(
-            ColumnReport(
-                column, ", ".join(uses.get(column, ["not used"])), len(cells) - len(full), len(set(full)),
-                full[0][:_LONGEST] if full else "", dict(odd.get(column, Counter()).most_common()),
-            )
-        )  # fmt: skip
-    return reports
-
-
-def _modality(prepared: Preparation, name: str, rows: Sequence[Row], trial: Trial) -> ModalityReport:
-    entries = [entry for entry in trial.ledger if entry.modality == name and entry.column is None]
-    counts = {"ok": len(rows) - len(entries), "missing": 0, "corrupt": 0, "skipped": 0}
-    counts |= Counter(entry.status for entry in entries)
-    reasons = Counter(entry.reason for entry in entries if is_bad(entry))
-    part, kind = prepared.transform.preprocessors[name], prepared.transform.kinds[name]
-    sizes: dict[str, Sequence[float]] = {}
-    if len(part.columns) == 1:
-        sizes["bytes"] = [
-            trial.file_bytes[path] for row in rows if (path := str(row.get(part.columns[0]))) in trial.file_bytes
-        ]
-    lengths = trial.lengths.get(name, [])
-    if "sample_rate" in part.facts():
-        sizes["seconds"] = [length / part.facts()["sample_rate"] for length in lengths]
-    elif kind == "text":
-        sizes["tokens"] = lengths
-    told = {what: (float(statistics.median(found)), float(max(found))) for what, found in sizes.items() if found}
-    return ModalityReport(name, kind, counts, dict(reasons.most_common()), told)
-
-
-def _text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell).strip()
+    return replace(report, failure=too_many(report, config.preprocess.max_errors))
