@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ FLOORS = [
     {"tables", "networks", "testing"},
     {"inference"},
     {"training"},
-    {"comparison", "retrieval"},
+    {"comparison", "retrieval", "reports"},
     {"stages"},
     {"console"},
     {"cli"},
@@ -89,6 +90,33 @@ class TestFloors:
             if part_of(path) == part
             for name in inner_imports(path)
             if name[1] in FLOOR_OF and name[1] != part and FLOOR_OF[name[1]] >= FLOOR_OF[part]
+        ]
+        assert not wrong
+
+    @pytest.mark.parametrize(
+        "outer", sorted({path.parent.parent for path in FILES if path.parent != PACKAGE}), ids=place
+    )
+    def test_packages_beside_each_other_have_no_cycles(self, outer):
+        depth = len(outer.relative_to(ROOT).parts)
+        inner = {path.name for path in outer.iterdir() if (path / "__init__.py").is_file()}
+        reached = {name: set() for name in inner}
+        for path in FILES:
+            own = path.relative_to(outer).parts[0] if path.is_relative_to(outer) else None
+            if own in inner:
+                around = outer.relative_to(ROOT).parts
+                reached[own] |= {
+                    name[depth] for name in inner_imports(path) if name[:depth] == around and len(name) > depth
+                }
+        list(TopologicalSorter({name: (found & inner) - {name} for name, found in reached.items()}).static_order())
+
+    def test_a_private_file_is_for_its_own_package(self):
+        wrong = [
+            f"{place(path)} imports {'.'.join(name)}"
+            for path in FILES
+            for name in inner_imports(path)
+            if name[-1].startswith("_")
+            and (private := ROOT.joinpath(*name).with_suffix(".py")).is_file()
+            and private.parent != path.parent
         ]
         assert not wrong
 
