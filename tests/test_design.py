@@ -29,7 +29,7 @@ FLOORS = [
     {"tables", "networks", "testing"},
     {"inference"},
     {"training"},
-    {"comparison", "retrieval", "reports"},
+    {"comparison", "retrieval"},
     {"stages"},
     {"console"},
     {"cli"},
