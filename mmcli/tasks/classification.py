@@ -16,11 +16,9 @@ from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks import number_of
 from mmcli.tasks._class_answers import ClassAnswers
-from mmcli.tasks._class_loss import focal_loss, weights_of_classes
+from mmcli.tasks._class_loss import focal_loss
 from mmcli.tasks._class_metrics import SKIPPED_IF_UNSEEN, best_threshold, class_metrics, class_scores
 from mmcli.tasks._class_names import (
-    are_numbers,
-    class_indexes,
     class_names,
     class_order,
     class_places,
@@ -134,16 +132,6 @@ class Classification(ClassAnswers):
         rarer = 0 if self._counts[0] < self._counts[1] else 1
         return self._asked_positive or self.classes[rarer]
 
-    @property
-    def reads_numbers(self) -> bool:
-        """Whether targets are a column of numbers, in which ``NA`` says that there is none."""
-        return are_numbers(self.classes)
-
-    @property
-    def out_dim(self) -> int:
-        """The number of classes K."""
-        return len(self.classes)
-
     def known(self, target: Any) -> bool:
         """Return whether a train row had this class."""
         return class_name(target) in self._places
@@ -156,27 +144,9 @@ class Classification(ClassAnswers):
         """
         return class_references("classification", targets)
 
-    def encode(self, targets: Sequence[Any]) -> NDArray[np.int64]:
-        """Return the index of each target's class, (N,).
-
-        Raises:
-            MmcliError: A class was in no train row.
-        """
-        return class_indexes(self.classes, targets)
-
     def decode(self, encoded: NDArray[np.int64]) -> list[str]:
         """Return the class names at these indexes."""
         return [self.classes[index] for index in encoded]
-
-    def class_weights(
-        self, encoded: NDArray[np.int64], mode: Literal["none", "balanced", "effective"]
-    ) -> Tensor | None:
-        """Return weights (K,), None for ``none``.
-
-        Under ``balanced`` ones all classes of these rows count alike; ``effective`` ones are between them and equal
-        ones, as if each further row of a class said less that is new.
-        """
-        return weights_of_classes(encoded, self.out_dim, mode)
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of outputs (B, K) with class indexes (B,), a mean in which rows count as their class does."""
@@ -188,10 +158,6 @@ class Classification(ClassAnswers):
         """Return the softmax of the outputs, (N, K)."""
         found: NDArray[np.float64] = outputs.detach().cpu().double().softmax(dim=1).numpy()
         return found
-
-    def prior(self) -> NDArray[np.float64]:
-        """Return the share of each class in the train rows, (K,)."""
-        return np.asarray(self._counts / self._counts.sum(), np.float64)
 
     def decide(self, predictions: Floats) -> NDArray[np.int64]:
         """Return the index of each row's predicted class, (N,): the likeliest, or as ``threshold`` says."""

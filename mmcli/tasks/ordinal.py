@@ -15,10 +15,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks._class_answers import ClassAnswers
-from mmcli.tasks._class_loss import weights_of_classes
 from mmcli.tasks._class_names import (
-    are_numbers,
-    class_indexes,
     class_names,
     class_order,
     class_places,
@@ -99,19 +96,9 @@ class Ordinal(ClassAnswers):
         self.classes = self.order or found
         self._counts = np.bincount(self.encode(targets), minlength=self.out_dim)
 
-    @property
-    def out_dim(self) -> int:
-        """The number of classes K."""
-        return len(self.classes)
-
     def known(self, target: Any) -> bool:
         """Return whether this is one of the classes."""
         return class_name(target) in class_places(self.classes)
-
-    @property
-    def reads_numbers(self) -> bool:
-        """Whether targets are a column of numbers, in which ``NA`` says that there is none."""
-        return are_numbers(self.classes)
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
         """Return the name of each target's class, (N,) objects: one of no train row is there, and counts as wrong.
@@ -121,21 +108,9 @@ class Ordinal(ClassAnswers):
         """
         return class_references("ordinal", targets)
 
-    def encode(self, targets: Sequence[Any]) -> Indexes:
-        """Return the rank of each target's class, (N,), from 0.
-
-        Raises:
-            MmcliError: One is none of the classes.
-        """
-        return class_indexes(self.classes, targets)
-
     def decode(self, encoded: Indexes) -> list[str]:
         """Return the class names at these ranks."""
         return [self.classes[rank] for rank in encoded]
-
-    def class_weights(self, encoded: Indexes, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
-        """Return weights (K,) as those of ``classification`` are; None for ``none``."""
-        return weights_of_classes(encoded, self.out_dim, mode)
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the loss of outputs (B, K) with ranks (B,), a mean in which rows count as their class does."""
@@ -150,10 +125,6 @@ class Ordinal(ClassAnswers):
         """Return the softmax of the outputs, (N, K)."""
         found: Floats = outputs.detach().cpu().double().softmax(dim=1).numpy()
         return found
-
-    def prior(self) -> Floats:
-        """Return the share of each class in the train rows, (K,)."""
-        return np.asarray(self._counts / self._counts.sum(), np.float64)
 
     def decide(self, predictions: Floats) -> Indexes:
         """Return the rank of each row's predicted class, (N,): the lowest with a half or more at or below it."""
