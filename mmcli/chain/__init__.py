@@ -1,1 +1,1 @@
-"""The transforms of preprocess, extract-features and fuse, and what drives them over rows. No command lives here."""
+"""The transforms of preprocess, extract-features and fuse, and the driver that runs them over rows."""

@@ -18,30 +18,30 @@ from mmcli.store.state import State
 
 
 class ChainHolder(Protocol):
-    """Anything that keeps a chain: an artifact, samples, a model."""
+    """Anything with a chain: an artifact, samples or a model."""
 
     @property
     def chain(self) -> list[TransformRecord]:
-        """The records, in the order in which they apply."""
+        """The records, in order of application."""
 
     @property
     def modalities(self) -> Mapping[str, ModalitySpec]:
-        """The modalities that the last of them made."""
+        """The modalities that the chain made."""
 
     def states(self, record: TransformRecord) -> dict[str, State]:
-        """What a transform learnt."""
+        """Return the fitted state of a transform."""
 
 
 class Chain:
-    """Transforms in the order in which they apply.
+    """Transforms in order of application.
 
     Args:
-        holder: Keeps their records and states.
-        media: Reads the files that cells name.
-        id_column: The column that names a sample.
+        holder: Holds their records and states.
+        media: Reads the files named in cells.
+        id_column: The column of sample ids.
 
     Raises:
-        MmcliError: A record is damaged, of another version of the code, or does not make what the holder has.
+        MmcliError: A record is damaged, has another code version, or does not produce the holder's modalities.
     """
 
     def __init__(self, holder: ChainHolder, media: Media, id_column: str) -> None:
@@ -54,33 +54,33 @@ class Chain:
                 transform = _load(record, states, known, media, id_column)
                 known |= transform.modalities()
             except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-                # What no transform wrote fails in any way when it is taken for its configuration.
+                # A damaged configuration may raise any of these.
                 raise MmcliError(f"the record of {record.stage} is damaged; make the artifact again") from error
             self.transforms.append(transform)
         self.modalities: Mapping[str, ModalitySpec] = known
         for name, spec in holder.modalities.items():
             made = known.get(name)
             if made is None or (made.fingerprint, made.fields) != (spec.fingerprint, spec.fields):
-                raise MmcliError(f"the chain does not make {name!r} as it was recorded; make the artifact again")
+                raise MmcliError(f"the chain does not reproduce {name!r} as recorded; make the artifact again")
 
     def apply(self, batch: Batch, runtime: Runtime, done: frozenset[str] = frozenset()) -> Batch:
-        """Return the batch after every transform but those whose fingerprints are ``done`` already."""
+        """Apply every transform whose fingerprint is not in ``done``."""
         for record, transform in zip(self.records, self.transforms, strict=True):
             if record.fingerprint not in done:
                 batch = transform.apply(batch, runtime, NothingEarlier())
         return batch
 
     def decode(self, batch: Batch, runtime: Runtime) -> Batch:
-        """Return raw rows as preprocess stores them."""
+        """Apply only preprocess to raw rows."""
         return self.apply(batch, runtime, frozenset(record.fingerprint for record in self.records) - self.decoding())
 
     def decoding(self) -> frozenset[str]:
-        """Return the fingerprints of the transforms that make stored values of raw rows."""
+        """Return the fingerprints of the preprocess transforms."""
         both = zip(self.records, self.transforms, strict=True)
         return frozenset(record.fingerprint for record, made in both if isinstance(made, PreprocessTransform))
 
     def expected(self, columns: Mapping[str, Column], done: frozenset[str]) -> dict[str, Column]:
-        """Return the presence and keys of what ``apply`` would make of stored columns, computing no values."""
+        """Return the presence and keys of the columns that ``apply`` would make, without computing values."""
         found = dict(columns)
         for record, transform in zip(self.records, self.transforms, strict=True):
             if record.fingerprint not in done and not isinstance(transform, PreprocessTransform):
@@ -88,7 +88,7 @@ class Chain:
         return found
 
     def read_otherwise(self) -> dict[str, tuple[int, int]]:
-        """Return the modalities that this mmcli reads by another version of its code: the recorded one, and its own."""
+        """Return the modalities whose reader has changed, each with its recorded version and the current one."""
         found: dict[str, tuple[int, int]] = {}
         for transform in self.transforms:
             if isinstance(transform, PreprocessTransform):
@@ -96,29 +96,29 @@ class Chain:
         return found
 
     def arrays(self) -> dict[str, BesideTable]:
-        """Return the modalities that are read from an array beside the table."""
+        """Return the modalities that are read from an array outside the table."""
         made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
         return {name: part for transform in made for name, part in transform.arrays().items()}
 
     def leave_out(self, names: Collection[str]) -> None:
-        """Take these modalities for missing in all raw rows."""
+        """Treat these modalities as missing in all raw rows."""
         for transform in self.transforms:
             if isinstance(transform, PreprocessTransform):
                 transform.left_out = frozenset(names)
 
     def watch(self) -> None:
-        """Look from now on for values of raw rows that are strange to the train rows."""
+        """Start looking for values in raw rows that are unusual compared with the train rows."""
         for transform in self.transforms:
             if isinstance(transform, PreprocessTransform):
                 transform.watch()
 
     def strange(self) -> list[str]:
-        """Return in what most values of a column were strange to the train rows, a sentence each."""
+        """Return one sentence for each column in which most values were unusual."""
         made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
         return [text for transform in made for text in transform.strange()]
 
     def tell_lacking(self) -> None:
-        """Let what is said of raw rows tell rows without a modality's columns from those whose cells are empty."""
+        """Let the ledger distinguish rows without a modality's columns from rows with empty cells."""
         for transform in self.transforms:
             if isinstance(transform, PreprocessTransform):
                 transform.names_lacking = True
@@ -134,17 +134,17 @@ class Chain:
 
 
 def check_same_chain(name: str, chain: list[TransformRecord], model: list[TransformRecord]) -> frozenset[str]:
-    """Return the fingerprints of a source's chain, all of which must be in the model's.
+    """Check that every transform of a source is one of the model's; return their fingerprints.
 
     Raises:
-        MmcliError: A transform of the source is none of the model's: its features mean something else.
+        MmcliError: A transform of the source is not in the model's chain, so its features mean something else.
     """
     known = {record.fingerprint for record in model}
     for record in chain:
         if record.fingerprint not in known:
             raise MmcliError(
-                f"{name}: its {record.stage} differs from the one the model was trained on (other options, "
-                "other fitted state or other weights); give the model raw rows, or the artifacts it was trained on"
+                f"{name}: its {record.stage} differs from that of the model's training data (other options, "
+                "fitted state or weights); give the model raw rows, or artifacts made like those it was trained on"
             )
     return frozenset(record.fingerprint for record in chain)
 
@@ -165,7 +165,7 @@ def _load(
         transform = FuseTransform.load(record.config, states, known)
     if transform.version != record.version:
         raise MmcliError(
-            f"{record.stage} was made by version {record.version} of its code, this mmcli has {transform.version}; "
-            "make the artifact again"
+            f"{record.stage} was made by version {record.version} of its code, but this mmcli has version "
+            f"{transform.version}; make the artifact again"
         )
     return transform

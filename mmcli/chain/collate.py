@@ -1,4 +1,4 @@
-"""Columns of features as the torch tensors that fusion and networks take."""
+"""Turns columns of features into the torch tensors that fusion and networks take."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def width(spec: ModalitySpec) -> int:
-    """Return how many numbers describe a row once a sequence is pooled over T and a feature map over H and W."""
+    """Return the width of a row after pooling sequences over T and feature maps over H and W."""
     return form_width(spec.main)
 
 
 def form_width(form: FieldSpec) -> int:
-    """Return the same of a form."""
+    """Return the width of a row of this form; see ``width``."""
     return int(form.dims[0]) if has_steps(form) else int(np.prod(form.dims))
 
 
 def has_steps(form: FieldSpec) -> bool:
-    """Tell whether rows of a form are sequences, or feature maps, whose places are steps."""
+    """Return whether rows of a form are sequences or feature maps, whose positions are steps."""
     return form.axes in ("CHW", "TD")
 
 
 def to_features(column: Column) -> Feature:
-    """Return vectors (B, D), feature maps (B, C, H, W), or sequences padded with zeros: (B, T, D) and lengths (B,)."""
+    """Return vectors (B, D), feature maps (B, C, H, W), or zero-padded sequences (B, T, D) with lengths (B,)."""
     import torch
 
     tensor = column.main
@@ -50,7 +50,7 @@ def pad(tensor: Ragged) -> tuple[Tensor, Tensor]:
 
 
 def collate(columns: Mapping[str, Column], names: list[str]) -> tuple[dict[str, Feature], dict[str, Tensor]]:
-    """Return the features of these modalities, and where they are present, (B,) bool each."""
+    """Return the features of these modalities and their presence, (B,) bool each."""
     import torch
 
     features = {name: to_features(columns[name]) for name in names}

@@ -1,4 +1,4 @@
-"""Compiling networks for the device they run on: a minute at the start, and each batch is faster from then on."""
+"""Compiles networks for their device, which takes about a minute and makes every batch faster."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ if TYPE_CHECKING:
 
 
 def require_compiler(device: str) -> None:
-    """Refuse to compile networks where torch's compiler finds none of its own.
+    """Check that torch's compiler finds the C++ compiler it needs.
 
     Raises:
-        MmcliError: It would run on the CPU and there is no C++ compiler.
+        MmcliError: The device is the CPU and there is no C++ compiler.
     """
     named = os.environ.get("CXX")
     compilers = [named] if named else ["g++", "clang++"]
     if device == "cpu" and not any(shutil.which(compiler) for compiler in compilers):
         raise MmcliError(
-            f"--compile needs a C++ compiler and finds no {' or '.join(compilers)}: install one, or leave it out"
+            f"--compile needs a C++ compiler, and there is no {' or '.join(compilers)}; install one, or leave out "
+            "--compile"
         )
 
 
 def compile_network(network: nn.Module) -> None:
-    """Let a network be compiled when it is first called; its weights stay where they are and keep their names."""
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it tells of the CUDA that is not there
-    warnings.filterwarnings("ignore", module=r"torch\._inductor")  # it tells of what it leaves as it is
+    """Have a network compiled on its first call; its weights keep their places and names."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # silence warnings that CUDA is missing
+    warnings.filterwarnings("ignore", module=r"torch\._inductor")  # silence notes about code left uncompiled
     network.compile()

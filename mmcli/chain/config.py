@@ -14,35 +14,38 @@ _FEATURES, _ROWS, _MACHINE = "Features", "Rows", "Machine"
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """What extract-features can be told."""
+    """The options of extract-features."""
 
     use: Sequence[str] = option(
         (), group=_FEATURES,
-        help="MODALITY=EXTRACTOR:key=value,… Repeatable, also for one modality; none leaves the modality out. "
-        "mmcli list extractors shows the names.",
+        help="Extractor for a modality: MODALITY=EXTRACTOR:key=value,… Repeatable, also for the same modality; "
+        "MODALITY=none leaves the modality out. mmcli list extractors shows the names.",
     )  # fmt: skip
-    dtype: Literal["float32", "float16"] = option("float32", group=_FEATURES, help="Number format of stored features.")
+    dtype: Literal["float32", "float16"] = option("float32", group=_FEATURES, help="Data type of stored features.")
     limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
-    seed: int = option(0, group=_ROWS, help="Seed of every random choice.")
+    seed: int = option(0, group=_ROWS, help="Random seed.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = option(
-        "auto", group=_MACHINE, help="Precision of frozen networks."
+        "auto", group=_MACHINE, help="Precision in which pretrained networks compute."
     )
-    batch_size: int | None = option(None, least=1, default_text="32", group=_MACHINE, help="Rows per batch.")
+    batch_size: int | None = option(
+        None, least=1, default_text="32", group=_MACHINE, help="Number of rows per batch of a network."
+    )
     compile: bool = option(
         False, group=_MACHINE, rare=True,
-        help="Compile networks first, which takes about a minute and pays off for many rows. Needs a C++ compiler on "
-        "CPUs.",
+        help="Compile networks first, which takes about a minute and pays off for many rows. On CPUs it needs a C++ "
+        "compiler.",
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FuseConfig:
-    """What fuse can be told."""
+    """The options of fuse."""
 
     method: str = option("concat", group=_FEATURES, help="Fusion method. mmcli list fusion shows the names.")
     pooling: Pooling = option(
         DEFAULT_POOLING, group=_FEATURES,
-        help="How sequences and feature maps become vectors, for methods that need them; train learns attention.",
+        help="How to pool sequences and feature maps into vectors, for methods that take vectors. train learns "
+        "attention.",
     )  # fmt: skip
     limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
-    seed: int = option(0, group=_ROWS, help="Seed of every random choice.")
+    seed: int = option(0, group=_ROWS, help="Random seed.")

@@ -1,4 +1,4 @@
-"""Drives one transform over rows, shard by shard, into an artifact: shared by preprocess, extract-features and fuse."""
+"""Runs one transform over rows, shard by shard, into an artifact; used by preprocess, extract-features and fuse."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Work:
-    """One transform to be driven over rows.
+    """One transform and the rows to run it on.
 
     Args:
-        transform: Fitted.
-        count: How many rows there are.
-        batch: Gives the rows from one number up to another, with the columns that the transform needs.
-        roles: Which columns of the rows say who a sample is.
+        transform: The fitted transform.
+        count: Number of rows.
+        batch: Returns rows ``start`` to ``stop``, exclusive, with the columns that the transform needs.
+        roles: The columns of ids, splits, targets and groups.
         upstream: The records and states of the transforms before this one.
-        header: What else ``artifact.json`` says: source, parameters, seed and so on.
-        lines: Gives the JSON of the same rows, where that lies ready; they have neither ``row`` nor ``status``.
-        accept: Looks at the ledger's entries as they come; may refuse by raising.
-        finish: Called once all shards are written, before the artifact is published; may refuse by raising.
-        leave_out: Then says which rows the artifact shall not hold after all, for what is wrong with their inputs.
-        without_target: Those that it shall not hold since they have no target.
+        header: Further entries of ``artifact.json``: source, parameters, seed and so on.
+        lines: Returns the same rows as JSON without ``row`` and ``status``, if the JSON is available.
+        accept: Called with every ledger entry; may raise to stop the run.
+        finish: Called after all shards are written and before the artifact is published; may raise to stop it.
+        leave_out: Called after ``finish``; returns the rows to drop because of bad inputs.
+        without_target: The rows to drop because they have no target.
     """
 
     transform: Transform
@@ -79,7 +79,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a stage did, for people and ``--json``."""
+    """What a stage did, as printed and as ``--json`` writes it."""
 
     stage: str
     output: str
@@ -97,7 +97,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Written:
-    """What is to be told of a shard once it is written: ``status`` of each row, and its ``lines`` of the manifest."""
+    """The record of a written shard, with the ``status`` of each row and the shard's ``lines`` of the manifest."""
 
     status: list[dict[str, str]]
     entries: list[LedgerEntry]
@@ -110,7 +110,7 @@ class _Written:
 def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Reporter, began: float) -> Summary:
     """Write the artifact: every shard, the manifest, the ledger and the header.
 
-    A shard whose items are all those of an earlier shard of the same number is that file, under a second name.
+    A shard whose items all equal those of an earlier shard with the same number is a hard link to it.
     """
     transform = work.transform
     modalities = transform.modalities()
@@ -167,7 +167,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
         if work.count and not found_of["ok"]:
             reason, times = reasons[name].most_common(1)[0]
             reporter.warn(
-                f"{name}: there is none in all {work.count} rows ({reason} × {times}; mmcli ledger tells more)"
+                f"{name}: no usable input in any of the {work.count} rows ({reason} × {times}; see mmcli ledger)"
             )
     work.finish(writer.folder)
     count, bad = work.count, work.leave_out()
@@ -175,7 +175,7 @@ def drive(writer: ArtifactWriter, work: Work, runtime: Runtime, reporter: Report
     if dropped:
         count, counts = leave_out(writer.folder, dropped, modalities, count, size)
         if bad:
-            reporter.warn(f"{len(bad)} samples with bad inputs are left out (mmcli ledger lists them)")
+            reporter.warn(f"{len(bad)} samples with bad inputs are dropped (mmcli ledger lists them)")
         writer.known_digests.clear()
     for record, states in [*work.upstream, (record_of(transform), transform.states())]:
         writer.write_state(record.folder, states)
@@ -202,7 +202,7 @@ def _splits(folder: Path, roles: Roles) -> dict[str, int]:
 
 
 def _manifest_lines(work: Work, rows: Sequence[Row], start: int, status: list[dict[str, str]]) -> Iterator[bytes]:
-    """Return the rows as the manifest holds them: raw columns, ``row``, and the status of each modality."""
+    """Yield the lines of the manifest: raw columns, ``row``, and the status of each modality."""
     if work.lines is None:
         for number, (row, state) in enumerate(zip(rows, status, strict=True), start):
             plain = {key: value for key, value in row.items() if key not in (ROW, STATUS)}
@@ -217,7 +217,7 @@ def _manifest_lines(work: Work, rows: Sequence[Row], start: int, status: list[di
 
 
 def learnt_before(output: Path) -> dict[str, tuple[str, State]]:
-    """Return what the artifact at ``output`` learnt, with the hash of what each part learnt from."""
+    """Return the fitted state of the artifact at ``output``, each part with the hash of its training data."""
     if not is_artifact(output):
         return {}
     artifact = Artifact(output)
@@ -227,7 +227,7 @@ def learnt_before(output: Path) -> dict[str, tuple[str, State]]:
 
 
 def up_to_date(output: Path, stage: str, header: Mapping[str, Any], config: Mapping[str, Any]) -> Artifact | None:
-    """Return the artifact at ``output`` if it was made from the same source, told the same, and its files are there."""
+    """Return the artifact at ``output`` if its source and options are the same and all its files exist."""
     if not is_artifact(output, stage):
         return None
     artifact = Artifact(output)
@@ -248,7 +248,7 @@ def summary_of(artifact: Artifact, began: float) -> Summary:
 
 
 def run_record(began: float, runtime: Runtime, **more: Any) -> dict[str, Any]:
-    """Return what ``run.json`` says: what may differ from run to run."""
+    """Return the content of ``run.json``: everything that may differ from run to run."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

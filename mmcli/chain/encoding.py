@@ -20,16 +20,16 @@ _LENGTH_OF_FULL_BATCH = 64
 def encode_rows(
     encoder: Encoder, forward: Callable[..., Any], column: Column, batch_size: int, device: str
 ) -> list[Array]:
-    """Return the features of each row in float32; a sequence without what lies behind its end.
+    """Return the float32 features of each row; sequences without padding.
 
-    Rows whose sequences are filled up to the same length make batches of one number of rows, and the last of them is
-    filled up with copies of its last row.
+    Rows with the same padded length are batched together, always the same number of them; the last batch is filled
+    with copies of its last row.
 
     Args:
-        encoder: Says what rows become.
-        forward: Takes what the encoder collates; the encoder itself, or a copy of it elsewhere.
+        encoder: Collates the rows.
+        forward: Called with the collated rows; the encoder itself, or a copy of it on another device.
         column: The rows.
-        batch_size: Rows in a batch; sequences of many steps come fewer at a time.
+        batch_size: Rows per batch; batches of long sequences have fewer.
         device: Where ``forward`` computes.
     """
     import torch
@@ -54,7 +54,7 @@ def to_device(batch: torch.Tensor, device: str) -> torch.Tensor:
 
 
 def _batches(lengths: Array | None, count: int, size: int) -> Iterator[tuple[Array, int | None, int]]:
-    """Return the numbers of the rows of each batch, their length, and how many rows such a batch must have."""
+    """Yield the row numbers of each batch, their padded length, and the number of rows to fill the batch up to."""
     groups: list[tuple[Array, int | None]] = [(np.arange(count), None)]
     if lengths is not None:
         groups = [(np.flatnonzero(lengths == length), int(length)) for length in np.unique(lengths)]

@@ -1,4 +1,4 @@
-"""Extractors by the names that people type: those of a kind, networks run frozen, and either on frames of videos."""
+"""Makes extractors by name: those of a kind, frozen networks, and either of them on video frames."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ DEFAULT_EXTRACTORS = {
     "table": ("identity",),
     "tensor": ("identity",),
 }
-"""What is used where no ``--use`` names an extractor: nothing that needs weights."""
+"""The extractors used without ``--use``; none needs weights."""
 
 
 WORDS_ASKED = "words_asked"
-"""The fact of a text modality that says what was asked of its tokens."""
+"""The fact of a text modality that lists the options given for its tokens."""
 _COUNTING_TOKENS = ("tfidf:analyzer=word",)
 
 
 def names_for(kind: str) -> list[str]:
-    """Return every extractor for a kind: its own, and the networks that serve it frozen."""
+    """Return the names of all extractors for a kind, frozen networks included."""
     return sorted(EXTRACTORS[kind].names() + _frozen_names(kind))
 
 
@@ -37,10 +37,10 @@ def _frozen_names(kind: str) -> list[str]:
 
 
 def registry_for(kind: str, name: str) -> Registry:
-    """Return the registry that has an extractor for a kind.
+    """Return the registry of an extractor for a kind.
 
     Raises:
-        MmcliError: None has.
+        MmcliError: There is no such extractor.
     """
     if name in _frozen_names(kind):
         return ENCODERS
@@ -48,7 +48,7 @@ def registry_for(kind: str, name: str) -> Registry:
         others = [other for other in EXTRACTORS if other != kind and name in names_for(other)]
         if others:
             raise MmcliError(
-                f"extractor {name!r} is for {' or '.join(others)}, this is {kind}; for that there are "
+                f"extractor {name!r} is for {' or '.join(others)}, not {kind}; extractors for {kind} are "
                 f"{', '.join(names_for(kind))}"
             )
         raise unknown_name(f"extractor for {kind}", name, names_for(kind))
@@ -75,15 +75,15 @@ def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extrac
     """Make an extractor for videos from one for images.
 
     Args:
-        inputs: Videos.
-        spec: ``frames``, with the extractor for images as its argument and the options of both.
-        seed: Of weights that are drawn at random.
+        inputs: The video modality.
+        spec: ``frames``, with the image extractor as its argument and the options of both.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: No extractor for images is named, there is no such one, or it has no such option.
+        MmcliError: No image extractor is given, it is unknown, or it does not have an option.
     """
     if spec.argument is None:
-        raise UsageError("frames: which extractor for images? write frames:hog, or frames:NAME:key=value")
+        raise UsageError("frames: needs an image extractor; write frames:hog or frames:NAME:key=value")
     told = parse_spec(spec.argument)
     own = options_of(Frames)
     inner = Spec(told.name, told.argument, {key: value for key, value in spec.options.items() if key not in own})
@@ -93,21 +93,21 @@ def _make_frame_extractor(inputs: ModalitySpec, spec: Spec, seed: int) -> Extrac
 
 
 def runs_network(extractor: Extractor) -> bool:
-    """Tell whether an extractor, or the one it puts to work, is a network."""
+    """Return whether an extractor, or the one it wraps, is a network."""
     return isinstance(inner_of(extractor), FrozenEncoder)
 
 
 def default_extractors(inputs: ModalitySpec) -> list[Spec]:
-    """Return what is used on a modality where no one names an extractor.
+    """Return the default extractors of a modality.
 
-    Of a text it is what counts the tokens, where more was asked of them than lower case.
+    For text they count tokens if preprocess was given token options other than ``--lower``.
     """
     asked = [option for option in inputs.facts.get(WORDS_ASKED, []) if option != "--lower"]
     return [parse_spec(text) for text in (_COUNTING_TOKENS if asked else DEFAULT_EXTRACTORS[inputs.kind])]
 
 
 def passed_over(inputs: ModalitySpec, extractor: Extractor) -> list[str]:
-    """Return the options asked of the tokens, as typed, that do not change an extractor's features."""
+    """Return the token options, as typed, that do not affect an extractor's features."""
     asked = list(inputs.facts.get(WORDS_ASKED, []))
     if isinstance(extractor, FrozenEncoder):
         return asked if ENCODERS.constant(extractor.spec.name, "reads_text", False) else []
@@ -115,23 +115,23 @@ def passed_over(inputs: ModalitySpec, extractor: Extractor) -> list[str]:
 
 
 def is_untrained(extractor: Extractor) -> bool:
-    """Tell whether an extractor is a network that only ``train`` would teach anything."""
+    """Return whether an extractor is a network without pretrained weights."""
     inner = inner_of(extractor)
     return isinstance(inner, FrozenEncoder) and not ENCODERS.constant(inner.spec.name, "origin", "")
 
 
 def tell_loading(extractor: Extractor) -> str:
-    """Return what a network says of how its weights were fitted to it; "" where there is nothing to say."""
+    """Return a network's note on how its weights were loaded, or ""."""
     inner = inner_of(extractor)
     network = inner.network if isinstance(inner, FrozenEncoder) else None
     return network.loaded if isinstance(network, TellsLoading) else ""
 
 
 def inner_of(extractor: Extractor) -> Extractor:
-    """Return the extractor that another puts to work, or itself."""
+    """Return the extractor that another one wraps, or the extractor itself."""
     return extractor.inner if isinstance(extractor, Wraps) else extractor
 
 
 def name_of(spec: Spec) -> str:
-    """Return what tells an extractor from others on the same modality: ``hog``, ``frames_hog``."""
+    """Return the name that distinguishes extractors on one modality: ``hog``, ``frames_hog``."""
     return f"{FRAMES}_{parse_spec(spec.argument).name}" if spec.name == FRAMES and spec.argument else spec.name

@@ -1,6 +1,6 @@
-"""Batches of fixed shapes, so that what a network says of a row depends on that row alone.
+"""Batches of fixed shapes, so that a network's output for a row depends on that row alone.
 
-Where several threads share a product, the last bits may still depend on the row's place in it.
+If several threads share a matrix product, the last bits may still depend on the row's position.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _ROWS_OF_STEPS, _STEPS = 16, 4096
 def fixed_batches(
     values: Mapping[str, Rows], present: Mapping[str, Tensor]
 ) -> Iterator[tuple[Tensor, dict[str, Feature], dict[str, Tensor]]]:
-    """Cut rows into batches, each of as many rows as others of its lengths, filled up with absent ones.
+    """Cut rows into batches whose size depends only on their padded lengths, and fill them up with absent rows.
 
-    Sequences are filled up to the next power of two, those that are absent to one step, and rows for which all these
-    lengths are the same come together.
+    Sequences are padded to the next power of two, absent ones to one step; rows that agree in all padded lengths are
+    batched together.
 
     Args:
-        values: Of each modality.
-        present: (B,) bool of each.
+        values: The values of each modality.
+        present: The presence of each modality, (B,) bool.
 
     Yields:
-        Which rows these are, (R,), and of R rows or more the features and the presence of each modality.
+        The row numbers, (R,), and the features and presence of each modality for at least R rows.
     """
     import torch
 
@@ -74,13 +74,13 @@ def steps_of(column: Column) -> list[Tensor]:
 
 
 def _filled_up(value: Rows, present: Tensor) -> Array:
-    """Return the power of two that each row's steps are filled up to, (B,)."""
+    """Return the power of two to which each row's steps are padded, (B,)."""
     own = [len(steps) if there else 0 for steps, there in zip(value, present.tolist(), strict=True)]
     return np.array([1 << max(0, length - 1).bit_length() for length in own], np.int64)
 
 
 def _stack(rows: list[Tensor], size: int, length: int) -> tuple[Tensor, Tensor]:
-    """Return (size, length, D) with lengths (size,)."""
+    """Return padded values (size, length, D) and lengths (size,)."""
     values = rows[0].new_zeros(size, length, rows[0].shape[1])
     lengths = values.new_zeros(size).long()
     for place, steps in enumerate(rows):
@@ -90,7 +90,7 @@ def _stack(rows: list[Tensor], size: int, length: int) -> tuple[Tensor, Tensor]:
 
 
 def _fill(value: Tensor, size: int) -> Tensor:
-    """Return ``size`` rows, zeros behind those that are there."""
+    """Pad with rows of zeros to ``size`` rows."""
     import torch
 
     missing = size - len(value)

@@ -1,4 +1,4 @@
-"""A network of the encoders that computes features as it is, without being trained."""
+"""An encoder network as an extractor: it computes features and is not trained."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class FrozenEncoder:
     """An encoder as an extractor: fixed weights, batches of one shape, any device and precision.
 
-    A row's result does not depend on the rows beside it.
+    A row's result does not depend on the other rows.
 
     Args:
         spec: The encoder's name and options.
-        inputs: The modality it is for.
-        seed: Of weights that are drawn at random.
+        inputs: The modality it encodes.
+        seed: Seed of random weights.
     """
 
     version: ClassVar[int] = 4
@@ -55,7 +55,7 @@ class FrozenEncoder:
         """Return the network's features of each row, in float32.
 
         Raises:
-            MmcliError: The device is not there.
+            MmcliError: The device is not available.
         """
         device = runtime.torch_device()
         network = self._place(device, runtime)
@@ -63,7 +63,7 @@ class FrozenEncoder:
         return assemble(self.output(spec), items)
 
     def assets(self) -> dict[str, str]:
-        """Return the hash of each file the network reads, and under ``network`` that of its code and options."""
+        """Return the hash of each file the network reads, and that of its code and options as ``network``."""
         network = self.network
         files = network.assets()
         options = {
@@ -73,11 +73,11 @@ class FrozenEncoder:
         return {**files, "network": fingerprint([self.spec.name, argument, network.version, options])}
 
     def state(self) -> State:
-        """Return nothing: nothing is learnt."""
+        """Return an empty state."""
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
     @property
     def network(self) -> Encoder:
@@ -89,7 +89,7 @@ class FrozenEncoder:
         return self._built
 
     def _place(self, device: str, runtime: Runtime) -> Any:
-        """Return a copy of the network on the device in the precision, made fast there; the last one is kept."""
+        """Return a copy of the network, optimized for device and precision; the last copy is cached."""
         import torch
 
         key = (device, runtime.precision, runtime.compiled)
@@ -108,7 +108,7 @@ class FrozenEncoder:
 
 
 def _channels_last(network: Any) -> Any:
-    """Return the network with its image kernels' channels last in memory."""
+    """Put the convolution kernels of a network in channels-last memory format."""
     import torch
 
     for parameter in network.parameters():

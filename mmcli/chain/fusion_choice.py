@@ -1,4 +1,4 @@
-"""Which pooling suits a fusion method, and what a fitted one learnt."""
+"""Checks fusion methods and their pooling, and loads the state of fitted ones."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ if TYPE_CHECKING:
 
 
 def check_pooling(method: str, pooling: str) -> None:
-    """Refuse a pooling that there is not, or that does not suit a method.
+    """Check that a pooling exists and can be used with a method.
 
     Raises:
-        MmcliError: There is none of that name.
-        UsageError: It does not suit the method.
+        MmcliError: There is no such pooling.
+        UsageError: The method cannot use it.
     """
     if pooling not in POOLINGS:
         raise unknown_name("pooling", pooling, list(POOLINGS))
     if pooling != DEFAULT_POOLING and FUSIONS.constant(method, "sequences", False):
-        raise UsageError(f"--pooling {pooling}: --method {method} takes all steps of sequences; leave one out")
+        raise UsageError(
+            f"--pooling {pooling}: --method {method} uses all steps of sequences; leave out one of the two options"
+        )
     if pooling == "attention" and FUSIONS.constant(method, "fitted", False):
         raise UsageError(
-            f"--pooling attention: it is learnt in training, before which --method {method} is fitted to pooled "
-            "features; take --pooling mean or max"
+            f"--pooling attention: it is learnt in training, but --method {method} is fitted to pooled features "
+            "before that; use --pooling mean or max"
         )
 
 
 def check_method(method: Spec, modalities: Mapping[str, ModalitySpec]) -> None:
-    """Refuse a fusion method that there is not, an option that it has not, or a modality that only it names.
+    """Check that a fusion method, its options and the modality it names exist.
 
     Raises:
         MmcliError: There is no such method, option or modality, or a value does not fit its option.
@@ -51,14 +53,14 @@ def check_method(method: Spec, modalities: Mapping[str, ModalitySpec]) -> None:
 
 
 def require_shared_space(method: Spec) -> None:
-    """Refuse a method that brings modalities to no space that they share.
+    """Check that a method maps modalities into a shared space.
 
     Raises:
         UsageError: It does not.
     """
     if not _embeds(method.name):
         embedding = ", ".join(filter(_embeds, FUSIONS.names()))
-        raise UsageError(f"--method {method}: brings modalities to no space that they share; these do: {embedding}")
+        raise UsageError(f"--method {method}: does not map modalities into a shared space; these do: {embedding}")
 
 
 def _embeds(name: str) -> bool:
@@ -66,10 +68,10 @@ def _embeds(name: str) -> bool:
 
 
 def load_fitted(fusion: nn.Module, learnt: State) -> None:
-    """Give a fitted method what it learnt.
+    """Load the state of a fitted method.
 
     Raises:
-        MmcliError: It is not of its form.
+        MmcliError: The shapes do not fit the method.
     """
     import torch
 
@@ -77,5 +79,5 @@ def load_fitted(fusion: nn.Module, learnt: State) -> None:
     if {name: tuple(value.shape) for name, value in own.items()} != {
         name: value.shape for name, value in learnt.tensors.items()
     }:
-        raise MmcliError("what the fusion learnt is not of its form; make the artifact again")
+        raise MmcliError("the fitted state of the fusion method has wrong shapes; make the artifact again")
     fusion.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in learnt.tensors.items()})

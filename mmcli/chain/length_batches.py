@@ -1,4 +1,4 @@
-"""Rows of similar length in one batch, so that little is computed on what fills sequences up, and in random order."""
+"""Random batches of rows of similar length, so that little time is spent on padding."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _WINDOW = 16
-"""Batches that rows are sorted within: fewer leave more to fill up, more bring the same rows together each time."""
+"""Rows are sorted within this many batches: fewer need more padding, more put the same rows together every time."""
 
 
 def read_lengths(samples: Samples, rows: Array, encoders: Mapping[str, Encoder]) -> dict[str, Array]:
-    """Return to what length each of these rows is filled up, (B,), for each encoder of rows that differ in length.
+    """Return the padded length of each of these rows, (B,), for each encoder whose rows vary in length.
 
-    Whole columns of the mapped shards are looked at where they lie: of most encoders the offsets alone are read. An
-    absent row has length 0.
+    Columns of the mapped shards are not copied, and most encoders read only their offsets. An absent row has length 0.
     """
     found: dict[str, Array] = {}
     for name, encoder in encoders.items():
@@ -39,10 +38,10 @@ def read_lengths(samples: Samples, rows: Array, encoders: Mapping[str, Encoder])
 
 
 def rank_by_length(lengths: Mapping[str, Array]) -> Tensor | None:
-    """Return a number for each row, (B,), equal for equal lengths and growing with them; None where all are equal.
+    """Return the rank of each row by length, (B,), equal for equal lengths; None if all lengths are equal.
 
-    Of several modalities the one whose lengths differ most counts first, up to the next power of two, so that within
-    those the others count, too.
+    With several modalities, the one whose lengths vary most comes first, rounded up to a power of two so that the
+    others matter too.
     """
     import torch
 
@@ -56,7 +55,7 @@ def rank_by_length(lengths: Mapping[str, Array]) -> Tensor | None:
 
 
 def cut(order: Tensor, size: int) -> list[Tensor]:
-    """Cut an order of rows into batches; a last batch of one row joins the one before it."""
+    """Cut an order of rows into batches; a last batch of one row is merged into the one before."""
     import torch
 
     batches = _pieces(order, size)
@@ -66,13 +65,13 @@ def cut(order: Tensor, size: int) -> list[Tensor]:
 
 
 def cut_by_length(order: Tensor, ranks: Tensor, size: int, generator: torch.Generator) -> list[Tensor]:
-    """Cut an order of rows into batches of similar lengths, each row in one of them, and shuffle the batches.
+    """Cut an order of rows into batches of similar lengths, and shuffle the batches.
 
     Args:
-        order: The rows as they were drawn, (B,).
-        ranks: Of all rows, as ``rank_by_length`` gives them.
-        size: Rows in a batch.
-        generator: What the order of the batches is drawn from.
+        order: The rows in random order, (B,).
+        ranks: The ranks of all rows by ``rank_by_length``.
+        size: Rows per batch.
+        generator: Draws the order of the batches.
 
     Source: Khomenko et al. 2016, Accelerating recurrent neural network training using sequence bucketing and
     multi-GPU data parallelization.

@@ -1,4 +1,4 @@
-"""In which precision a frozen network runs: the fastest one whose features stay close to those of float32."""
+"""Chooses the precision of a frozen network: the fastest whose features stay close to float32."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LEAST_COSINE = 0.999
 def settle_precision(
     transform: ExtractTransform, before: Mapping[str, Any], samples: Samples, runtime: Runtime, reporter: Reporter
 ) -> None:
-    """Choose the precision of each network of a transform; what an earlier run chose for the same one stays.
+    """Choose the precision of each network of a transform, keeping an earlier run's choice for the same network.
 
     Args:
-        transform: Is told.
-        before: The configuration of the earlier artifact at the same place; empty where there is none.
-        samples: Train rows of these are probed.
+        transform: Its ``precisions`` are set.
+        before: The configuration of the earlier artifact with the same output; empty if there is none.
+        samples: Their train rows are used as probes.
         runtime: Where networks run.
-        reporter: Is told what was chosen, and how close it comes.
+        reporter: Receives the choice and the measured similarity.
     """
     for name, use in transform.networks().items():
         earlier = before.get("uses", {}).get(name, {})
@@ -50,13 +50,13 @@ def settle_precision(
         close = cosine >= LEAST_COSINE
         transform.precisions[name] = "bfloat16" if close else "float32"
         reporter.note(
-            f"{name}: {transform.precisions[name]} (bfloat16 has a cosine of {cosine:.5f} to float32 at least, on "
-            f"{len(probed)} rows; --precision chooses)"
+            f"{name}: computed in {transform.precisions[name]} (lowest cosine similarity of bfloat16 to float32 on "
+            f"{len(probed)} rows: {cosine:.5f}; --precision sets it)"
         )
 
 
 def lowest_cosine(extractor: Extractor, spec: ModalitySpec, column: Column, runtime: Runtime) -> float:
-    """Return the lowest cosine, over rows, between an extractor's features in bfloat16 and in float32."""
+    """Return the lowest cosine similarity over rows between an extractor's features in bfloat16 and in float32."""
     exact, half = (
         _rows(extractor.extract(spec, column, replace(runtime, precision=precision)))
         for precision in ("float32", "bfloat16")

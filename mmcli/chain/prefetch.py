@@ -1,4 +1,4 @@
-"""Makes items one ahead of who takes them, in a thread of its own."""
+"""Prefetches items in a thread."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TypeVar
 Item = TypeVar("Item")
 _AHEAD = 2
 MADE_AT_ONCE = _AHEAD + 2
-"""Items that are there at most: those that wait, the one being made, and the one that is worked on."""
+"""Maximum number of items in memory: those that wait, the one being made, and the one in use."""
 _END = object()
 
 
 def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """Return the items in order, each made while those before are worked on; errors are raised in their place."""
+    """Yield the items in order, making the next ones meanwhile; an error is raised at the failed item's turn."""
     waiting: queue.Queue[object] = queue.Queue(_AHEAD)
     left = threading.Event()
 
@@ -33,7 +33,7 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
                 offer(item)
                 if left.is_set():
                     return
-        except BaseException as error:  # raised again below, in the thread that takes
+        except BaseException as error:  # raised again below, in the consuming thread
             offer(error)
         else:
             offer(_END)

@@ -1,4 +1,4 @@
-"""Which inputs of an earlier artifact need not be read again when only the failed ones are tried."""
+"""Finds the inputs of an earlier artifact that ``--only-failed`` need not read again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class EarlierRows:
     """The rows of an earlier artifact of the same transform, with the keys of their inputs.
 
     Args:
-        artifact: What an earlier run made.
-        transform: Fitted; a modality that would now be made in another way is not taken from the artifact.
+        artifact: The earlier artifact.
+        transform: The fitted transform; modalities with another fingerprint are not taken from the artifact.
 
     Attributes:
-        other: The modalities that would now be made in another way.
+        other: The modalities whose fingerprint has changed.
     """
 
     def __init__(self, artifact: Artifact, transform: PreprocessTransform) -> None:
@@ -34,9 +34,9 @@ class EarlierRows:
         self._chunk = lru_cache(maxsize=8)(self._read)
 
     def key(self, name: str, row: Row) -> bytes | None:
-        """Return the key of a row's input where it was ok and the row names the same one; None where it is to be tried.
+        """Return the key of a row's input if it was ok and the row is unchanged; None if it must be read.
 
-        Rows are the same where their number and id are; a row that has moved is read again.
+        A row is matched by its number and id; a row that has moved is read again.
         """
         number = row["row"]
         if name not in self._columns or number >= len(self._artifact):

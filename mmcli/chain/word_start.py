@@ -1,4 +1,4 @@
-"""Word vectors from a file that a text encoder starts from, in place of random ones."""
+"""Initializes a text encoder with word vectors from a file."""
 
 from __future__ import annotations
 
@@ -16,33 +16,35 @@ _RESERVED = 2  # ids of padding and of unknown tokens
 
 
 def with_width(spec: Spec, vectors: str) -> Spec:
-    """Return a text encoder's spec with the width of a token's vector that a file of vectors has.
+    """Return a text encoder's spec with its token width set to that of a file of vectors.
 
     Raises:
-        UsageError: The encoder has no table of tokens, or is told another width.
+        UsageError: The encoder has no embedding table, or its options give another width.
         MmcliError: The file cannot be read.
     """
     options = options_of(ENCODERS.load(spec.name))
     width = next((name for name in ("token_dim", "dim") if name in options), None)
     if width is None or ENCODERS.constant(spec.name, "kinds") != ("text",) or "weights" in options:
-        raise UsageError(f"{spec.name}: starts from no word vectors; vectors= is for embedding, lstm and such")
+        raise UsageError(
+            f"{spec.name}: cannot start from word vectors; vectors= is for encoders such as embedding and lstm"
+        )
     found = str(open_vectors(vectors).dim)
     told = spec.options.get(width, found)
     if told != found:
-        raise UsageError(f"{vectors}: its vectors are {found} wide, {width}={told} is not; leave {width} out")
+        raise UsageError(f"{vectors}: its vectors have {found} dimensions, not {width}={told}; leave out {width}")
     return replace(spec, options={**spec.options, width: found})
 
 
 def start_from_vectors(encoder: Any, file: VectorFile, vocabulary: Sequence[str]) -> int:
-    """Put the file's vectors into an encoder's table of tokens; return for how many tokens there was one.
+    """Copy a file's vectors into an encoder's embedding table; return the number of tokens that had one.
 
-    A token that the file lacks is looked up in lower case, too; where there is none, its random vector stays. The
-    vectors are scaled by one number to the deviation that the random ones have.
+    A token missing from the file is looked up in lower case as well; if that fails, it keeps its random vector. The
+    vectors are scaled by one number to the standard deviation of the random ones.
 
     Args:
-        encoder: With a ``table`` of vectors by id.
+        encoder: Has a ``table`` of vectors by id.
         file: The vectors.
-        vocabulary: The tokens in the order of their ids, from 2.
+        vocabulary: The tokens in order of their ids, from 2.
     """
     import torch
 

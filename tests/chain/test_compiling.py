@@ -30,7 +30,7 @@ def fingerprint(made: ExtractTransform) -> str:
 def test_without_a_compiler_it_is_said_before_anything_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
-    with pytest.raises(MmcliError, match=r"needs a C\+\+ compiler and finds no g\+\+ or clang\+\+"):
+    with pytest.raises(MmcliError, match=r"needs a C\+\+ compiler, and there is no g\+\+ or clang\+\+"):
         require_compiler("cpu")
     require_compiler("cuda")
     (tmp_path / "clang++").touch(mode=0o755)

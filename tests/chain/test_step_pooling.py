@@ -63,8 +63,8 @@ def test_learnt_pooling_is_left_to_train(steps, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "perceiver", "pooling": "max"}, "--method perceiver takes all steps of sequences"),
-        ({"method": "pca", "pooling": "attention"}, "before which --method pca is fitted"),
+        ({"method": "perceiver", "pooling": "max"}, "--method perceiver uses all steps of sequences"),
+        ({"method": "pca", "pooling": "attention"}, "but --method pca is fitted"),
     ],
 )
 def test_pooling_that_does_not_suit_a_method_is_refused(steps, tmp_path, options, message):

@@ -166,10 +166,10 @@ def test_what_was_learnt_is_in_the_fingerprint(chain, fused):
     holder.changed = {}
     Chain(holder, MediaFolder("."), "id")
     holder.changed = {"correlations": state["fused"].tensors["correlations"] * np.float32(0.5)}
-    with pytest.raises(MmcliError, match="does not make 'fused' as it was recorded"):
+    with pytest.raises(MmcliError, match="does not reproduce 'fused' as recorded"):
         Chain(holder, MediaFolder("."), "id")
     holder.changed = {"correlations": np.zeros(9, np.float32)}
-    with pytest.raises(MmcliError, match="not of its form"):
+    with pytest.raises(MmcliError, match="has wrong shapes"):
         Chain(holder, MediaFolder("."), "id")
 
 

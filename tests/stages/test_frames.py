@@ -97,14 +97,14 @@ def test_the_identity_holds_the_inner_name_and_options():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("frames", "which extractor for images"),
-        ("frames:time=max", "which extractor for images"),
+        ("frames", "needs an image extractor"),
+        ("frames:time=max", "needs an image extractor"),
         ("frames:hug", "did you mean 'hog'"),
         ("frames:hog:cell=4", "did you mean 'cells'"),
         ("frames:hog:time=median", "expected one of mean, max, meanmax, none"),
         ("frames:hog:cells=64,size=none", "64 cells need"),
-        ("frames:motion", "extractor .motion. is for video, this is image"),
-        ("frames:frames:hog", "extractor .frames. is for video, this is image"),
+        ("frames:motion", "extractor .motion. is for video, not image"),
+        ("frames:frames:hog", "extractor .frames. is for video, not image"),
     ],
 )
 def test_mistakes_are_told(text, told):

@@ -119,7 +119,7 @@ def test_dropped_samples_are_told_and_not_counted_in_their_split(table, tmp_path
     preprocess(str(table), tmp_path / "s", image=["picture"], target="label", on_error="drop", reporter=heard)
     artifact = Artifact(tmp_path / "s")
     assert sum(artifact.header["splits"].values()) == len(artifact) == 58
-    assert any(text.startswith("2 samples with bad inputs are left out") for text in heard.warnings)
+    assert any(text.startswith("2 samples with bad inputs are dropped") for text in heard.warnings)
 
 
 def test_a_model_of_several_sources_is_measured_on_them_joined(parts, chain, tmp_path):

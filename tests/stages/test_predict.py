@@ -134,7 +134,7 @@ def test_files_hold_the_same_predictions_in_every_form(chain, tmp_path):
 
 def test_features_made_differently_are_refused(chain, tmp_path):
     extract_features(str(chain / "samples"), tmp_path / "features", use=["picture=hog:cells=4"])
-    with pytest.raises(MmcliError, match="extract-features differs from the one the model was trained on"):
+    with pytest.raises(MmcliError, match="extract-features differs from that of the model's training data"):
         answers(chain / "model", tmp_path / "features")
 
 

@@ -255,7 +255,7 @@ def test_a_text_encoder_starts_from_word_vectors(chain, tmp_path):
     assert any("vectors for 3 of" in text for text in heard)
     ratios = np.concatenate([now / start for start, now in found])
     np.testing.assert_allclose(ratios, ratios[0], rtol=1e-4)
-    with pytest.raises(UsageError, match="starts from no word vectors"):
+    with pytest.raises(UsageError, match="cannot start from word vectors"):
         parse_choice("cnn:vectors=x.txt")
 
 

@@ -1,4 +1,4 @@
-"""What preprocess, extract-features and fuse do to a batch: configuration and fitted state, no disk."""
+"""The transforms of preprocess, extract-features and fuse: they map batches in memory and never touch the disk."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mmcli.store.state import State
 
 
 class Lookup(Protocol):
-    """Finds items that were computed before, by content key."""
+    """Finds items of earlier runs by content key."""
 
     def position(self, modality: str, key: bytes) -> int | None:
-        """Return where an item with this key lies, or None."""
+        """Return the position of the item with this key, or None."""
         ...
 
     def item(self, modality: str, position: int) -> dict[str, Array]:
@@ -30,7 +30,7 @@ class NothingEarlier:
         return None
 
     def item(self, modality: str, position: int) -> dict[str, Array]:
-        """There is no item, so no position to ask for."""
+        """Raise KeyError: there are no items."""
         raise KeyError((modality, position))
 
 
@@ -41,19 +41,19 @@ class Transform(Protocol):
     version: ClassVar[int]
 
     def config(self) -> dict[str, Any]:
-        """Return everything it was told that its results depend on, as JSON values."""
+        """Return the options that its results depend on, as JSON values."""
 
     def states(self) -> dict[str, State]:
-        """Return what it learnt, by part."""
+        """Return its fitted state, by part."""
 
     def modalities(self) -> dict[str, ModalitySpec]:
         """Return the modalities it makes."""
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
-        """Return the batch with the columns it makes beside those it was given."""
+        """Return the batch with the columns it makes added."""
 
 
 def record_of(transform: Transform) -> TransformRecord:
-    """Return what an artifact keeps of a transform."""
+    """Return the record of a transform for an artifact."""
     digests = {part: state.digest() for part, state in sorted(transform.states().items())}
     return TransformRecord(transform.stage, transform.version, transform.config(), digests)

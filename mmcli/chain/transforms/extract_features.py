@@ -27,7 +27,7 @@ class Use:
     """One extractor on one modality.
 
     Args:
-        source: The stored modality.
+        source: The preprocessed modality.
         spec: The extractor's name and options, as typed.
         extractor: The extractor.
     """
@@ -41,14 +41,13 @@ class ExtractTransform:
     """Stored modalities in, one column of features for each use out.
 
     Args:
-        uses: Extractors by the name of the modality that they make.
-        inputs: The stored modalities that they read.
-        dtype: Of the features: float32 or float16.
-        runtime: Its batch size, precision and seed, and whether networks are compiled, are part of what the features
-            of networks depend on.
+        uses: Extractors by the name of the modality they make.
+        inputs: The preprocessed modalities they read.
+        dtype: Data type of the features: float32 or float16.
+        runtime: Its batch size, precision, seed and ``compiled`` affect the features of networks.
 
     Attributes:
-        precisions: In which precision each use that runs a network does so; that of ``runtime`` where none is named.
+        precisions: The precision of each use that runs a network; by default that of ``runtime``.
     """
 
     stage: ClassVar[str] = "extract-features"
@@ -73,7 +72,7 @@ class ExtractTransform:
         """Make the transform that ``config`` and ``states`` describe.
 
         Raises:
-            MmcliError: An extractor is of another version, or a file that it reads is not the one it read before.
+            MmcliError: An extractor has another version, or a file that it reads has changed.
         """
         uses = {}
         for name, part in config["uses"].items():
@@ -87,14 +86,14 @@ class ExtractTransform:
             extractor = make_extractor(inputs[part["source"]], spec, config["seed"])
             if part["version"] != extractor.version:
                 raise MmcliError(
-                    f"{name}: {spec} was version {part['version']} of its code, this mmcli has {extractor.version}, "
-                    "whose features mean something else; run the chain again from extract-features"
+                    f"{name}: made by version {part['version']} of {spec}, but this mmcli has version "
+                    f"{extractor.version}, whose features differ; run the chain again from extract-features"
                 )
             if name in states:
                 extractor.load_state(states[name])
             if extractor.assets() != part["assets"]:
                 raise MmcliError(
-                    f"{spec}: its file has changed since these features were made; bring the earlier file back"
+                    f"{spec}: its file has changed since these features were made; restore the original file"
                 )
             uses[name] = Use(part["source"], spec, extractor)
         compiled = config.get("compiled", False)
@@ -104,7 +103,7 @@ class ExtractTransform:
         return transform
 
     def config(self) -> dict[str, Any]:
-        """Return each use with its files' hashes, and what the numbers depend on."""
+        """Return each use with the hashes of its files, and the options that the features depend on."""
         return {
             "uses": {
                 name: {
@@ -125,7 +124,7 @@ class ExtractTransform:
         }
 
     def states(self) -> dict[str, State]:
-        """Return what each fitted extractor learnt."""
+        """Return the state of each fitted extractor."""
         return {name: use.extractor.state() for name, use in self.uses.items() if use.extractor.fitted}
 
     def networks(self) -> dict[str, Use]:
@@ -140,11 +139,12 @@ class ExtractTransform:
         return self._specs
 
     def fit(self, train: Callable[[str], Iterable[Column]], learnt: Mapping[str, tuple[str, State]]) -> dict[str, str]:
-        """Let each fitted extractor learn from the train rows; return a hash of what each learnt from.
+        """Fit the extractors that need it to the train rows; return the hash of each one's training data.
 
         Args:
-            train: Gives a modality's columns of train rows that have it, as often as it is called.
-            learnt: What an earlier run learnt, with the hash of what it learnt from.
+            train: Iterates over a modality's columns of the train rows that have it; called several times.
+            learnt: The fitted states of an earlier run, each with the hash of its training data; reused if that is
+                unchanged.
         """
         hashes: dict[str, str] = {}
         for name, use in self.uses.items():
@@ -221,7 +221,7 @@ class ExtractTransform:
 
 
 def _spec_and_places(use: Use) -> dict[str, Any]:
-    """Return the spec as typed, and apart from it the options that only say where a file lies."""
+    """Return the spec as typed, and separately its options that are paths of files."""
     assets = use.extractor.assets()
     places = {name: value for name, value in use.spec.options.items() if name in assets}
     rest = {name: value for name, value in use.spec.options.items() if name not in assets}
@@ -232,7 +232,7 @@ def _spec_and_places(use: Use) -> dict[str, Any]:
 
 
 def _options(extractor: Extractor) -> dict[str, Any]:
-    """Return an extractor's options with their values; a file's place is no part of them, its hash is."""
+    """Return an extractor's options and values, without paths of files, whose hashes count instead."""
     assets = extractor.assets()
     found = {name: getattr(extractor, name) for name in options_of(type(extractor)) if name not in assets}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}

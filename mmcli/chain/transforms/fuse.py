@@ -1,4 +1,4 @@
-"""The transform of fuse: features scaled by what the train rows say, and fused where the method learns nothing."""
+"""The transform of fuse: scales features as fitted on the train rows, and fuses them if the method is static."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def build_fusion(method: Spec, in_dims: Mapping[str, int], seed: int, link: Link
     """Make a fusion method for modalities of these widths.
 
     Args:
-        method: Its name and options.
-        in_dims: The widths; for a late method the outputs of each modality's head.
-        seed: For methods that draw at random.
-        link: What makes predictions of a head's outputs, for a late method.
+        method: The name and options of the method.
+        in_dims: The width of each modality; for a late method, the number of outputs of its head.
+        seed: Seed of methods that use randomness.
+        link: Turns a head's outputs into predictions, for a late method.
 
     Raises:
         MmcliError: There is no such method or option, or the widths do not suit it.
@@ -55,19 +55,18 @@ class _Input:
 
 
 class FuseTransform:
-    """Features in, the same features scaled out, and ``fused`` beside them where the method is static.
+    """Features in, scaled features out, with ``fused`` added if the method is static.
 
     Args:
         inputs: The features to fuse.
         method: The fusion method's name and options.
-        seed: For methods that draw at random.
-        fuses: False only scales them: a network that also encodes stored values fuses all of it itself.
-        pooling: What makes one vector of a sequence or feature map, for methods that take vectors: ``mean``, ``max``,
+        seed: Seed of methods that use randomness.
+        fuses: Whether to fuse; False only scales, for a network that also encodes preprocessed values and fuses all.
+        pooling: How to pool a sequence or feature map into a vector, for methods that take vectors: ``mean``, ``max``,
             or ``attention``, which train builds.
 
     Raises:
-        MmcliError: There is no such method or pooling, it does not suit the method, or a feature bears the name of
-            the result.
+        MmcliError: There is no such method or pooling, they do not fit each other, or a feature is named ``fused``.
     """
 
     stage: ClassVar[str] = "fuse"
@@ -83,7 +82,7 @@ class FuseTransform:
         pooling: str = DEFAULT_POOLING,
     ) -> None:
         if FUSED in inputs:
-            raise MmcliError(f"a modality is named {FUSED!r}, the name that fuse gives its result; rename it")
+            raise MmcliError(f"a modality is named {FUSED!r}, which is reserved for the result of fuse; rename it")
         self.inputs = {name: _Input(spec, Scaler(spec.scaling)) for name, spec in inputs.items()}
         self.method = method
         self.seed = seed
@@ -97,7 +96,7 @@ class FuseTransform:
 
     @cached_property
     def _fusion(self) -> nn.Module | None:
-        """The static method; made when it is first needed, since that loads torch."""
+        """The static method, made on first use because that loads torch."""
         if not self.static:
             return None
         fusion = build_fusion(self.method, self.in_dims, self.seed)
@@ -117,7 +116,7 @@ class FuseTransform:
         """Make the transform that ``config`` and ``states`` describe.
 
         Raises:
-            MmcliError: Its method is another's than it was.
+            MmcliError: Its method now comes from another package or plugin.
         """
         FUSIONS.check_origin(parse_spec(config["method"]).name, config.get("plugin"))
         made = cls(
@@ -141,12 +140,12 @@ class FuseTransform:
         return {**told, **FUSIONS.plugin_of(self.method.name)}
 
     def states(self) -> dict[str, State]:
-        """Return the scale of each modality, and what a fitted method learnt as ``fused``."""
+        """Return the scale of each modality, and the state of a fitted method as ``fused``."""
         scales = {name: part.scaler.state() for name, part in self.inputs.items()}
         return scales if self._learnt is None else {**scales, FUSED: self._learnt}
 
     def modalities(self) -> dict[str, ModalitySpec]:
-        """Return the scaled features, and ``fused`` where the method is static."""
+        """Return the scaled features, and ``fused`` if the method is static."""
         made = {
             name: replace(
                 part.spec,
@@ -172,12 +171,12 @@ class FuseTransform:
         aligned: Callable[[Collection[str]], Iterable[Mapping[str, Column]]],
         scaled: FuseTransform | None = None,
     ) -> None:
-        """Learn the scale of each modality, and what a fitted method learns.
+        """Fit the scale of each modality, and the method if it is a fitted one.
 
         Args:
-            train: Gives a modality's columns of the train rows that have it.
-            aligned: Gives the columns of several modalities, of the same train rows.
-            scaled: Has learnt the scales of these rows already.
+            train: Iterates over a modality's columns of the train rows that have it.
+            aligned: Iterates over the columns of several modalities for the same train rows.
+            scaled: A transform already fitted to these rows, whose scales are reused.
         """
         for name, part in self.inputs.items():
             if scaled is not None:
@@ -204,7 +203,7 @@ class FuseTransform:
         return Column(dict(self.inputs[name].scaler.apply(column)), column.present.copy(), column.key)
 
     def _vectors(self, columns: Mapping[str, Column]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Return one vector a row of each modality, (B, D) each, and where it is present, (B,) bool each."""
+        """Return the vectors of each modality, (B, D), and its presence, (B,) bool."""
         import torch
 
         features, present = collate(columns, sorted(self.inputs))
@@ -218,7 +217,7 @@ class FuseTransform:
         return build_pooling(self.pooling, 0)
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
-        """Return the batch with its features scaled, and fused where the method is static."""
+        """Return the batch with its features scaled, and fused if the method is static."""
         del runtime, earlier
         specs = self.modalities()
         columns = dict(batch.columns)

@@ -1,4 +1,4 @@
-"""The transform of preprocess: the cells of rows to stored tensors, each kind by its own Preprocessor."""
+"""The transform of preprocess: turns the cells of rows into tensors, with one Preprocessor per modality."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Item = tuple[bytes, dict[str, Array] | UnusableError | None]
 
 
 def make_preprocessor(kind: str, config: Mapping[str, Any]) -> Preprocessor:
-    """Return the Preprocessor of a kind, told what ``config`` says.
+    """Make the Preprocessor of a kind with the options in ``config``.
 
     Raises:
         MmcliError: There is no such kind.
@@ -54,17 +54,17 @@ class PreprocessTransform:
 
     Args:
         kinds: The kind of each modality.
-        preprocessors: What reads and decodes each modality.
-        media: Reads the files that cells name.
-        id_column: The column that names a sample, for the ledger.
+        preprocessors: The Preprocessor of each modality.
+        media: Reads the files named in cells.
+        id_column: The column of sample ids, for the ledger.
 
     Attributes:
-        left_out: Modalities to take for missing in every row.
-        names_lacking: Whether a row without any column of a modality is told from one whose cells are empty.
-        recorded: By modality the version and arguments that a loaded transform was recorded with, which name what it
-            makes: arguments that have been added since stand at their defaults.
-        notices: What readers said of inputs that are ok.
-        trusted: Gives the key of a row's input where its file need not be read to know it; None elsewhere.
+        left_out: Modalities to treat as missing in every row.
+        names_lacking: Whether the ledger distinguishes rows without a modality's columns from rows with empty cells.
+        recorded: For each modality of a loaded transform, the recorded version and arguments, which determine its
+            fingerprint; arguments added since then have their defaults.
+        notices: The readers' remarks on inputs that are ok.
+        trusted: Returns the key of a row's input if it is known without reading the file, else None.
     """
 
     stage: ClassVar[str] = "preprocess"
@@ -113,7 +113,7 @@ class PreprocessTransform:
         return transform
 
     def config(self) -> dict[str, Any]:
-        """Return the kind, code version and arguments of each modality, and the limit of files."""
+        """Return the kind, code version and arguments of each modality, and the limit on file size."""
         return {
             "max_bytes": self.media.max_bytes,
             **({"fix_paths": True} if self.media.fix_paths else {}),
@@ -125,22 +125,22 @@ class PreprocessTransform:
         }
 
     def arrays(self) -> dict[str, BesideTable]:
-        """Return the modalities that are read from an array beside the table."""
+        """Return the modalities that are read from an array outside the table."""
         parts = self.preprocessors.items()
         return {name: part for name, part in parts if isinstance(part, BesideTable) and part.array is not None}
 
     def watch(self) -> None:
-        """Look from now on for values that are strange to the train rows; ``strange`` says which there were."""
+        """Start looking for values that are unusual compared with the train rows; ``strange`` returns the findings."""
         for part in self.preprocessors.values():
             if isinstance(part, Watches):
                 part.watch()
 
     def strange(self) -> list[str]:
-        """Return in what most values of a column were strange to the train rows, a sentence each."""
+        """Return one sentence for each column in which most values were unusual."""
         return [text for part in self.preprocessors.values() if isinstance(part, Watches) for text in part.strange()]
 
     def read_otherwise(self) -> dict[str, tuple[int, int]]:
-        """Return the modalities recorded with another version of their reader: that version, and this code's."""
+        """Return the modalities whose reader has changed, each with its recorded version and the current one."""
         return {
             name: (recorded["version"], self.preprocessors[name].version)
             for name, recorded in self.recorded.items()
@@ -149,11 +149,11 @@ class PreprocessTransform:
 
     @property
     def inputs(self) -> int:
-        """How many inputs a row has: of a modality that is read cell by cell each is one."""
+        """The number of inputs per row: one per modality, or one per cell for modalities read cell by cell."""
         return sum(len(part.columns) if isinstance(part, ReadsCells) else 1 for part in self.preprocessors.values())
 
     def states(self) -> dict[str, State]:
-        """Return what each fitted modality learnt."""
+        """Return the state of each fitted modality."""
         return {name: part.state() for name, part in self.preprocessors.items() if part.fitted}
 
     def modalities(self) -> dict[str, ModalitySpec]:
@@ -169,24 +169,24 @@ class PreprocessTransform:
     def fit(
         self, train_rows: Callable[[], Iterable[Sequence[Row]]], learnt: Mapping[str, tuple[str, State]]
     ) -> dict[str, str]:
-        """Let each fitted modality learn from the train rows; return a hash of what each learnt from.
+        """Fit the modalities that need it to the train rows; return the hash of each one's training data.
 
         Args:
-            train_rows: Gives the train rows, some at a time, as often as it is called.
-            learnt: For each modality what an earlier run learnt, with the hash of what it learnt from; taken
-                over where that is the same again.
+            train_rows: Iterates over the train rows in batches; called several times.
+            learnt: The fitted states of an earlier run, each with the hash of its training data; reused if that is
+                unchanged.
         """
         hashes: dict[str, str] = {}
         for name, part in self.preprocessors.items():
             if not part.fitted:
                 continue
             contents = partial(self._contents, part, train_rows)
-            if isinstance(part, ReadsCells):  # learning takes less than reading the rows a second time
+            if isinstance(part, ReadsCells):  # fitting is faster than reading the rows twice
                 total = self._begun_hash(part)
                 part.fit(_hashed(contents(), total))
                 hashes[name] = total.hexdigest()
                 continue
-            # Files are not read twice only to find out that they are the same.
+            # Do not read files twice just to find out that they are unchanged.
             hashes[name] = "" if part.threaded else self._hash_of_input(part, contents())
             before = learnt.get(name)
             if before is not None and hashes[name] and before[0] == hashes[name]:
@@ -197,7 +197,7 @@ class PreprocessTransform:
         return hashes
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
-        """Return the batch with one column for each modality, and why inputs are not ok."""
+        """Return the batch with one column per modality, and the ledger of inputs that are not ok."""
         columns = dict(batch.columns)
         ledger, cells = list(batch.ledger), list(batch.cells)
         for name, part in self.preprocessors.items():
@@ -213,7 +213,7 @@ class PreprocessTransform:
         return Batch(batch.rows, columns, ledger, cells)
 
     def key(self, name: str, row: Row) -> bytes:
-        """Return the key that the content of a modality has now in a row; zeros where there is none."""
+        """Return the current content key of a modality in a row; zeros if there is no content."""
         try:
             content = self._content(name, row)
         except UnusableError:
@@ -231,7 +231,7 @@ class PreprocessTransform:
     def _read_cells(
         self, name: str, part: ReadsCells, rows: Sequence[Row]
     ) -> tuple[Column, list[LedgerEntry], list[LedgerEntry]]:
-        """Return a modality's column, its rows that are not ok, and its cells that are not."""
+        """Return a modality's column, the ledger entries of its rows, and those of single cells."""
         contents, odd = part.read(rows)
         there = np.array([content is not None for content in contents], bool)
         keys = np.zeros((len(rows), KEY_BYTES), np.uint8)
@@ -254,7 +254,7 @@ class PreprocessTransform:
                     LedgerEntry(each.row, identity, name, "corrupt", each.reason, None, each.column, each.value)
                 )
             else:
-                first[each.row] = each.reason  # why the row has none; each odd cell is told once
+                first[each.row] = each.reason  # the reason for the row; every bad cell is reported once
         absent = []
         for number in np.flatnonzero(~there).tolist():
             identity = str(rows[number].get(self.id_column, number))
@@ -268,7 +268,7 @@ class PreprocessTransform:
         return Column(fields, there, keys), absent, cells
 
     def _item(self, name: str, part: Preprocessor, earlier: Lookup, row: Row) -> Item:
-        """Read, look up or decode one input; its problem, if it has one, is returned and not raised."""
+        """Read, look up or decode one input; a problem with it is returned, not raised."""
         trusted = self.trusted(name, row) if part.threaded else None
         if trusted is not None and (position := earlier.position(name, trusted)) is not None:
             return trusted, earlier.item(name, position)
@@ -322,7 +322,7 @@ class PreprocessTransform:
                 try:
                     content = part.content(row, self.media)
                 except UnusableError:
-                    continue  # apply says why
+                    continue  # apply reports it
                 if content is not None:
                     yield content
 
@@ -345,7 +345,7 @@ class PreprocessTransform:
 
 
 def _hashed(contents: Iterable[bytes], total: Any) -> Iterator[bytes]:
-    """Return the contents, each added to a hash on the way."""
+    """Yield the contents while adding them to a hash."""
     waiting = iter(contents)
     while block := list(itertools.islice(waiting, _HASHED_AT_ONCE)):
         total.update(b"".join(part for content in block for part in (len(content).to_bytes(8, "big"), content)))

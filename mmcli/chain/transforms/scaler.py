@@ -1,4 +1,4 @@
-"""Scales of features, from what the train rows say."""
+"""Scales features as fitted on the train rows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from mmcli.store.columns import Array, Column, Dense, Ragged
 from mmcli.store.state import State
 
 ROW_NORM = 4.0
-"""Measured with concat and an MLP head: accuracy is flat from 1 to 8, training takes fewer epochs from 4 on."""
+"""With concat and an MLP head, accuracy was the same from 1 to 8, and training took fewer epochs from 4 on."""
 
 
 class Scaler:
-    """Scales a feature by what its train rows say, so that a wide one does not outweigh a narrow one.
+    """Scales a feature so that wide features do not outweigh narrow ones.
 
-    ``column`` features get mean 0 and one standard deviation in all columns; ``whole`` features, sparse or
-    normalised by their extractor, are multiplied by one number. Either way the root mean square of a row's norm (of
-    a step's, for sequences) becomes ``ROW_NORM``, whatever the width. An absent row stays zero.
+    ``column`` features get mean 0 and the same standard deviation in every column; ``whole`` features, which are
+    sparse or normalised by their extractor, are multiplied by one number. Either way the root mean square of the norm
+    of rows (of steps, for sequences) becomes ``ROW_NORM``, whatever the width. Absent rows stay zero.
     """
 
     def __init__(self, scaling: str) -> None:
@@ -27,7 +27,7 @@ class Scaler:
         self.factor: Array = np.ones(1, np.float32)
 
     def fit(self, columns: Iterable[Column]) -> None:
-        """Learn from columns of train rows; sums are kept in float64, never the rows."""
+        """Fit to columns of train rows, keeping only float64 sums."""
         count, total, squares = 0, np.zeros(1), np.zeros(1)
         for column in columns:
             values = np.asarray(_present_values(column), np.float64)
@@ -61,16 +61,16 @@ class Scaler:
         return {"": Dense(scaled)}
 
     def state(self) -> State:
-        """Return what ``fit`` learnt."""
+        """Return the fitted state."""
         return State({}, {"shift": self.shift, "factor": self.factor})
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Load the state of an earlier ``fit``."""
         self.shift, self.factor = state.tensors["shift"], state.tensors["factor"]
 
 
 def _present_values(column: Column) -> Array:
-    """Return (N, D): rows, steps of sequences, or places of feature maps."""
+    """Return the present values as (N, D): rows, steps of sequences, or positions of feature maps."""
     if isinstance(column.main, Ragged):
         return column.main.values
     values = column.main.values[column.present]
