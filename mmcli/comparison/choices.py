@@ -21,26 +21,26 @@ _MOST_SEEDS = 1000
 
 
 def parse_seeds(text: str, first: int) -> list[int]:
-    """Return as many seeds as ``text`` says, from the first on, or those that it lists.
+    """Parse a number of seeds, counted from ``first``, or a list of seeds.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: ``text`` is neither.
     """
     try:
         listed = [int(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--seeds {text}: expected how many, as 5, or which, as 0,1,2") from None
+        raise UsageError(f"--seeds {text}: expected a number of seeds, such as 5, or a list, such as 0,1,2") from None
     if "," not in text:
         if not 1 <= listed[0] <= _MOST_SEEDS:
-            raise UsageError(f"--seeds {text}: expected from 1 to {_MOST_SEEDS} of them")
+            raise UsageError(f"--seeds {text}: expected 1 to {_MOST_SEEDS} seeds")
         return list(range(first, first + listed[0]))
     if len(set(listed)) < len(listed):
-        raise UsageError(f"--seeds {text}: a seed is named twice")
+        raise UsageError(f"--seeds {text}: seeds must be unique")
     return listed
 
 
 def choose_methods(asked: Sequence[str], samples: Samples, config: TrainConfig) -> list[str]:
-    """Return the methods as they are written in full, each once.
+    """Return the distinct methods in full notation.
 
     Raises:
         MmcliError: There is no such method.

@@ -28,7 +28,7 @@ FOUND = "comparison.json"
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Return what a comparison's folder holds.
+    """Read a comparison's folder.
 
     Raises:
         MmcliError: It is damaged.
@@ -43,7 +43,7 @@ def read_comparison(path: Path) -> Comparison:
 
 
 def is_done(writer: ArtifactWriter, request: Mapping[str, Any], keep: Path | None, trials: Sequence[Trial]) -> bool:
-    """Tell whether the output holds this very comparison, and ``keep`` the models of it."""
+    """Return whether the output holds exactly this comparison, and ``keep`` its models."""
     if writer.fresh or not is_artifact(writer.output, STAGE):
         return False
     header = Artifact(writer.output).header
@@ -57,10 +57,10 @@ def is_done(writer: ArtifactWriter, request: Mapping[str, Any], keep: Path | Non
 
 
 def check_places(keep: Path, trials: Sequence[Trial]) -> None:
-    """Refuse a folder for models in which one of them has no place.
+    """Check that the folder for models can take all of them.
 
     Raises:
-        MmcliError: It holds, or lies in, something else.
+        MmcliError: A model's place is taken by something else, or lies inside an artifact.
     """
     for trial in trials:
         try:
@@ -70,10 +70,10 @@ def check_places(keep: Path, trials: Sequence[Trial]) -> None:
 
 
 def refuse_to_drop(writer: ArtifactWriter, trials: Sequence[Trial]) -> None:
-    """Refuse to replace a comparison by one that does without some of its runs.
+    """Refuse to replace a comparison by one without some of its runs.
 
     Raises:
-        MmcliError: It would.
+        MmcliError: Runs would be lost.
     """
     if writer.fresh or not is_artifact(writer.output, STAGE):
         return
@@ -81,8 +81,8 @@ def refuse_to_drop(writer: ArtifactWriter, trials: Sequence[Trial]) -> None:
     lost = [method for method, key in each_run(read_comparison(writer.output).found) if key not in asked]
     if lost:
         raise MmcliError(
-            f"{writer.output}: holds {len(lost)} runs that this command does not ask for ({lost[0]} and so on, or with "
-            "other options): name these too, choose another -o, or drop them with --fresh"
+            f"{writer.output}: has {len(lost)} runs that this command does not include (of other methods, such as "
+            f"{lost[0]}, or with other options): include them, choose another -o, or discard them with --fresh"
         )
 
 
@@ -90,7 +90,7 @@ def compare_and_publish(
     writer: ArtifactWriter, runs: ComparisonRuns, trials: Sequence[Trial], first: TrainingRequest,
     request: Mapping[str, Any], metric: str | None, began: float,
 ) -> None:  # fmt: skip
-    """Do the runs that have not been done, and publish what all of them say."""
+    """Do the runs that are missing, and publish the results of all."""
     from mmcli.tasks import mode_of
 
     reporter = runs.reporter
@@ -124,4 +124,4 @@ def compare_and_publish(
     writer.publish(header, run_record(began, runs.runtime, runs=seconds))
     if failed:
         names = ", ".join(each.method for each in failed)
-        reporter.warn(f"{len(failed)} of {len(tried)} methods failed, the table says why: {names}")
+        reporter.warn(f"{len(failed)} of {len(tried)} methods failed ({names}); the table says why")

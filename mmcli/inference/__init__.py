@@ -1,1 +1,1 @@
-"""A model opened: what it takes in, what it answers, how well it does. Nothing is learnt here."""
+"""A trained model in use: its inputs, its predictions and their evaluation. Nothing is fitted here."""

@@ -11,7 +11,7 @@ from mmcli.store.sources.dialect import TableText
 
 _ROWS, _RESULT, _RETRIEVAL = "Rows", "Result", "Retrieval models"
 PLACE = "{}"
-"""Stands for a label's name in what is said of it."""
+"""The placeholder for a label's name in a template."""
 
 
 @dataclass(frozen=True)
@@ -19,59 +19,62 @@ class RowsConfig:
     """How the rows of a source are read."""
 
     root: str | None = option(
-        None, group="Files", default_text="the table's folder", help="Folder or URL that media paths are relative to."
-    )
+        None, group="Files", default_text="the table's folder",
+        help="Folder or URL to which file paths in the table are relative.",
+    )  # fmt: skip
     limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
-    seed: int = option(0, group=_ROWS, help="Seed of every random choice.")
+    seed: int = option(0, group=_ROWS, help="Random seed.")
     written: TableText = part(TableText)
 
 
 @dataclass(frozen=True)
 class LookConfig:
-    """What a model is given of the rows."""
+    """Which inputs of the rows a model gets."""
 
     modalities: Sequence[str] = option(
-        (), group=_ROWS, help="Use only these modalities (comma-separated), treating the others as missing. Repeatable."
+        (), group=_ROWS, help="Comma-separated modalities to use; the others are treated as missing. Repeatable."
     )
     tensor: Sequence[str] = option(
         (), group="Files", rare=True,
-        help="NAME=FILE: the array with these rows, for a modality that the model read from one; NAME=none does "
-        "without. Repeatable.",
+        help="NAME=FILE: array with the new rows, for a modality that was trained on an array; NAME=none treats it as "
+        "missing. Repeatable.",
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """What evaluate can be told."""
+    """The options of evaluate."""
 
     split: str = option("test", group=_ROWS, help="Split to evaluate: train, val, test or all.")
-    target: str | None = option(None, group=_ROWS, default_text="the one trained on", help="Column with the targets.")
+    target: str | None = option(
+        None, group=_ROWS, default_text="the column trained on", help="Column with the true targets."
+    )
     positive: Sequence[str] = option(
         (), group=_RESULT, default_text="the rarer class of the train rows",
-        help="With two classes, the one that precision, recall, F1, average precision and ROC describe; for one of "
-        "several targets, TARGET=LABEL. Repeatable.",
+        help="Positive class of a binary target, for precision, recall, F1, average precision and ROC; with several "
+        "targets, TARGET=LABEL. Repeatable.",
     )  # fmt: skip
     look: LookConfig = part(LookConfig)
     labels_from: str | None = option(
         None, group=_RETRIEVAL,
-        help="Column of labels: measure how often the label nearest to a row is the row's own.",
+        help="Column of labels: measure how often the label closest to a row is the row's own.",
     )  # fmt: skip
-    template: str = option(PLACE, group=_RETRIEVAL, help="Text that describes a label; {} is replaced by its name.")
+    template: str = option(PLACE, group=_RETRIEVAL, help="Text to embed for a label; {} is replaced by the label.")
     rows: RowsConfig = part(RowsConfig)
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """What predict can be told."""
+    """The options of predict."""
 
     explain: Literal["weights"] | None = option(
-        None, group=_RESULT, help="weights: add the weight the fusion gave each feature of a row, 0 if it is missing."
+        None, group=_RESULT, help="weights: add the fusion's weight of each feature to each prediction, 0 if missing."
     )
     look: LookConfig = part(LookConfig)
     labels: Sequence[str] = option(
         (),
         group=_RETRIEVAL,
-        help="Comma-separated labels: predict the one nearest to the row. Repeatable.",
+        help="Comma-separated labels: predict the one closest to each row. Repeatable.",
     )
-    template: str = option(PLACE, group=_RETRIEVAL, help="Text that describes a label; {} is replaced by its name.")
+    template: str = option(PLACE, group=_RETRIEVAL, help="Text to embed for a label; {} is replaced by the label.")
     rows: RowsConfig = part(RowsConfig)

@@ -1,4 +1,4 @@
-"""The rows that a report shows as examples, with small pictures of what the model saw of them."""
+"""Chooses example rows for a report and makes thumbnails of their images."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def choose_examples(
     rows: Sequence[Row],
     pictures: Pictures,
 ) -> list[Example]:
-    """Return ten samples, or as many as there are, from the first to the last.
+    """Return ten samples, or all if there are fewer, evenly spaced from first to last.
 
     Args:
         tell: The task's ``example``.
-        answers: What was predicted of each row.
-        targets: By row, of those that stand for a sample.
-        rows: As they came.
-        pictures: Gives those of a row.
+        answers: The prediction of each row.
+        targets: The targets by row number, of the rows that represent samples.
+        rows: The rows in input order.
+        pictures: Returns the pictures of a row.
     """
     samples = list(targets)
     chosen = dict.fromkeys(np.linspace(0, len(samples) - 1, min(COUNT, len(samples))).round().astype(int).tolist())
@@ -49,12 +49,12 @@ def choose_examples(
 
 
 def picture_reader(model: TrainedModel, source: str, root: str | None) -> Pictures:
-    """Return what gives the pictures of a raw row by modality, as data URIs: those that can be found and read.
+    """Return a function that reads the pictures of a raw row, by modality, as data URIs; unreadable ones are left out.
 
     Args:
-        model: Says which columns are images, and how they are prepared.
-        source: The table or artifact that rows come from, or ``-``.
-        root: The folder that paths are relative to; None is that of the source.
+        model: Defines which columns are images, and how they are prepared.
+        source: The table or artifact of the rows, or ``-``.
+        root: The folder to which paths are relative; None means that of the source.
     """
     config: Mapping[str, Any] = next((part.config for part in model.artifact.chain if part.stage == "preprocess"), {})
     readers = {
@@ -74,7 +74,7 @@ def picture_reader(model: TrainedModel, source: str, root: str | None) -> Pictur
                     (pixels,) = reader.decode(content).values()
                     found[name] = _thumbnail(pixels)
             except MmcliError:
-                continue  # the ledger of the row says why
+                continue  # the ledger has the reason
         return found
 
     return read

@@ -1,4 +1,4 @@
-"""What a model is asked about: raw rows or any artifact of its chain, brought to aligned features batch by batch."""
+"""Reads a model's inputs, raw rows or any artifact of its chain, and computes aligned features batch by batch."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from mmcli.tables.known_columns import KnownColumns
 
 _ROWS = 256
 Chunk = tuple[list[Row], "list[BadLine]"]
-"""Rows, and the lines among them that are none."""
+"""Rows, and the invalid lines between them."""
 STAGES = ("preprocess", "extract-features", "fuse")
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that is no row.
+    """An invalid line.
 
     Args:
-        before: How many rows of its group come before it.
+        before: Number of rows in its group before it.
         line: Its number, from 1.
-        error: What is wrong with it.
+        error: The error message.
     """
 
     before: int
@@ -59,8 +59,8 @@ class Asked:
 
     Args:
         ids: The id of each row.
-        batch: The rows, the aligned features, and why inputs are not ok by source modality.
-        bad: Lines among them that are no rows.
+        batch: The rows, the aligned features, and the ledger by source modality.
+        bad: The invalid lines between the rows.
     """
 
     ids: list[str]
@@ -68,7 +68,7 @@ class Asked:
     bad: Sequence[BadLine] = ()
 
     def problems(self, sources: list[str]) -> list[dict[str, LedgerEntry]]:
-        """Return for each row the source modalities that are not ok."""
+        """Return the ledger entries of each row, by source modality."""
         found: list[dict[str, LedgerEntry]] = [{} for _ in self.ids]
         for entry in self.batch.ledger:
             if entry.modality in sources:
@@ -76,7 +76,7 @@ class Asked:
         return found
 
     def take(self, rows: list[int]) -> Asked:
-        """Return some of the rows."""
+        """Return the rows with these numbers."""
         place = {row: number for number, row in enumerate(rows)}
         indexes = np.array(rows, np.int64)
         ledger = [replace(entry, row=place[entry.row]) for entry in self.batch.ledger if entry.row in place]
@@ -94,20 +94,20 @@ def open_inputs(
     goes_on: bool = False,
     tensor: Sequence[str] = (),
 ) -> Iterator[Asked]:
-    """Return the rows of a source with their aligned features, in order.
+    """Yield the rows of a source with their aligned features, in order.
 
     Args:
-        model: Says how features are made.
+        model: Its chain makes the features.
         sources: A raw table, the folder of an artifact of the model's chain, or ``-`` for either on standard input;
             or several artifacts, joined by id.
-        rows: How they are read.
+        rows: How rows are read.
         runtime: Where to compute.
-        reporter: Is warned of columns that the model uses and the rows lack.
-        goes_on: Whether a line of standard input that is no row is told of, and those after it are read.
-        tensor: ``NAME=FILE`` for each modality that is read from an array beside a raw table.
+        reporter: Receives warnings, such as missing columns.
+        goes_on: Whether to report invalid lines of standard input and continue after them.
+        tensor: ``NAME=FILE`` for each modality that is read from an array outside a raw table.
 
     Raises:
-        MmcliError: The source is not there, was made differently, or has none of the model's columns.
+        MmcliError: The source does not exist, was made differently, or has none of the model's columns.
     """
     root, text, limit = rows.root, rows.written, rows.limit
     source, *others = listed(sources)
@@ -128,10 +128,10 @@ def open_inputs(
 
 
 def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -> Iterator[Asked]:
-    """Return samples of the model's chain with their aligned features, in order.
+    """Yield samples of the model's chain with their aligned features, in order.
 
     Raises:
-        MmcliError: They were made differently.
+        MmcliError: They were made differently from the model's training data.
     """
     done = check_same_chain(samples.name, samples.chain, model.artifact.chain)
     identity = samples.roles.id
@@ -143,16 +143,16 @@ def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -
 
 
 def check_whole(columns: Mapping[str, Column], model: TrainedModel, name: str) -> None:
-    """Refuse rows that lack a column of the network's inputs.
+    """Check that all inputs of the network are there.
 
     Raises:
-        MmcliError: They do.
+        MmcliError: An input is missing.
     """
     lacking = [known for known in model.names if known not in columns]
     if lacking:
         raise MmcliError(
-            f"{name}: no {', '.join(lacking)}, which the model encodes itself; give it raw rows, or the artifact that "
-            "preprocess made"
+            f"{name}: lacks {', '.join(lacking)}, which the model encodes itself; give it raw rows, or an artifact of "
+            "preprocess"
         )
 
 
@@ -172,9 +172,9 @@ def _from_table(
     reporter: Reporter,
     passed_over: list[tuple[int, str]] | None = None,
 ) -> Iterator[Asked]:
-    """Return the rows of a table; where each says its own columns, they are read until one has any that is known.
+    """Yield the rows of a table; if columns differ by row, first read on until a row has a column that the model uses.
 
-    Lines that the table's reader adds to ``passed_over`` while it reads are told of in their place.
+    Lines that the table's reader adds to ``passed_over`` are reported at their place.
     """
     columns = KnownColumns(chain, model.sources, table.name, table.columns)
     rows = itertools.islice((row for _, row in table.rows), limit)
@@ -230,32 +230,32 @@ def _answered(
 
 
 def warn_of_other_readers(chain: Chain, reporter: Reporter) -> None:
-    """Say once which modalities this mmcli reads by another version of its code than the model was trained with."""
+    """Warn of modalities whose reader has changed since the model was trained."""
     found = chain.read_otherwise()
     if found:
         told = ", ".join(f"{name} (version {was}, now {now})" for name, (was, now) in sorted(found.items()))
         reporter.warn(
-            f"the model was trained on inputs read by another version of mmcli's readers: {told}; some values may "
-            "differ: run its stages again to be sure"
+            f"the model was trained on inputs from other versions of mmcli's readers: {told}; some values may differ; "
+            "to be sure, run its stages again"
         )
 
 
 def _warn_of_odd(odd: Counter[str], reporter: Reporter) -> None:
-    """Say how many cells were none of their column's kind."""
+    """Warn of cells that do not fit their column's kind."""
     if odd:
         reason, times = odd.most_common(1)[0]
-        reporter.warn(f"{odd.total()} cells are taken for empty ({reason} × {times})")
+        reporter.warn(f"{odd.total()} cells are treated as empty ({reason} × {times})")
 
 
 def _warn_of_bad(bad: Mapping[str, Counter[str]], rows: int, reporter: Reporter) -> None:
-    """Say of each modality in how many rows its input is there and cannot be used, or is not found."""
+    """Warn of each modality whose inputs cannot be used or found, with the number of rows."""
     for modality, reasons in sorted(bad.items()):
         reason, times = reasons.most_common(1)[0]
         count = reasons.total()
         lost = count == rows and reason == NOT_FOUND
         where = "; paths are relative to the table's folder, or to --root" if lost else ""
         reporter.warn(
-            f"{modality}: taken for missing in {'all ' if count == rows else f'{count} of '}{rows} rows "
+            f"{modality}: treated as missing in {'all ' if count == rows else f'{count} of '}{rows} rows "
             f"({reason} × {times}{where})"
         )
 
@@ -288,10 +288,10 @@ def _from_pipe(
     limit: int | None,
     goes_on: bool,
 ) -> Iterator[Asked]:
-    """Rows of an artifact are collected first; JSON lines are answered as they come; CSV by the batch."""
+    """Read standard input: rows of an artifact all at once, JSON lines as they come, CSV in batches."""
     name = "standard input"
     if sys.stdin.isatty():
-        raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact's folder")
+        raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact folder")
     check_encoding(text.encoding)
     groups = lines_as_they_come(sys.stdin.fileno())
     seen: list[list[bytes]] = []
@@ -306,7 +306,7 @@ def _from_pipe(
     whole = itertools.chain(seen, groups)
     if not first.startswith(b"{") or codecs.lookup(text.encoding).name != "utf-8":
         lines = (line for group in whole for line in group)
-        # A line end goes between lines, not after the last: half of one is no UTF-16.
+        # Line ends go between lines and not after the last, where a lone byte would not be valid UTF-16.
         content = itertools.chain([next(lines)], (b"\n" + line for line in lines))
         chain = _chain_of_pipe(model, root)
         bad: list[tuple[int, str]] = []
@@ -326,8 +326,8 @@ def _chain_of_pipe(model: TrainedModel, root: str | None) -> Chain:
     chain = Chain(model.artifact, MediaFolder(root or "."), model.artifact.roles.id)
     if chain.arrays():
         raise MmcliError(
-            f"standard input: the model read {', '.join(chain.arrays())} from an array beside its table, which rows on "
-            "a pipe have not; give it a table with --tensor NAME=FILE, or an artifact"
+            f"standard input: the model needs {', '.join(chain.arrays())} from an array, which rows on a pipe do not "
+            "have; give it a table with --tensor NAME=FILE, or an artifact"
         )
     return chain
 

@@ -1,4 +1,4 @@
-"""What a model says of rows whose targets are known, and how well it does: with all modalities, and with fewer."""
+"""Collects predictions for rows with known targets and measures them, with all modalities and with fewer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Collected:
-    """Predictions for every row measured, with the modalities asked for and with each subset."""
+    """Predictions for every measured row, with the chosen modalities and with each subset."""
 
     targets: list[Any] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
@@ -69,16 +69,16 @@ class _Collected:
 
 
 class Measuring:
-    """Collects what a model says of rows, and measures it.
+    """Collects a model's predictions and measures them.
 
     Args:
-        model: Its task knows the metrics.
-        keep: The source modalities to look at; () is all.
-        name: Of the rows' source, for messages.
-        target: The column with the targets; None is the one that the model learnt.
+        model: Its task defines the metrics.
+        keep: The source modalities to use; () means all.
+        name: The name of the rows' source in messages.
+        target: The column with the targets; None means the one that the model learnt.
 
     Raises:
-        UsageError: A column is named for a model of several targets, or of a task that has none.
+        UsageError: ``target`` is given for a model with several targets or without a target column.
     """
 
     def __init__(self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None) -> None:
@@ -97,33 +97,33 @@ class Measuring:
 
     @property
     def without_target(self) -> int:
-        """How many rows have no target: they are not measured."""
+        """The number of rows without a target, which are not measured."""
         return self._found.without_target
 
     @property
     def odd(self) -> Counter[str]:
-        """The cells of columns of numbers that hold something else, and are no target."""
+        """The cells in columns of numbers that are not numbers, and therefore not targets."""
         return self._found.odd
 
     @property
     def unknown_targets(self) -> int:
-        """How many rows have a class that no train row has."""
+        """The number of rows with a class that no train row has."""
         return self._found.unknown_targets
 
     @property
     def unknown(self) -> Counter[str]:
-        """The classes that no train row has, with how many rows have them: nothing that is predicted is right there."""
+        """The classes that no train row has, with their numbers of rows; no prediction can be right there."""
         return self._found.unknown
 
     @property
     def skipped_if_unseen(self) -> list[str]:
-        """The metrics that leave such rows out."""
+        """The metrics that ignore rows with such classes."""
         parts = [part for part in parts_of(self.model.task).values() if isinstance(part, SkipsUnknown)]
         return list(dict.fromkeys(name for part in parts for name in part.skipped_if_unseen))
 
     @property
     def unseen(self) -> list[str]:
-        """The labels that the model was not trained on, as often as they are there."""
+        """The labels that the model was not trained on, once per occurrence."""
         return self._found.unseen
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ class Measuring:
         """Predict rows.
 
         Raises:
-            MmcliError: A target is not there, or none that the task could take.
+            MmcliError: A target is missing or invalid for the task.
         """
         found, model = self._found, self.model
         targets = [self._target_of(identity, row) for identity, row in zip(asked.ids, asked.batch.rows, strict=True)]
@@ -165,11 +165,11 @@ class Measuring:
 
     @property
     def meaning(self) -> Any:
-        """What the model's predictions mean: those of models with the same can be measured together; None with none."""
+        """What the model's predictions mean, or None; models with equal meanings can be measured together."""
         return self.model.task.meaning() if isinstance(self.model.task, HasMeaning) else None
 
     def extend(self, other: Measuring) -> None:
-        """Take over what another model of the same task said of other rows."""
+        """Add the predictions of another model of the same task for other rows."""
         mine, theirs = self._found, other._found
         mine.targets += theirs.targets
         mine.groups += theirs.groups
@@ -201,7 +201,7 @@ class Measuring:
         return measures(self.model.task, target)
 
     def _samples(self) -> tuple[Array, list[Any]]:
-        """Return the rows that stand for a sample each, and their targets."""
+        """Return the row numbers that represent samples, and their targets."""
         found, task = self._found, self.model.task
         if not isinstance(task, MergesRows):
             return np.arange(len(found.targets)), found.targets
@@ -209,7 +209,7 @@ class Measuring:
         return rows, targets
 
     def examples(self, pictures: Pictures) -> list[Example]:
-        """Return a few samples to look at, if the task has answers to look at."""
+        """Return a few samples to show, if the task has examples."""
         task = self.model.task
         if not isinstance(task, HasExamples):
             return []
@@ -218,7 +218,7 @@ class Measuring:
         return choose_examples(task.example, self.predictions, targets_of, self._found.rows, pictures)
 
     def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Return what ``metrics.json`` is to hold, and tables by name."""
+        """Return the content of ``metrics.json``, and tables by name."""
         found, task = self._found, self.model.task
         rows, targets = self._samples()
         wanted = wanted_of(task, targets)
@@ -254,24 +254,24 @@ def _roles(model: TrainedModel, target: str | None) -> Roles:
     if target is None:
         return roles
     if model.task_target == "group" or len(roles.targets) > 1:
-        raise UsageError(f"--target {target}: it is for a model of one target, this one has several or none")
+        raise UsageError(f"--target {target}: only for models with one target column; this one has several or none")
     return replace(roles, target=target)
 
 
 def wanted_of(task: Task, targets: Sequence[Any]) -> Array:
-    """Return what a task's metrics compare predictions with."""
+    """Return the references that a task's metrics compare predictions with."""
     return task.references(targets) if isinstance(task, HasReferences) else task.encode(targets)
 
 
 def baselines_of(task: Task, predictions: Array, wanted: Array) -> dict[str, dict[str, float]]:
-    """Return a task's metrics of predictions that look at no feature, by baseline name."""
+    """Return a task's metrics of baselines, which use no features, by name."""
     return (
         task.baselines_beside(predictions, wanted) if isinstance(task, HasBaselinesBeside) else task.baselines(wanted)
     )
 
 
 def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> dict[str, list[float]]:
-    """Return 95 % intervals of a task's metrics by name, of those that it says how to draw."""
+    """Return 95 % confidence intervals by metric, for the metrics that the task can resample."""
     from mmcli.evaluation.intervals import intervals, row_intervals
 
     if isinstance(task, HasParts):

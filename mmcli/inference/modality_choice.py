@@ -1,4 +1,4 @@
-"""Which source modalities a command is to look at, the others being taken for absent."""
+"""Parses and checks ``--modalities``, the source modalities to use."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ if TYPE_CHECKING:
 
 
 def parse_modalities(asked: Sequence[str]) -> tuple[str, ...]:
-    """Read ``--modalities``: names, also several parted by commas; return them sorted, () for all.
+    """Parse the comma-separated names of ``--modalities``; return them sorted, () for all.
 
     Raises:
-        UsageError: One text holds none.
+        UsageError: A name is empty.
     """
     names = [name.strip() for text in asked for name in text.split(",")]
     if not all(names):
-        raise UsageError("--modalities: expected names, parted by commas")
+        raise UsageError(f"--modalities {','.join(asked)}: expected comma-separated names")
     return tuple(sorted(set(names)))
 
 
 def modalities_of(model: TrainedModel, asked: Sequence[str]) -> tuple[str, ...]:
-    """Return the source modalities that a model is to look at, sorted; () is all that it can.
+    """Return the source modalities that a model should use, sorted; () means all that it can use.
 
     Raises:
-        MmcliError: There is no such modality, or it says nothing to the model.
+        MmcliError: There is no such modality, or the model cannot use it.
     """
     chosen = parse_modalities(asked)
     check_modalities(chosen, set(model.source_of.values()))
     unlearnt = sorted(set(chosen) - set(model.sources))
     if unlearnt:
         raise UsageError(
-            f"--modalities {','.join(chosen)}: the model learnt from {', '.join(model.learnt_sources)} alone, and its "
-            f"fusion {model.plan.method} brings nothing of {', '.join(unlearnt)} to the same space; fuse with "
+            f"--modalities {','.join(chosen)}: the model learnt only from {', '.join(model.learnt_sources)}, and its "
+            f"fusion {model.plan.method} does not map {', '.join(unlearnt)} into the same space; fuse with "
             "contrastive, cca or l2_align before training"
         )
     return chosen
 
 
 def check_modalities(chosen: Collection[str], known: Collection[str]) -> None:
-    """Refuse a modality that there is not.
+    """Check that modalities exist.
 
     Raises:
-        MmcliError: There is one.
+        MmcliError: One does not.
     """
     for name in chosen:
         if name not in known or name == FUSED:

@@ -1,4 +1,4 @@
-"""A trained model: its chain, its network and its task, from one folder."""
+"""A trained model with its chain, network and task, read from a folder."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _ENCODED_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Vectors:
-    """What the fusion gets of each modality, and where it is present, (B,) bool each.
+    """The fusion's input for each modality, and its presence, (B,) bool.
 
-    That is one vector a row, (B, D), or the steps of each row, (T, D) each.
+    The input is one vector per row, (B, D), or the steps of each row, (T, D) each.
     """
 
     values: Mapping[str, Rows]
@@ -59,7 +59,7 @@ class TrainedModel:
     def __init__(self, path: Path) -> None:
         self.artifact = Artifact(path)
         if self.artifact.stage != STAGE:
-            raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model that train wrote")
+            raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model folder, written by train")
         self.modalities = self.artifact.modalities
         self.names = feature_names(self.modalities)
         _check_plugins(self.artifact.header)
@@ -68,13 +68,13 @@ class TrainedModel:
         try:
             self.task.load_state(State.read(task.with_suffix("")))
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            # What no task wrote fails in any way when it is taken for a task's state.
-            raise MmcliError(f"{task}: not what a task of {self.artifact.header['task']} learnt; {AGAIN}") from error
+            # A damaged state may raise any of these.
+            raise MmcliError(f"{task}: not a state of the task {self.artifact.header['task']}; {AGAIN}") from error
         self.plan = NetworkPlan.from_json(self.artifact.header["network"])
         self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
 
     def _load_network(self, weights: Path) -> Network:
-        """Return the network with its weights; it takes no memory before they are known to fit."""
+        """Return the network with its weights, allocated only once the weights are known to fit."""
         import torch
 
         from mmcli.models.estimator_head import estimators_of
@@ -97,26 +97,26 @@ class TrainedModel:
 
     @property
     def task_target(self) -> Literal["column", "group", "optional"]:
-        """Where the task takes the targets of rows from."""
+        """Where the task gets its targets from."""
         found: Literal["column", "group", "optional"] = TASKS.constant(self.artifact.header["task"], "target", "column")
         return found
 
     @property
     def learnt_sources(self) -> list[str]:
-        """The source modalities that it learnt from, sorted: of those that no train row had it learnt nothing."""
+        """The source modalities that it learnt from, sorted; without those that no train row had."""
         chosen = self.artifact.header["parameters"].get("modalities")
         return sorted(set(chosen or self.source_of.values()) - set(self.artifact.header.get("unlearnt", ())))
 
     @property
     def sources(self) -> list[str]:
-        """The source modalities that say something to it, sorted: what shares a space with those learnt from does."""
+        """The source modalities that it can use, sorted: those learnt from, and those in a space shared with them."""
         return sorted(set(self.source_of.values())) if isinstance(self.network.fusion, Embeds) else self.learnt_sources
 
     def vectors(self, columns: Mapping[str, Column], runtime: Runtime) -> Vectors:
-        """Return what the fusion gets of each modality: of its features, or of what its encoder makes of stored values.
+        """Return the fusion's inputs: features, or the encoder's output for modalities with an encoder.
 
         Args:
-            columns: The aligned features, and the stored values of modalities with an encoder (B rows).
+            columns: The aligned features, and the preprocessed values of modalities with an encoder (B rows).
             runtime: Where encoders compute.
         """
         import torch
@@ -133,14 +133,14 @@ class TrainedModel:
     def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
         """Return the task's predictions for rows, and which rows had any modality.
 
-        Rows go through the network in batches of fixed shapes, so that none depends on its neighbours.
+        The network runs on batches of fixed shapes, so that no row's result depends on other rows.
 
         Args:
-            vectors: Of every modality (B rows).
-            keep: The source modalities to look at; None is all of them.
+            vectors: The vectors of every modality (B rows).
+            keep: The source modalities to use; None means all.
 
         Returns:
-            (B, …) float64, the prior where a row has no modality; (B,) bool.
+            (B, …) float64, the prior for rows without any modality; (B,) bool.
         """
         present = self._present(vectors, keep)
         outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
@@ -154,13 +154,13 @@ class TrainedModel:
 
     @property
     def weighs(self) -> bool:
-        """Whether the fusion says how much each modality counts."""
+        """Whether the fusion provides weights of modalities."""
         return weigher(self.network.fusion) is not None
 
     def weights(self, vectors: Vectors, keep: Collection[str] | None = None) -> Array:
-        """Return how much each feature counts for each row, (B, M), columns as ``names``; the fusion must say it.
+        """Return the fusion's weight of each feature for each row, (B, M), in the order of ``names``; see ``weighs``.
 
-        Only the source modalities to ``keep`` are looked at; None is all of them.
+        Only the source modalities in ``keep`` are used; None means all.
         """
 
         def weigh(values: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
@@ -173,7 +173,7 @@ class TrainedModel:
     def _in_batches(
         self, compute: Callable[..., Tensor], values: Mapping[str, Rows], present: Mapping[str, Array]
     ) -> Tensor:
-        """Return what is computed of each row from its features and presence."""
+        """Apply ``compute`` to rows in fixed batches; return the results in row order."""
         import torch
 
         there = {name: torch.from_numpy(np.array(present[name])) for name in values}
@@ -222,13 +222,13 @@ class TrainedModel:
 
 
 def _check_plugins(header: Mapping[str, Any]) -> None:
-    """Refuse a model one of whose parts was brought by a plugin that is not here, or is another now.
+    """Check that the plugins a model was built with are installed and unchanged.
 
     Raises:
-        MmcliError: There is one.
+        MmcliError: One is missing or different.
     """
     found = {registry.what: registry.origin_of for registry in (ENCODERS, FUSIONS, TASKS)} | {"estimator": origin_of}
     for told, recorded in header.get("parameters", {}).get("plugins", {}).items():
         what, _, name = told.rpartition(" ")
-        if what in found:  # an augmentation is of use in training alone
+        if what in found:  # augmentations are used only in training
             check_origin(what, name, recorded, found[what](name))

@@ -1,4 +1,4 @@
-"""Predictions as a file: JSON lines, CSV or Parquet, which read back as they were."""
+"""Writes predictions as JSON lines, CSV or Parquet that can be read back without loss."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Written:
 
 
 def written(output: Path | None, groups: Iterator[list[Row]]) -> Iterator[list[Row]] | Written:
-    """Write predictions to a file, where there is one, or return them as they are.
+    """Write predictions to a file if one is given, else return them unchanged.
 
     Raises:
-        UsageError: The file's suffix names no form of predictions.
+        UsageError: The file's suffix is not that of a supported format.
     """
     if output is None:
         return groups
@@ -46,21 +46,21 @@ def written(output: Path | None, groups: Iterator[list[Row]]) -> Iterator[list[R
 
 
 def check_suffix(output: Path) -> None:
-    """Refuse a file whose suffix names no form of predictions.
+    """Check that a file's suffix is that of a supported format.
 
     Raises:
-        UsageError: It does not.
+        UsageError: It is not.
     """
     if output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{output}: predictions are written as {', '.join(SUFFIXES)}")
+        raise UsageError(f"{output}: unknown suffix; predictions are written as {', '.join(SUFFIXES)}")
 
 
 def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
-    """Write predictions as JSON lines, CSV or Parquet by the file's suffix, whole or not at all; return how many.
+    """Write predictions as JSON lines, CSV or Parquet by the file's suffix, atomically; return their number.
 
     Raises:
-        UsageError: The suffix is none of these.
-        TooManyBadError: Lines could not be read; the file is written all the same and says which.
+        UsageError: The suffix is not one of these.
+        TooManyBadError: Lines were invalid; the file is written nevertheless, with an error record for each.
     """
     check_suffix(output)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
 
 
 class _Answers:
-    """Counts answers as they pass; what is said of bad lines at the end waits until the good ones are written."""
+    """Counts answers as they pass, and holds the error about invalid lines until all answers are written."""
 
     def __init__(self, groups: Iterator[list[Row]]) -> None:
         self._groups = groups
@@ -111,14 +111,14 @@ def _write_table(path: Path, suffix: str, answers: Iterable[Row]) -> None:
     for name in columns:
         cells = [row.get(name) for row in rows]
         if None in cells and all(cell is None or type(cell) is int for cell in cells):
-            table[name] = pandas.array(cells, dtype="Int64")  # so that 3 beside an empty cell stays 3
+            table[name] = pandas.array(cells, dtype="Int64")  # keeps 3 an integer in a column with empty cells
     table.to_parquet(path, index=False)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a table whose lines end in a line feed, every cell with a line end or quote in it quoted.
+    """Write a table with LF line ends in which every cell with a line end or quote is quoted.
 
-    The csv module quotes a lone carriage return only where lines end in one, and readers end a line at it.
+    The csv module quotes a lone carriage return only if lines end in one, but readers treat it as a line end.
     """
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="\r\n")
@@ -131,10 +131,10 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
 
 
 def _flat(row: Row) -> Row:
-    """One column a value: the probability of x in ``probability_x``, weights and others likewise, modalities by ``+``.
+    """Return a prediction as one value per column: ``probability_x`` for the probability of x and so on.
 
-    Lists are joined by ``|``, or JSON where a label holds one; of several targets each answer's columns begin with its
-    name.
+    Modalities are joined by ``+``. Lists are joined by ``|``, or written as JSON if a label contains it. With several
+    targets, columns are prefixed with the target's name.
     """
     flat = _flat_answer({key: value for key, value in row.items() if key not in _NESTED})
     if "modalities" not in row:

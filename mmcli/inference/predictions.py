@@ -1,4 +1,4 @@
-"""What a model says of one row, as it is written."""
+"""The record of a model's prediction for one row."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def prediction(
     sources: list[str],
     keep: Collection[str] = (),
 ) -> Row:
-    """Return one answer: what the task says of the row, the modalities used, and why others were not.
+    """Return one prediction: the task's record, the modalities used, and why others were not used.
 
-    Of the source modalities those to ``keep`` were looked at; () is all.
+    ``keep`` are the source modalities that were to be used; () means all.
     """
     return {
         "id": identity,

@@ -1,4 +1,4 @@
-"""What there is to know of each encoder before one chooses: what it takes and gives, its size, its weights."""
+"""Describes each encoder: input, output, size and weights."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Card:
     """One encoder.
 
     Args:
-        name: As typed.
-        kinds: Of modalities it is for.
-        inputs: The typical input that the rest is said of.
-        features: What it makes of that: ``512``, ``T × 384``; "" for a family, where the model says it.
-        parameters: How many there are; None for a family.
-        origin: Where its weights come from and what they were trained on; "" where it is trained from scratch.
-        licence: Of the weights.
-        offline: Whether it can be used now: ``yes``, ``no`` where published weights are not on this machine, or
+        name: Its name, as typed.
+        kinds: The kinds of modalities it encodes.
+        inputs: The typical input that the sizes refer to.
+        features: The shape of its output: ``512``, ``T × 384``; "" for a family, where it depends on the model.
+        parameters: Number of parameters; None for a family.
+        origin: Where its weights come from and what they were trained on; "" if it is trained from scratch.
+        licence: Licence of the weights.
+        offline: Whether it can be used now: ``yes``, ``no`` if its published weights are not on this machine, or
             ``by file`` for a family.
-        options: With their defaults.
+        options: Its options with their defaults.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Card:
 
 
 def encoder_cards() -> list[Card]:
-    """Return the card of every encoder; their weights are not read."""
+    """Return the card of every encoder without reading weights."""
     return [_card(name) for name in ENCODERS.names()]
 
 

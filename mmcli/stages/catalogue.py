@@ -1,4 +1,4 @@
-"""Every command as data: the command line, pipelines, records and documentation read this table."""
+"""The table of all commands, from which the command line, pipelines, records and documentation are derived."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from mmcli.stages.config import (
 from mmcli.tables.config import CheckConfig, PreprocessConfig
 from mmcli.training.config import TrainConfig
 
-STAGES, AROUND, RETRIEVAL, RESULTS = "Stages", "Before and around them", "Retrieval", "Results"
+STAGES, AROUND, RETRIEVAL, RESULTS = "Stages", "Before and around stages", "Retrieval", "Results"
 GROUPS = (STAGES, AROUND, RETRIEVAL, RESULTS)
 TABLE = "table"
-"""What preprocess reads; everything else that is read is what a stage writes."""
+"""What preprocess reads; all other inputs are written by stages."""
 _MACHINE = ("jobs", "device", "deterministic")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """What a command takes by its place.
+    """A positional argument of a command.
 
     Args:
-        name: Of it.
-        help: One sentence, for people.
-        many: Whether there may be several.
-        default: Where it may be left out, what it is then.
-        choices: The words it can be, where these are listed.
+        name: Its name.
+        help: One sentence of help.
+        many: Whether there may be several values.
+        default: Its default, if it is optional.
+        choices: The allowed values, if they are listed.
         is_path: Whether it is a path.
     """
 
@@ -52,7 +52,7 @@ class Argument:
 
     @property
     def required(self) -> bool:
-        """Whether it may not be left out."""
+        """Whether it must be given."""
         return self.default is None and not (self.many and self.name == "queries")
 
 
@@ -69,21 +69,21 @@ class StageSpec:
     """A command.
 
     Args:
-        name: What a person types.
-        summary: One line, for the list of commands.
-        details: What its help says below that.
-        config: Its options.
-        function: ``module:name`` of what does it, called with the arguments, the output, a config and a context.
-        show: The name in ``mmcli.console.shows`` of what prints its result.
-        arguments: By their places.
+        name: Its name, as typed.
+        summary: One line for the list of commands.
+        details: Further lines of its help.
+        config: The class of its options.
+        function: ``module:name`` of its function, called with the arguments, the output, a config and a context.
+        show: The name in ``mmcli.console.shows`` of the function that prints its result.
+        arguments: Its positional arguments, in order.
         output: Where it writes, if anywhere.
-        context: The options of a context that mean something to it.
-        shell: The options of a shell that do.
-        group: Under which the list of commands has it.
-        examples: Lines to copy.
-        reads: In a pipeline, the stages whose output it takes, the likeliest first.
-        writes: In a pipeline, the name of what it writes; None is no stage of one.
-        moved: Options that another command has now, with what to type instead.
+        context: The context options that it accepts.
+        shell: The shell options that it accepts.
+        group: Its group in the list of commands.
+        examples: Command lines to copy.
+        reads: In a pipeline, the stages whose output it takes, the preferred first.
+        writes: In a pipeline, the name of its output; None if it cannot be a stage.
+        moved: Options that have moved to another command, with what to type instead.
     """
 
     name: str
@@ -103,14 +103,14 @@ class StageSpec:
     moved: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """Import what does it."""
+        """Import and return its function."""
         module, _, name = self.function.partition(":")
         return getattr(import_module(module), name)
 
 
 _ARTIFACT_OUTPUT = Output("Folder for the artifact.")
 _MODEL = Argument("model", "Model folder, written by train.", is_path=True)
-_ROWS = "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact of the model's chain, or - for standard input."
+_ROWS = "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact made for the model, or - for standard input."
 _FEATURES = ("fuse", "extract-features", "preprocess")
 _FOLDER = Argument("artifact", "Artifact folder.", is_path=True)
 _LOOKS = ("json", "debug")
@@ -122,10 +122,10 @@ _ALL = (
         PreprocessConfig,
         "mmcli.stages.preprocess:preprocess",
         "show_stage",
-        (Argument("source", "Table, folder class/file, or - for rows on standard input."),),
+        (Argument("source", "Table, folder with one subfolder per class, or - for rows on standard input."),),
         STAGES,
-        "If no column is named, kinds are inferred. Every input ends as ok, missing, corrupt or skipped, with the "
-        "reason in the ledger. Run again, and only what changed is redone.",
+        "If no column is named, kinds are inferred. Every input is recorded as ok, missing, corrupt or skipped, with "
+        "the reason in the ledger. Running the command again processes only what has changed.",
         _ARTIFACT_OUTPUT,
         ("jobs", "fresh"),
         examples=(
@@ -144,8 +144,8 @@ _ALL = (
         "show_stage",
         (Argument("source", "Artifact of preprocess, or - for rows on standard input."),),
         STAGES,
-        "A modality that no --use names gets the default extractor of its kind, which needs no weights. Extractors "
-        "that learn, such as TF-IDF, learn from the train rows.",
+        "A modality without --use gets the default extractors of its kind, which need no weights. Extractors that "
+        "learn, such as TF-IDF, learn only from the train rows.",
         _ARTIFACT_OUTPUT,
         (*_MACHINE, "fresh"),
         examples=(
@@ -163,9 +163,9 @@ _ALL = (
         "show_stage",
         (Argument("sources", "Feature artifacts, joined by id, or - for rows on standard input.", many=True),),
         STAGES,
-        "Scales are learned from the train rows. A static method also writes the tensor fused; a learned one becomes "
-        "the first layer of the network that train makes; a late one combines the predictions of one model per "
-        "modality. Every method respects which modalities a sample has.",
+        "Scales are learned from the train rows. A static method also writes the fused features; a learned one becomes "
+        "the first layer of the network that train builds; a late one combines the predictions of one model per "
+        "modality. Every method takes into account which modalities a sample has.",
         _ARTIFACT_OUTPUT,
         ("jobs", "fresh"),
         examples=(
@@ -189,8 +189,8 @@ _ALL = (
             ),
         ),
         STAGES,
-        "The epoch that is best on val is kept; test is never used. Ctrl-C keeps the best epoch so far, and the same "
-        "command continues from there.",
+        "The model of the epoch with the best val score is kept; the test split is never used. Ctrl-C keeps the best "
+        "epoch so far, and running the same command again continues from there.",
         Output("Folder for the model."),
         ("device", "deterministic", "fresh"),
         examples=(
@@ -209,7 +209,7 @@ _ALL = (
         "show_report",
         (_MODEL, Argument("sources", f"{_ROWS} Several artifacts are joined by id.", many=True)),
         STAGES,
-        "Metrics come with confidence intervals, beside baselines, and for every subset of the modalities.",
+        "Metrics are reported with confidence intervals, next to baselines, and for every subset of the modalities.",
         Output("Folder for metrics.json and predictions.jsonl.", required=False),
         (*_MACHINE, "fresh"),
         examples=(
@@ -228,8 +228,8 @@ _ALL = (
         (_MODEL, Argument("source", _ROWS)),
         STAGES,
         "Each prediction has the row's id, the label, labels or value, probabilities, the modalities used, and why "
-        "others were not. Order is that of the input. JSON lines on standard input are answered one by one, as they "
-        "arrive.",
+        "others were not used. Predictions are in input order. JSON lines on standard input are answered one by one as "
+        "they arrive.",
         Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
@@ -256,8 +256,8 @@ _ALL = (
         "show_run",
         (Argument("pipeline", "YAML file with a source, an output folder and stages.", is_path=True),),
         AROUND,
-        "The options of a stage are those of its command. mmcli schema prints a JSON Schema of the file for editors.",
-        Output("Folder for all artifacts; by default the output of the file.", required=False),
+        "A stage takes the options of its command. mmcli schema prints a JSON Schema of the file for editors.",
+        Output("Folder for all artifacts; by default the output named in the file.", required=False),
         ("jobs", "fresh"),
         ("plugin", "json", "quiet", "debug"),
         examples=("mmcli run pipeline.yaml", "mmcli run pipeline.yaml -o elsewhere"),
@@ -276,9 +276,9 @@ _ALL = (
             ),
         ),
         AROUND,
-        "Every method is measured on val against the best single modality; test is never used. A table, a figure and "
-        "every run's predictions are written. Finished runs are not repeated: after Ctrl-C, or with one more --method, "
-        "the same command does the rest. Takes the options of train.",
+        "Takes the options of train. Every method is compared on the val split with the best single modality; the test "
+        "split is never used. A table, a figure and the predictions of every run are written. Finished runs are not "
+        "repeated: after Ctrl-C, or with one more --method, the same command does the rest.",
         Output("Folder for the comparison."),
         ("device", "deterministic", "fresh"),
         examples=(
@@ -290,14 +290,14 @@ _ALL = (
     ),
     StageSpec(
         "check",
-        "Check a table before a long job: columns, files, disk and time needed.",
+        "Check a table before a long job: columns, files, disk space and time needed.",
         CheckConfig,
         "mmcli.stages.check:check",
         "show_check",
-        (Argument("source", "Table, folder class/file, or - for rows on standard input."),),
+        (Argument("source", "Table, folder with one subfolder per class, or - for rows on standard input."),),
         AROUND,
-        "Takes the options of preprocess. The whole table is read, a sample of its files is decoded, and nothing is "
-        "written. Exit code 3 if more inputs are bad than --max-errors allows.",
+        "Takes the options of preprocess. The table is read, a sample of its files is decoded, and nothing is written. "
+        "The exit code is 3 if more inputs are bad than --max-errors allows.",
         None,
         ("jobs",),
         examples=("mmcli check animals.csv", "mmcli check animals.csv --image photo --target species --all"),
@@ -348,13 +348,13 @@ _ALL = (
     ),
     StageSpec(
         "search",
-        "Find the rows nearest to a text or an image.",
+        "Find the rows closest to a text or an image.",
         SearchConfig,
         "mmcli.stages.search:search",
         "show_answers",
         (_MODEL, Argument("queries", "Text, or MODALITY=VALUE.", many=True)),
         RETRIEVAL,
-        "Prints one JSON line per row found, nearest first.",
+        "Prints one JSON line per row found, closest first.",
         Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
@@ -365,7 +365,7 @@ _ALL = (
     ),
     StageSpec(
         "inspect",
-        "Show what an artifact holds and how it was made.",
+        "Show what an artifact contains and how it was made.",
         InspectConfig,
         "mmcli.stages.inspect:inspect",
         "show_artifact",
@@ -393,7 +393,7 @@ _ALL = (
         "show_differences",
         (_FOLDER,),
         RESULTS,
-        "Prints what has changed. Exit code 4 if anything has.",
+        "Prints what has changed. The exit code is 4 if anything has.",
         shell=("json", "quiet", "debug"),
         examples=("mmcli verify work/model", "mmcli verify work/samples --media"),
     ),
@@ -405,8 +405,8 @@ _ALL = (
         "show_leftovers",
         (Argument("folder", "Folder to search, at any depth.", default=".", is_path=True),),
         RESULTS,
-        "A run that is started again uses what was left behind; after cleaning it starts from the beginning. What is "
-        "being written now is kept.",
+        "An interrupted run that is started again continues from what it left behind; after cleaning it starts from "
+        "the beginning. Files of running commands are kept.",
         shell=_LOOKS,
         examples=("mmcli clean", "mmcli clean work --yes"),
     ),

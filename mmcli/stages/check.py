@@ -1,4 +1,4 @@
-"""check: what preprocess would make of a table, found out on a sample of its rows; nothing is written."""
+"""check: tries preprocess on a sample of a table's rows and writes nothing."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mmcli.tables.trial import try_out
 
 @takes(CheckConfig)
 def check(source: str, config: CheckConfig, context: RunContext) -> CheckReport:
-    """Take a table in as preprocess would, decode a sample of its rows, and tell what was found.
+    """Read a table as preprocess would, decode a sample of its rows, and report what was found.
 
-    The report's ``failure`` says that more is bad than ``max_errors`` allows.
+    The report's ``failure`` is set if more inputs are bad than ``max_errors`` allows.
 
     Raises:
-        MmcliError: The table or an option is not as it must be.
+        MmcliError: The table or an option is invalid.
     """
     reporter, seed = context.reporter, config.preprocess.intake.seed
     prepared = prepare(source, config.preprocess, reporter)

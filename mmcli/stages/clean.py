@@ -1,4 +1,4 @@
-"""clean: what interrupted runs have left."""
+"""clean: finds and removes what interrupted runs left behind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmcli.store.publish import is_locked
 
 @dataclass(frozen=True)
 class Leftover:
-    """A folder or file that an interrupted run left, and whether a run is writing it now."""
+    """A folder or file that a run left behind, and whether a run is writing it now."""
 
     path: Path
     bytes: int
@@ -23,7 +23,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What was found, and what of it was removed."""
+    """What was found, and what was removed."""
 
     found: list[Leftover]
     removed: list[Leftover]
@@ -31,7 +31,7 @@ class Leftovers:
 
 @takes(CleanConfig)
 def clean(folder: Path, config: CleanConfig, context: RunContext) -> Leftovers:
-    """Find what interrupted runs left in a folder, and remove it where that was asked for.
+    """Find what interrupted runs left in a folder, and remove it if ``yes`` is set.
 
     Raises:
         MmcliError: There is no such folder.
@@ -60,7 +60,7 @@ def find_leftovers(folder: Path) -> list[Leftover]:
 
 
 def remove(leftovers: list[Leftover]) -> list[Leftover]:
-    """Remove those that no run is writing; return them."""
+    """Remove and return those that no run is writing."""
     free = [leftover for leftover in leftovers if not leftover.in_use]
     for leftover in free:
         if leftover.path.is_dir():

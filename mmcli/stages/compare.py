@@ -1,4 +1,4 @@
-"""compare: many fusion methods on one source, each with several seeds, judged on the val rows."""
+"""compare: trains many fusion methods on one source with several seeds and ranks them on the val rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from mmcli.training.request import open_sources, request_training
 
 @takes(CompareConfig)
 def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, context: RunContext) -> Comparison:
-    """Train every method with every seed, measure each on the val rows, and write what was found as an artifact.
+    """Train every method with every seed, measure each on the val rows, and write the results as an artifact.
 
     Raises:
-        MmcliError: A source, a target or an option is not as it must be, or every method failed.
-        StoppedError: Ctrl-C; the runs that are done will not be done again.
+        MmcliError: A source, a target or an option is invalid, or every method failed.
+        StoppedError: Ctrl-C; finished runs will not be repeated.
     """
     began = time.time()
     reporter, fresh, keep, asked = context.reporter, context.fresh, config.keep, config.train
@@ -39,7 +39,7 @@ def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, c
     check_output(place, STAGE)
     if keep is not None and Path(os.path.abspath(keep)).is_relative_to(place):
         raise UsageError(
-            f"--keep {keep}: lies in the comparison, which is replaced as a whole; name a folder beside it"
+            f"--keep {keep}: lies inside the output folder, which will be replaced; name a folder outside it"
         )
     numbers = parse_seeds(config.seeds, seed)
     for number in numbers:
@@ -71,6 +71,6 @@ def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, c
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped after {0 if done is None else done.count} of {len(methods) * len(numbers)} runs; "
-            "the same command goes on from here"
+            "run the same command again to continue"
         ) from None
     return read_comparison(output)

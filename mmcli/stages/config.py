@@ -1,4 +1,4 @@
-"""The options of the commands that look at what is on disk, and of run."""
+"""The options of run and of the commands that look at artifacts."""
 
 from __future__ import annotations
 
@@ -7,61 +7,62 @@ from dataclasses import dataclass
 
 from mmcli.options import option
 
-_SHOWN, _DO = "What is shown", "What is done"
+_SHOWN, _DO = "Display", "Actions"
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What run can be told; everything else is in the file."""
+    """The options of run: none; everything is in the pipeline file."""
 
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """What inspect can be told."""
+    """The options of inspect."""
 
-    problems: int = option(10, least=0, group=_SHOWN, help="Number of ledger lines to show.")
+    problems: int = option(10, least=0, group=_SHOWN, help="Maximum number of ledger entries to show.")
 
 
 @dataclass(frozen=True)
 class LedgerConfig:
-    """What ledger can be told."""
+    """The options of ledger."""
 
     status: Sequence[str] = option(
-        (), group=_SHOWN, help="Show only inputs that are missing, corrupt or skipped. Repeatable."
+        (), group=_SHOWN, help="Show only inputs with this status: missing, corrupt or skipped. Repeatable."
     )
     modality: Sequence[str] = option((), group=_SHOWN, help="Show only this modality. Repeatable.")
-    count: bool = option(False, group=_SHOWN, help="Count the inputs by reason.")
+    count: bool = option(False, group=_SHOWN, help="Show the number of inputs for each reason instead of the inputs.")
 
 
 @dataclass(frozen=True)
 class ListConfig:
-    """What list can be told."""
+    """The options of list."""
 
     verbose: bool = option(
         False, group=_SHOWN,
-        help="Also show options; for encoders, features, parameters, weights and licence as well.",
+        help="Also show the options of each name; list encoders --verbose adds features, size, weights and licence.",
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class VerifyConfig:
-    """What verify can be told."""
+    """The options of verify."""
 
     media: bool = option(
-        False, group=_DO, help="Also compare the media files that rows name with what was decoded from them."
+        False, group=_DO, help="Also check that the media files have not changed since they were decoded."
     )
     root: str | None = option(
-        None, group=_DO, default_text="the folder recorded", help="Folder or URL that media paths are relative to."
-    )
+        None, group=_DO, default_text="the folder recorded in the artifact",
+        help="Folder or URL to which media paths are relative.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class CleanConfig:
-    """What clean can be told."""
+    """The options of clean."""
 
-    yes: bool = option(False, group=_DO, help="Remove them; otherwise they are only listed.")
+    yes: bool = option(False, group=_DO, help="Remove the files and folders found instead of listing them.")
 
 
 @dataclass(frozen=True)
 class SchemaConfig:
-    """What schema can be told: nothing."""
+    """The options of schema: none."""

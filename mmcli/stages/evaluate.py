@@ -1,4 +1,4 @@
-"""evaluate: how well a model does on rows whose targets are known, and with fewer modalities."""
+"""evaluate: measures a model on rows with known targets, also with fewer modalities."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Report:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Args:
-        metrics: What ``metrics.json`` holds.
-        tables: By name, each a file of the report beside ``metrics.json``, such as ``confusion``.
+        metrics: The content of ``metrics.json``.
+        tables: The further files of the report by name, such as ``confusion``.
         output: The folder written, if any.
     """
 
@@ -57,13 +57,13 @@ def evaluate(
     config: EvaluateConfig = EvaluateConfig(),  # noqa: B008 - frozen
     context: RunContext = RunContext(),  # noqa: B008
 ) -> Report:
-    """Measure a model on the rows of a split and write a report where ``output`` says.
+    """Measure a model on the rows of a split, and write a report to ``output``.
 
-    With ``labels_from`` a model of the task retrieval is measured as one of classification: by the names that this
-    column holds, each said by ``template``.
+    With ``labels_from`` a retrieval model is measured as a classifier: its classes are the names in this column, each
+    put into ``template``.
 
     Raises:
-        MmcliError: The model, a source or a target is not as it must be, or no row is in the split.
+        MmcliError: The model, a source or a target is invalid, or no row is in the split.
     """
     began = time.time()
     reporter, seed, rows, split = context.reporter, config.rows.seed, config.rows, config.split
@@ -75,7 +75,7 @@ def evaluate(
         trained = TrainedModel(model)
     else:
         if others:
-            raise UsageError("--labels-from: takes one source")
+            raise UsageError(f"--labels-from {config.labels_from}: works with one source only, found {len(others) + 1}")
         labels = label_names(source, config.labels_from, rows.limit, rows.written)
         trained = LabelModel(model, labels, config.template, config.labels_from, runtime)
     take_positives(trained.task, config.positive, trained.artifact.roles.targets)
@@ -100,44 +100,44 @@ def evaluate(
 def _nothing_measured(source: str, split: str, measuring: Measuring) -> str:
     if measuring.without_target:
         return (
-            f"{source}: none of the {measuring.without_target} rows of the split {split!r} has a target to compare with"
+            f"{source}: none of the {measuring.without_target} rows of split {split!r} has a target to compare with"
             + _told_odd(measuring)
         )
-    return f"{source}: no row of the split {split!r} to evaluate on (--split all takes every row)"
+    return f"{source}: no rows in split {split!r} to evaluate on (--split all uses every row)"
 
 
 def _told_odd(measuring: Measuring) -> str:
-    """Return which cells are no target though they are not empty."""
+    """Return the non-empty cells that are not targets, for a message."""
     return f" ({told_counts(measuring.odd)})" if measuring.odd else ""
 
 
 def _warn(measuring: Measuring, reporter: Reporter) -> None:
-    """Say which rows are not measured, or count as wrong whatever is predicted."""
+    """Warn of rows that are not measured, or count as wrong whatever is predicted."""
     if measuring.without_target:
         rows = len(measuring) + measuring.without_target
         reporter.warn(
-            f"{measuring.without_target} of {rows} rows have no target{_told_odd(measuring)}: {len(measuring)} with "
-            "one are measured"
+            f"{measuring.without_target} of {rows} rows have no target{_told_odd(measuring)}: only the other "
+            f"{len(measuring)} are measured"
         )
     elif measuring.odd:
-        reporter.warn(f"cells of columns of numbers that are none are no targets{_told_odd(measuring)}")
+        reporter.warn(f"cells that are not numbers in a column of numbers are not targets{_told_odd(measuring)}")
     if measuring.unknown:
         shown = told_counts(measuring.unknown)
         reporter.warn(
             f"{measuring.unknown_targets} of {len(measuring)} rows have a class that the model was not trained on "
-            f"({shown}): they count as wrong; {', '.join(measuring.skipped_if_unseen)} leave them out"
+            f"({shown}): they count as wrong, except in {', '.join(measuring.skipped_if_unseen)}, which ignore them"
         )
     if measuring.unseen:
         names = list(dict.fromkeys(measuring.unseen))
         shown = f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
         reporter.warn(
             f"the targets have {len(measuring.unseen)} labels that the model was not trained on ({shown}): they are "
-            "left out of them"
+            "ignored"
         )
 
 
 def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | None:
-    """Return the rows of a split; rows of a table without a split column are all wanted."""
+    """Return the rows of a split; all rows if the table has no split column."""
     column = model.artifact.roles.split
     if split is None or all(column not in row for row in asked.batch.rows):
         return asked
@@ -150,7 +150,7 @@ def _in_split(asked: Asked, model: TrainedModel, split: str | None) -> Asked | N
 
 
 def _by_file(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """Return tables by names that files can have: of a target's name may be left what letters and digits say."""
+    """Return the tables by distinct file names, in which other characters than letters and digits are replaced."""
     found: dict[str, Any] = {}
     for name, value in tables.items():
         plain = re.sub(r"[^\w.-]+", "_", name)[:_LONGEST_NAME]

@@ -1,4 +1,4 @@
-"""extract-features: stored modalities to features, each by the extractors one names, or by a default of its kind."""
+"""extract-features: computes features of each modality by the extractors named, or by the defaults of its kind."""
 
 from __future__ import annotations
 
@@ -36,24 +36,25 @@ def extract_features(source: str, output: Path, config: ExtractConfig, context: 
     """Compute features of preprocessed samples and write an artifact.
 
     Raises:
-        MmcliError: The source or a name is not as it must be.
+        MmcliError: The source or an extractor is invalid.
     """
     began = time.time()
     reporter, fresh, seed = context.reporter, context.fresh, config.seed
     runtime = context.runtime(seed, precision=config.precision, batch_size=config.batch_size, compiled=config.compile)
     check_output(Path(os.path.abspath(output)), STAGE)
-    specs = [_parse_use(text) for text in config.use]  # a wrong name fails before a pipe is waited for
+    specs = [_parse_use(text) for text in config.use]  # a wrong name must fail before waiting for a pipe
     samples = open_samples(source, ["preprocess"], config.limit)
     uses = _leave_out_empty(_plan_uses(specs, samples.modalities, seed, reporter), samples, reporter)
     for name, made in uses.items():
         if is_untrained(made.extractor):
             reporter.warn(
-                f"{name}: {made.spec} has random weights, nothing here trains it; train --encoder {made.source}=… does"
+                f"{name}: {made.spec} has random weights, and extract-features does not train it; use mmcli train "
+                f"--encoder {made.source}=…"
             )
         if ignored := passed_over(samples.modalities[made.source], made.extractor):
             reporter.warn(
-                f"{name}: {made.spec} looks at the text, not at its tokens: {', '.join(ignored)} of preprocess has no "
-                f"effect on it (--use {made.source}=tfidf:analyzer=word counts the tokens)"
+                f"{name}: {made.spec} reads the text, not its tokens: {', '.join(ignored)} of preprocess has no effect "
+                f"on it (--use {made.source}=tfidf:analyzer=word counts the tokens)"
             )
         if told := tell_loading(made.extractor):
             reporter.note(f"{name}: {told}")
@@ -85,10 +86,10 @@ def extract_features(source: str, output: Path, config: ExtractConfig, context: 
 
 
 def _leave_out_empty(uses: dict[str, Use], samples: Samples, reporter: Reporter) -> dict[str, Use]:
-    """Return the uses without those whose extractor learns from train rows of which none has the modality.
+    """Remove the uses whose extractor must be fitted although no train row has the modality.
 
     Raises:
-        MmcliError: None is left.
+        MmcliError: No use is left.
     """
     fitted = {use.source for use in uses.values() if use.extractor.fitted}
     train = np.flatnonzero(samples.splits() == "train") if fitted else np.zeros(0, np.int64)
@@ -96,9 +97,9 @@ def _leave_out_empty(uses: dict[str, Use], samples: Samples, reporter: Reporter)
     kept = {name: use for name, use in uses.items() if not (use.extractor.fitted and use.source in empty)}
     for name, use in uses.items():
         if name not in kept:
-            reporter.warn(f"{name}: in no train row, so {use.spec} learns nothing of it; it is left out")
+            reporter.warn(f"{name}: in no train row, so {use.spec} cannot be fitted to it; it is left out")
     if not kept:
-        raise MmcliError(f"{samples.name}: no train row has any of {', '.join(sorted(empty))}: nothing to extract")
+        raise MmcliError(f"{samples.name}: every train row lacks {', '.join(sorted(empty))}; nothing to extract")
     return kept
 
 
@@ -126,15 +127,16 @@ def _plan_uses(
         if not specs:
             specs = default_extractors(modalities[modality])
             reporter.note(
-                f"{modality}: {' and '.join(map(str, specs))} (--use {modality}=… chooses, none leaves it out)"
+                f"{modality}: {' and '.join(map(str, specs))} by default (--use {modality}=… chooses another, --use "
+                f"{modality}={NONE} leaves it out)"
             )
         for spec in specs:
             if spec.name == NONE:
                 continue
             name = modality if len(specs) == 1 else f"{modality}_{name_of(spec)}"
             if name in uses:
-                raise MmcliError(f"--use {modality}={spec}: {name_of(spec)} is used on {modality} twice; one at a time")
+                raise MmcliError(f"--use {modality}={spec}: {modality} already has an extractor {name_of(spec)}")
             uses[name] = Use(modality, spec, make_extractor(modalities[modality], spec, seed))
     if not uses:
-        raise MmcliError("every modality is left out by --use …=none: nothing to extract")
+        raise MmcliError("--use leaves out every modality; there is nothing to extract")
     return uses

@@ -1,4 +1,4 @@
-"""fuse: features of several modalities, scaled and aligned, with the method that makes one of them."""
+"""fuse: scales and aligns the features of several modalities and records how they are fused."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ STAGE = "fuse"
 
 @takes(FuseConfig)
 def fuse(sources: str | Sequence[str], output: Path, config: FuseConfig, context: RunContext) -> Summary:
-    """Scale and align features, fuse them where the method is static, and write an artifact.
+    """Scale and align features, fuse them if the method is static, and write an artifact.
 
     Raises:
-        MmcliError: A source or the method is not as it must be.
+        MmcliError: A source or the method is invalid.
     """
     began = time.time()
     reporter, fresh, seed, pooling = context.reporter, context.fresh, config.seed, config.pooling
     runtime = context.runtime(seed, device="cpu")
     check_output(Path(os.path.abspath(output)), STAGE)
     spec = parse_spec(config.method)
-    FUSIONS.summary(spec.name)  # a wrong name fails before a pipe is waited for
+    FUSIONS.summary(spec.name)  # a wrong name must fail before waiting for a pipe
     check_pooling(spec.name, pooling)
     samples = join_by_id([open_samples(source, ["extract-features"], config.limit) for source in listed(sources)])
     check_method(spec, samples.modalities)

@@ -1,4 +1,4 @@
-"""index: the embeddings that a model makes of each modality of rows, stored so that queries find them."""
+"""index: stores a model's embeddings of each modality of rows for search."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STAGE = EmbedTransform.stage
 
 @takes(IndexConfig)
 def index(model: Path, source: str, output: Path, config: IndexConfig, context: RunContext) -> Summary:
-    """Embed every modality of every row, and write an artifact that holds this beside the rows.
+    """Embed every modality of every row, and write an artifact with the rows and their embeddings.
 
     Raises:
-        MmcliError: The model or the source is not as it must be, or a package is not installed.
+        MmcliError: The model or the source is invalid, or a package is not installed.
     """
     began = time.time()
     reporter, fresh, faiss, seed = context.reporter, context.fresh, config.faiss, config.rows.seed
@@ -42,7 +42,7 @@ def index(model: Path, source: str, output: Path, config: IndexConfig, context: 
         "parameters": {"limit": config.rows.limit, **({"faiss": VERSION} if faiss else {})},
     }  # fmt: skip
     with ArtifactWriter(output, STAGE, fresh) as writer:
-        # The files that a raw table names may have changed.
+        # Files named in a raw table may have changed.
         same = None if fresh or rows.raw else up_to_date(writer.output, STAGE, record, transform.config())
         if same is not None:
             return summary_of(same, began)

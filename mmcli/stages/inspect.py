@@ -1,4 +1,4 @@
-"""inspect: what an artifact holds."""
+"""inspect: shows what an artifact contains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RUN = Record({}, {"command": TEXT, "began": TEXT}, open=True)
 
 @takes(InspectConfig)
 def inspect(path: Path, config: InspectConfig, context: RunContext) -> dict[str, Any]:
-    """Return what an artifact's records say of it, and the first lines of its ledger, empty cells last.
+    """Return an artifact's records and the first entries of its ledger, empty cells last.
 
     Raises:
         MmcliError: The folder is not an artifact.

@@ -1,4 +1,4 @@
-"""ledger: the inputs of an artifact that are not ok, chosen and counted."""
+"""ledger: lists or counts the inputs of an artifact that are not ok."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Ledger:
     """Entries of a ledger.
 
     Args:
-        entries: Those that were asked for, in the order of the rows.
-        counts: How many of them have each (modality, status, reason), most first.
-        counted: Whether the counts are shown.
+        entries: The selected entries, in row order.
+        counts: Number of entries for each (modality, status, reason), most frequent first.
+        counted: Whether to show the counts.
     """
 
     entries: list[LedgerEntry]
@@ -33,7 +33,7 @@ class Ledger:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a table shows."""
+        """The columns to show."""
         return ("modality", "status", "reason", "inputs") if self.counted else _SHOWN
 
     @property
@@ -46,7 +46,7 @@ class Ledger:
 
 @takes(LedgerConfig)
 def ledger(path: Path, config: LedgerConfig, context: RunContext) -> Ledger:
-    """Return the entries with one of these statuses and modalities; with none given, all.
+    """Return the entries with one of the given statuses and modalities; without any given, all.
 
     Raises:
         MmcliError: The folder is not an artifact, or it has no such modality.

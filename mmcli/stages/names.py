@@ -1,4 +1,4 @@
-"""list: the names that options take; what they stand for is imported only to say which options it has."""
+"""list: lists the names that options take, importing code only to show its options."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmcli.stages.told_options import as_typed, tell_options
 
 @dataclass(frozen=True)
 class Name:
-    """A registered name: of which registry, for which kinds, what it is, and its options where these are asked for."""
+    """A registered name with its registry, kinds and summary, and its options if requested."""
 
     what: str
     kind: str
@@ -26,7 +26,7 @@ class Name:
 
 @takes(ListConfig)
 def list_names(what: str, config: ListConfig, context: RunContext) -> list[Name] | list[Card]:
-    """Return the names that options take; of encoders asked for alone, and at length, their cards."""
+    """Return the names that options take; with ``verbose`` and ``what`` = ``encoders``, their cards."""
     del context
     if config.verbose and what == "encoders":
         return encoder_cards()
@@ -36,7 +36,7 @@ def list_names(what: str, config: ListConfig, context: RunContext) -> list[Name]
 def registered_names(what: str, verbose: bool = False) -> list[Name]:
     """Return the names of ``extractors``, ``fusion``, ``encoders``, ``models``, ``tasks``, or ``all``.
 
-    With ``verbose`` they have their options.
+    With ``verbose`` their options are included.
     """
     found: list[Name] = []
     if what in ("extractors", "all"):

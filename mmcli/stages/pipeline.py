@@ -1,4 +1,4 @@
-"""run: the stages that a YAML file names, in order, by the same functions as the commands."""
+"""run: runs the stages of a YAML file in order, by the same functions as the commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mmcli.stages.config import RunConfig
 from mmcli.yaml_file import YamlFile, read_yaml
 
 FOR_ALL = ("seed", "device", "precision", "deterministic")
-"""Options that may be said once for every stage that takes them."""
+"""Options that may be set once for all stages that take them."""
 KEYS = ("source", "output", "stages", *FOR_ALL)
 
 
@@ -28,9 +28,9 @@ class Step:
     Args:
         spec: The stage.
         output: Where it writes.
-        source: What it reads, where the file says so.
+        source: What it reads, if the file says so.
         config: Its options.
-        context: What the file says of where it runs.
+        context: The context options set in the file.
     """
 
     spec: StageSpec
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Done:
-    """What a stage of a pipeline returned."""
+    """A finished stage of a pipeline and its result."""
 
     spec: StageSpec
     config: Any
@@ -51,13 +51,13 @@ class Done:
 
 @takes(RunConfig)
 def run(pipeline: Path, output: Path | None, config: RunConfig, context: RunContext) -> Iterator[Done]:
-    """Run a pipeline file's stages and return what each returned, as each is done.
+    """Run the stages of a pipeline file and yield the result of each when it is done.
 
-    The whole file is checked before the first stage runs. A source in it is relative to the file, outputs to the
-    folder ``output``, by default the file's own ``output``, relative to where one stands.
+    The file is checked before the first stage runs. Sources in it are relative to the file. Outputs are relative to
+    the folder ``output``, by default the file's own ``output``, which is relative to the working directory.
 
     Raises:
-        MmcliError: The file is not as it must be, or a stage failed.
+        MmcliError: The file is invalid, or a stage failed.
     """
     del config
     source, steps = read_pipeline(pipeline, output)
@@ -73,7 +73,7 @@ def run(pipeline: Path, output: Path | None, config: RunConfig, context: RunCont
 
 
 def _taken(step: Step, argument: str, made: Mapping[str, str], path: Path) -> Any:
-    """Return what a stage takes: a model that was trained before it, or the latest output that it reads."""
+    """Return the input of a stage: the model trained before it, or the output of the stage it reads from."""
     if argument == "model":
         if "train" not in made:
             raise MmcliError(f"{path}: {step.spec.name} needs a train stage before it")
@@ -82,7 +82,7 @@ def _taken(step: Step, argument: str, made: Mapping[str, str], path: Path) -> An
 
 
 class _Once:
-    """A Reporter that passes on each warning once, whichever stages give it."""
+    """A Reporter that passes on each warning only once."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -91,17 +91,17 @@ class _Once:
         self.progress = reporter.progress
 
     def warn(self, text: str) -> None:
-        """Warn, if it was not done before."""
+        """Pass on a warning if it is new."""
         if text not in self._warned:
             self._warned.add(text)
             self._reporter.warn(text)
 
 
 def read_pipeline(path: Path, output: Path | None = None) -> tuple[str, list[Step]]:
-    """Return the source that a pipeline file names, and its stages with their options checked.
+    """Return the source of a pipeline file and its stages, with checked options.
 
     Raises:
-        MmcliError: The file is not as it must be.
+        MmcliError: The file is invalid.
     """
     file = read_yaml(path)
     content = file.content
@@ -134,7 +134,7 @@ def _read_step(file: YamlFile, number: int, folder: Path) -> Step:
     }
     for key, value in values.items():
         if isinstance(key, bool):
-            raise UsageError(f"{where}: {str(key).lower()!r} is no option; {YAML_BOOLEANS}")
+            raise UsageError(f"{where}: {str(key).lower()!r} is not an option; {YAML_BOOLEANS}")
         name = next((name for name, option in accepted.items() if str(key).replace("_", "-") == option.dashed), None)
         at = file.where(*here, stage, str(key))
         if name is None:
@@ -147,7 +147,7 @@ def _read_step(file: YamlFile, number: int, folder: Path) -> Step:
 
 
 def _accepted(spec: StageSpec) -> dict[str, Option]:
-    """Return the options that a stage of a pipeline may be given; jobs and fresh are the whole run's."""
+    """Return the options of a stage in a pipeline; jobs and fresh are options of run."""
     context = options_of(RunContext)
     of_machine = {name: context[name] for name in spec.context if name not in ("jobs", "fresh")}
     return {**options_of(spec.config), **of_machine}

@@ -1,4 +1,4 @@
-"""predict: a model's answer for each row, in the order and with the ids of the rows."""
+"""predict: returns a model's prediction for each row, in row order and with the row's id."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def predict(
     config: PredictConfig = PredictConfig(),  # noqa: B008 - frozen
     context: RunContext = RunContext(),  # noqa: B008
 ) -> Iterator[list[Row]] | Written:
-    """Return predictions in groups, each as soon as its rows have come, or write them to a file.
+    """Yield predictions in groups as soon as their rows have arrived, or write them to a file.
 
-    With ``explain`` each says under ``weights`` how much the fusion weighed each feature, 0 where it is absent. With
-    ``labels`` a model of the task retrieval says which of these names is nearest to a row, each said by ``template``.
+    With ``explain`` each prediction has ``weights``, the fusion's weight of each feature, 0 if it is absent. With
+    ``labels`` a retrieval model predicts the closest of these names, each put into ``template``.
 
     Raises:
-        MmcliError: The model or the source is not as it must be.
+        MmcliError: The model or the source is invalid.
         UsageError: The model's fusion has no weights.
     """
     return written(output, _answers(model, source, config, context))
@@ -68,12 +68,12 @@ def _answers(model: Path, source: str, config: PredictConfig, context: RunContex
         yield _with_bad(answers, asked.bad)
     if refused:
         raise TooManyBadError(
-            f"{len(refused)} of {rows + len(refused)} lines could not be read; the first: {refused[0].error}"
+            f"{len(refused)} of {rows + len(refused)} lines are invalid; the first: {refused[0].error}"
         )
 
 
 def _with_bad(answers: list[Row], bad: Sequence[BadLine]) -> list[Row]:
-    """Return answers with what is wrong with bad lines in their places."""
+    """Insert an error record for each bad line at its place among the predictions."""
     whole: list[Row] = []
     for place, answer in enumerate([*answers, None]):
         whole += [{"error": each.error, "line": each.line} for each in bad if each.before == place]
@@ -85,4 +85,4 @@ def _weighs_nothing(method: str) -> UsageError:
     from mmcli.fusion import WeighsModalities
 
     weighing = [name for name in FUSIONS.names() if issubclass(FUSIONS.load(name), WeighsModalities)]
-    return UsageError(f"--explain weights: fusion {method} has none; these methods have: {', '.join(weighing)}")
+    return UsageError(f"--explain weights: fusion {method} has no weights; methods with weights: {', '.join(weighing)}")

@@ -1,4 +1,4 @@
-"""preprocess: a raw table to an artifact of decoded, validated samples."""
+"""preprocess: turns a raw table into an artifact of decoded, validated samples."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def preprocess(source: str, output: Path, config: PreprocessConfig, context: Run
     """Read a table, decode every input and write an artifact.
 
     Raises:
-        MmcliError: The table or an option is not as it must be.
+        MmcliError: The table or an option is invalid.
         TooManyBadError: More inputs are bad than ``max_errors`` allows.
     """
     began = time.time()
@@ -36,9 +36,9 @@ def preprocess(source: str, output: Path, config: PreprocessConfig, context: Run
     check_output(place, STAGE)
     if config.only_failed and (fresh or not is_artifact(place, STAGE)):
         raise UsageError(
-            "--only-failed tries again what an earlier run could not read, --fresh forgets it: give one of them"
+            "--only-failed retries failed inputs of an earlier run, which --fresh discards; leave out one of them"
             if fresh
-            else f"{place}: no earlier artifact whose failed inputs could be tried again; leave --only-failed out"
+            else f"{place}: no earlier artifact whose failed inputs could be retried; leave out --only-failed"
         )
     prepared = prepare(source, config, reporter)
     intake, transform = prepared.intake, prepared.transform
@@ -55,8 +55,8 @@ def preprocess(source: str, output: Path, config: PreprocessConfig, context: Run
             transform.trusted = earlier.key
             if earlier.other:
                 reporter.warn(
-                    f"--only-failed: {', '.join(earlier.other)} would now be made in another way than "
-                    f"in {writer.output}: every input of it is read"
+                    f"--only-failed: {', '.join(earlier.other)} was made with other options in {writer.output}, so all "
+                    "of its inputs are read"
                 )
 
         def finish(folder: Path) -> None:
@@ -66,7 +66,7 @@ def preprocess(source: str, output: Path, config: PreprocessConfig, context: Run
             if bad.cells:
                 reason, times = bad.cells.most_common(1)[0]
                 count = bad.cells.total()
-                reporter.warn(f"{count} cells are taken for empty ({reason} × {times}; mmcli ledger lists them)")
+                reporter.warn(f"{count} cells are treated as empty ({reason} × {times}; mmcli ledger lists them)")
             transform.notices.report(reporter)
             files = [name for name, part in transform.preprocessors.items() if part.threaded]
             check_leaks(folder, files, intake.split_of, config.on_leak, reporter)

@@ -1,4 +1,4 @@
-"""schema: a JSON Schema of pipeline files, by which editors complete and check them."""
+"""schema: a JSON Schema of pipeline files, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcli.stages.catalogue import CATALOGUE, StageSpec
 from mmcli.stages.config import SchemaConfig
 from mmcli.stages.pipeline import FOR_ALL
 
-_DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors validate YAML by
+_DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors support for YAML
 _OF_THE_RUN = ("jobs", "fresh")
 
 
@@ -44,8 +44,8 @@ def schema(config: SchemaConfig, context: RunContext) -> dict[str, Any]:
 def _one_stage(spec: StageSpec) -> dict[str, Any]:
     options = _options(spec)
     places = {
-        "output": {"type": "string", "description": "Name of what it writes.", "default": spec.writes},
-        "source": {"type": "string", "description": "What it reads, instead of an earlier stage's output."},
+        "output": {"type": "string", "description": "Name of its output.", "default": spec.writes},
+        "source": {"type": "string", "description": "Input to read instead of an earlier stage's output."},
     }
     inner = {**options, "description": spec.summary, "properties": {**places, **options["properties"]}}
     return {
@@ -64,5 +64,5 @@ def _options(spec: StageSpec) -> dict[str, Any]:
 
 
 def _of_stages(stages: list[StageSpec], name: str) -> dict[str, Any]:
-    """Return the schema of an option that is said once for all stages that take it."""
+    """Return the schema of an option that is set once for all stages that take it."""
     return next(found[name] for spec in stages if name in (found := _options(spec)["properties"]))

@@ -1,4 +1,4 @@
-"""search: the rows nearest to queries, in an index or in any rows of a model's chain."""
+"""search: finds the rows closest to queries, in an index or in any rows that a model can read."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def search(
     config: SearchConfig | None = None,
     context: RunContext = RunContext(),  # noqa: B008 - frozen
 ) -> Iterator[list[Row]] | Written:
-    """Return the nearest rows to each query, nearest first, in a group for each, or write them to a file.
+    """Yield the rows closest to each query, closest first, one group per query, or write them to a file.
 
     Args:
-        model: The folder of a model of the task retrieval.
-        queries: Values of the model's only text modality, or ``MODALITY=VALUE`` each.
+        model: The folder of a retrieval model.
+        queries: Each a value of the model's only text modality, or ``MODALITY=VALUE``.
         output: A file for the answers.
         config: What to search in, and how.
-        context: Where to run, and who is told.
+        context: Where to run and report.
 
     Raises:
-        MmcliError: The model or the source is not as it must be, a query cannot be read, or a package is not installed.
+        MmcliError: The model, the source or a query is invalid, or a package is not installed.
     """
     assert config is not None
     return written(output, _answers(model, listed(queries), config, context))
@@ -66,11 +66,11 @@ def _answers(model: Path, queries: Sequence[str], config: SearchConfig, context:
     if config.faiss:
         require_faiss()
         if index is None:
-            raise UsageError(f"--faiss: {source} is no index; make one with mmcli index --faiss, and search in it")
+            raise UsageError(f"--faiss: {source} is not an index; make one with mmcli index --faiss and search in it")
         check_lists(index)
     asked = [parse_query(trained, text, "text", "QUERY") for text in queries]
     asked += [parse_query(trained, text, "image", "--query-image") for text in config.query_image]
-    # A group's rows may be one item, such as a picture with several texts: more are kept than are answered.
+    # Several rows of a group may be one item, such as an image with several texts, so keep more rows than needed.
     most = top if trained.artifact.roles.group is None else top * ROWS_OF_AN_ITEM
     nearest = [Nearest(each, searched(trained, each, config.by), most) for each in asked]
     embedded = embed_queries(trained, asked, runtime)

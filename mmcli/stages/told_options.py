@@ -1,4 +1,4 @@
-"""The options of registered names, as a person types them."""
+"""Formats the options of registered names as they are typed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mmcli.errors import MmcliError
 from mmcli.registry import Registry, options_of
 
 _GIVEN = ("seed", "link", "inner")
-"""Keyword arguments that no one types, or that have a flag of their own."""
+"""Keyword arguments that are not typed, or have their own option."""
 
 
 def tell_options(registry: Registry, name: str) -> str:

@@ -1,4 +1,4 @@
-"""train: a network on stored values or features, its best epoch by val, kept with the chain that made its inputs."""
+"""train: fits a model and stores it, at its best val epoch, with the chain that made its inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def train(sources: str | Sequence[str], output: Path, config: TrainConfig, conte
     """Train a model and write it as an artifact.
 
     Raises:
-        MmcliError: A source, a target or an option is not as it must be.
+        MmcliError: A source, a target or an option is invalid.
         StoppedError: Ctrl-C; the best epoch so far has been published, marked as stopped.
     """
     began = time.time()
@@ -62,6 +62,6 @@ def train(sources: str | Sequence[str], output: Path, config: TrainConfig, conte
 
 def _check_folds(folds: int | None, keep: Path | None, output: Path) -> None:
     if keep is not None and folds is None:
-        raise UsageError(f"--keep {keep}: it is for the models of folds; say how many with --folds")
+        raise UsageError(f"--keep {keep}: keeps the models of folds; set their number with --folds")
     if keep is not None and Path(os.path.abspath(keep)).is_relative_to(output):
-        raise UsageError(f"--keep {keep}: lies in the model, which is replaced as a whole; name a folder beside it")
+        raise UsageError(f"--keep {keep}: lies inside the output folder, which is replaced; name a folder outside it")

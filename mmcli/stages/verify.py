@@ -1,4 +1,4 @@
-"""verify: whether an artifact is, to the last byte, what it was when it was made."""
+"""verify: checks that an artifact has not changed since it was made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not as it was: where, and how."""
+    """Where something differs from the records, and how."""
 
     where: str
     what: str
@@ -46,7 +46,7 @@ class Differences(list[Difference]):
 
     @property
     def failure(self) -> MmcliError | None:
-        """What to raise where there are any."""
+        """The error to raise if there are differences."""
         if not self:
             return None
         return DifferenceError(f"{self.path}: {len(self)} differences, the first: {self[0].where}: {self[0].what}")
@@ -68,7 +68,7 @@ def verify(path: Path, config: VerifyConfig, context: RunContext) -> Differences
 
 def _header(artifact: Artifact) -> Iterator[Difference]:
     if header_digest(artifact.header) != artifact.digest:
-        yield Difference(HEADER, "its own hash is not that of its content")
+        yield Difference(HEADER, "its content does not match its own hash")
 
 
 def _files(artifact: Artifact, reporter: Reporter) -> Iterator[Difference]:
@@ -77,7 +77,7 @@ def _files(artifact: Artifact, reporter: Reporter) -> Iterator[Difference]:
         for name, digest in recorded.items():
             file = artifact.path / name
             if not file.is_file():
-                yield Difference(name, "is not there")
+                yield Difference(name, "is missing")
             elif file_digest(file) != digest:
                 yield Difference(name, "its content has changed")
             progress.advance()
@@ -87,22 +87,22 @@ def _files(artifact: Artifact, reporter: Reporter) -> Iterator[Difference]:
 
 
 def _chain(artifact: Artifact) -> Iterator[Difference]:
-    """The state that is kept is the state whose hash is part of each fingerprint."""
+    """Compare stored states and configurations with the hashes in each fingerprint."""
     for record, written in zip(artifact.chain, artifact.header["chain"], strict=True):
         if record.fingerprint != written["fingerprint"]:
-            yield Difference(f"{HEADER}, chain, {record.stage}", "its fingerprint is not that of its configuration")
+            yield Difference(f"{HEADER}, chain, {record.stage}", "its fingerprint does not match its configuration")
         for part in record.states:
             try:
                 state = State.read(artifact.state_stem(record, part))
             except MmcliError:
-                continue  # its files are named already
+                continue  # _files reports it
             if state.digest() != record.states[part]:
-                yield Difference(f"state/{record.folder}/{part}", "is not what the fingerprint was made from")
+                yield Difference(f"state/{record.folder}/{part}", "does not match its fingerprint")
 
 
 def _media(artifact: Artifact, root: str | None, reporter: Reporter) -> Iterator[Difference]:
     if artifact.stage != PreprocessTransform.stage:
-        yield Difference(str(artifact.path), f"--media compares with decoded files, and this is of {artifact.stage}")
+        yield Difference(str(artifact.path), f"--media needs an artifact of preprocess, not of {artifact.stage}")
         return
     media = MediaFolder(artifact.media_root if root is None else root)
     transform = Chain(artifact, media, artifact.roles.id).transforms[0]
@@ -122,4 +122,4 @@ def _media(artifact: Artifact, root: str | None, reporter: Reporter) -> Iterator
 
 def _changed(row: Row, columns: tuple[str, ...]) -> str:
     named = ", ".join(str(row.get(column)) for column in columns)
-    return f"the input is not what was decoded ({named})"
+    return f"the input has changed since it was decoded ({named})"

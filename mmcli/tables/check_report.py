@@ -22,15 +22,15 @@ _LONGEST = 40  # characters of a cell that are shown
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """One column of the table, of the rows looked at.
+    """One column of the table, in the sampled rows.
 
     Args:
-        name: Of the column.
-        used: As what: id, split, target, group, the modalities made of it with their kind, or "not used".
-        empty: Cells without anything.
-        distinct: Different cells.
-        example: The first cell that holds something, as it stands.
-        odd: Cells that are none of the column's kind, with their counts, most first.
+        name: The name of the column.
+        used: How it is used: id, split, target, group, the modalities made from it with their kind, or "not used".
+        empty: Number of empty cells.
+        distinct: Number of distinct cells.
+        example: The first non-empty cell, unchanged.
+        odd: Cells that do not fit the column's kind, with their counts, most frequent first.
     """
 
     name: str
@@ -43,15 +43,15 @@ class ColumnReport:
 
 @dataclass(frozen=True)
 class ModalityReport:
-    """One modality as preprocess would make it, of the rows looked at.
+    """One modality as preprocess would make it, in the sampled rows.
 
     Args:
-        name: Of the modality.
-        kind: Of it.
-        counts: Rows that are ok, missing, corrupt and skipped.
-        reasons: Rows of each reason that is not an empty cell, most first.
-        sizes: What is known of its items: ``bytes`` of files, ``seconds`` of sound, ``tokens`` of text; the median
-            and the largest of each.
+        name: The name of the modality.
+        kind: Its kind.
+        counts: Number of rows that are ok, missing, corrupt and skipped.
+        reasons: Number of rows by reason, without empty cells, most frequent first.
+        sizes: Median and maximum of what is known of its items: ``bytes`` of files, ``seconds`` of sound, ``tokens`` of
+            text.
     """
 
     name: str
@@ -67,18 +67,18 @@ class CheckReport:
 
     Args:
         source: The table.
-        rows: How many it has.
-        looked_at: How many were decoded.
-        splits: Rows of each split, of all.
-        labels: Rows of each label, most first, of the rows looked at; empty where there is no target, or several.
-        columns: Each column.
-        modalities: Each modality.
-        inputs: How many inputs a row has: each modality, of a table each column.
-        bad: The inputs looked at that are not ok, but for empty cells.
-        read_bytes: About how much preprocess would read of files.
-        disk_bytes: About how much it would write.
-        free_bytes: How much is free on the disk of the working directory.
-        work_seconds: About how long it would take with as many workers, once started.
+        rows: Number of rows.
+        looked_at: Number of rows that were decoded.
+        splits: Number of rows in each split, in the complete table.
+        labels: Number of sampled rows with each label, most frequent first; empty unless there is exactly one target.
+        columns: The report of each column.
+        modalities: The report of each modality.
+        inputs: Number of inputs per row: one for each modality, or for each column of a table.
+        bad: The sampled inputs that are not ok, without empty cells.
+        read_bytes: Estimate of what preprocess would read from files.
+        disk_bytes: Estimate of what it would write.
+        free_bytes: Free space on the disk of the working directory.
+        work_seconds: Estimate of how long it would take with as many workers, once started.
     """
 
     source: str
@@ -103,7 +103,7 @@ class CheckReport:
 
 
 def too_many(report: CheckReport, max_errors: str | None) -> MmcliError | None:
-    """Return what to raise where more of the inputs looked at are bad than allowed."""
+    """Return the error to raise if more of the sampled inputs are bad than allowed."""
     bad = BadInputs(report.looked_at * report.inputs, "keep", max_errors)
     for entry in report.bad:
         bad.accept(entry)

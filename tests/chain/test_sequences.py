@@ -167,7 +167,9 @@ def test_predictions_say_how_much_each_feature_weighed(perceiver, steps, tmp_pat
 
 def test_a_model_without_weights_names_the_methods_that_have_them(chain, steps, tmp_path):
     train(str(chain / "features"), tmp_path / "model", method="concat", epochs=1)
-    with pytest.raises(UsageError, match=r"concat has none; these methods have: attention, gated, .*weighted_sum"):
+    with pytest.raises(
+        UsageError, match=r"concat has no weights; methods with weights: attention, gated, .*weighted_sum"
+    ):
         answers(tmp_path / "model", chain / "table.csv", explain="weights")
     rows = answers(chain / "model", chain / "table.csv", explain="weights")
     assert {name for row in rows for name in row["weights"]} == {

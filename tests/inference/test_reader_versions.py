@@ -30,7 +30,7 @@ def newer_reader(monkeypatch):
 def test_an_old_model_answers_raw_rows_and_says_what_it_was_trained_on(chain, newer_reader):
     heard = Heard()
     assert len(answers(chain / "model", chain / "table.csv", heard)) == 60
-    told = [text for text in heard.warnings if "another version" in text]
+    told = [text for text in heard.warnings if "other versions" in text]
     assert len(told) == 1
     assert f"picture (version {Preprocessor.version - 1}, now {Preprocessor.version})" in told[0]
     assert "words" not in told[0]

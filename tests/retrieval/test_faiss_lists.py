@@ -207,7 +207,7 @@ def test_sources_without_lists_are_told_how_to_get_them(folder):
     for source in ("features", "table.csv"):
         refused(
             lambda source=source: answers(folder, source, query=["x"], faiss=True),
-            "is no index.*mmcli index",
+            "is not an index.*mmcli index",
             UsageError,
         )
 

@@ -235,7 +235,7 @@ def test_a_row_says_how_well_its_modalities_agree(coloured, tmp_path):
 
 
 def test_no_fusion_of_it_has_weights(coloured):
-    with pytest.raises(UsageError, match=r"--explain weights: fusion cca.* has none"):
+    with pytest.raises(UsageError, match=r"--explain weights: fusion cca.* has no weights"):
         next(predict(coloured / "model", str(coloured / "features"), explain="weights"))
 
 

@@ -93,7 +93,7 @@ class TestBesideTheTable:
     def test_rows_on_a_pipe_have_none(self, model, mmcli):
         done = mmcli("predict", model / "m", "-", stdin='{"id": "a"}\n')
         assert done.code == 1
-        assert "the model read e from an array beside its table" in done.err
+        assert "the model needs e from an array" in done.err
 
     def test_check_takes_them(self, model):
         report = check(str(model / "t.csv"), tensor=[f"e={model / 'e.npy'}"], target="label")

@@ -249,7 +249,7 @@ class TestNothingIsDoneTwice:
         self, chain, whole, tmp_path, fits, monkeypatch, steps, epochs
     ):
         source, output = str(chain / "features"), tmp_path / "c"
-        with pytest.raises(StoppedError, match=r"stopped after \d of 8 runs; the same command goes on") as stopped:
+        with pytest.raises(StoppedError, match=r"stopped after \d of 8 runs; run the same command again") as stopped:
             compare(source, output, method=METHODS, seeds="2", reporter=Heard(steps), **FEW)
         assert stopped.value.exit_code == 130
         assert not output.exists()
@@ -283,7 +283,7 @@ class TestNothingIsDoneTwice:
         compare(source, output, method=METHODS[:3], seeds="3", **FEW)
         assert sorted(fits) == [("gated", 2), ("only:table", 2), ("only:words", 2)]
         fits.clear()
-        with pytest.raises(MmcliError, match=r"holds 8 runs that this command does not ask for .* --fresh"):
+        with pytest.raises(MmcliError, match=r"has 8 runs that this command does not include .* --fresh"):
             compare(source, output, method=METHODS[:1], seeds="1", **FEW)
         assert not fits
         compare(source, output, method=METHODS[:1], seeds="1", fresh=True, **FEW)
@@ -309,7 +309,7 @@ class TestFailures:
         assert found["methods"][-1]["method"] == "tensor:dim=100"
         assert "101" in found["methods"][-1]["error"] or "dim" in found["methods"][-1]["error"]
         assert found["methods"][-1]["mean"] is None
-        assert heard.warnings == ["1 of 3 methods failed, the table says why: tensor:dim=100"]
+        assert heard.warnings == ["1 of 3 methods failed (tensor:dim=100); the table says why"]
 
     def test_what_a_run_left_that_failed_is_not_published(self, chain, tmp_path, monkeypatch):
         whole = TrainingRun.fit
@@ -344,11 +344,11 @@ class TestFailures:
             ({"seed": 2**63}, UsageError, "expected a whole number from 0"),
             ({"metric": "acuracy"}, MmcliError, "unknown metric 'acuracy'; did you mean 'accuracy'"),
             ({"target": "labl"}, MmcliError, "no column 'labl'"),
-            ({"seeds": "0"}, UsageError, "--seeds 0: expected from 1"),
-            ({"seeds": "two"}, UsageError, "--seeds two: expected how many"),
-            ({"seeds": "1,2,1"}, UsageError, "named twice"),
+            ({"seeds": "0"}, UsageError, "--seeds 0: expected 1 to"),
+            ({"seeds": "two"}, UsageError, "--seeds two: expected a number of seeds"),
+            ({"seeds": "1,2,1"}, UsageError, "seeds must be unique"),
             ({"method": ["gated"], "keep": CHAIN_FEATURES}, MmcliError, "lies inside the artifact"),
-            ({"keep": Path("c/models")}, UsageError, "--keep c/models: lies in the comparison"),
+            ({"keep": Path("c/models")}, UsageError, "--keep c/models: lies inside the output folder"),
         ],
     )
     def test_what_cannot_be_compared_says_why(self, chain, tmp_path, monkeypatch, options, error, message):

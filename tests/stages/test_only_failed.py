@@ -58,7 +58,9 @@ def test_other_options_than_the_earlier_ones_read_everything(table, tmp_path, re
     assert len(reads) == len(Artifact(tmp_path / "out"))
 
 
-@pytest.mark.parametrize(("options", "message"), [({}, "no earlier artifact"), ({"fresh": True}, "--fresh forgets")])
+@pytest.mark.parametrize(
+    ("options", "message"), [({}, "no earlier artifact"), ({"fresh": True}, "which --fresh discards")]
+)
 def test_it_needs_an_earlier_artifact(table, tmp_path, options, message):
     with pytest.raises(MmcliError, match=message):
         run(table, tmp_path / "out", only_failed=True, **options)

@@ -55,7 +55,7 @@ def test_labels_that_hold_a_bar_are_a_json_list(tmp_path):
 def test_good_answers_are_written_though_lines_were_bad(tmp_path):
     def groups():
         yield [{"id": "1", "label": "a"}, {"error": "no row", "line": 2}]
-        raise TooManyBadError("1 of 2 lines could not be read")
+        raise TooManyBadError("1 of 2 lines are invalid")
 
     with pytest.raises(TooManyBadError):
         write_predictions(tmp_path / "out.csv", groups())
@@ -80,7 +80,7 @@ def test_bad_lines_are_answered_in_their_place_and_the_end_is_3(chain, mmcli):
     assert "not JSON" in rows[1]["error"]
     assert "two values are named 'words'" in rows[5]["error"]
     assert done.err.splitlines()[-1] == (
-        "mmcli predict: error: 4 of 7 lines could not be read; the first: standard input, line 2: not JSON (Expecting "
+        "mmcli predict: error: 4 of 7 lines are invalid; the first: standard input, line 2: not JSON (Expecting "
         "property name enclosed in double quotes at character 2)"
     )
     whole = mmcli("predict", chain / "model", "-", stdin="\n".join([LINES[0], LINES[3]]) + "\n")
@@ -113,7 +113,7 @@ def test_csv_lines_with_other_numbers_of_cells_are_answered_in_their_place(chain
         f"standard input, line {line}: {found} cells, expected 2 as in the header"
         for line, found in ((3, 3), (4, 1), (6, 3))
     ]
-    assert "3 of 5 lines could not be read; the first: standard input, line 3: 3 cells" in done.err.splitlines()[-1]
+    assert "3 of 5 lines are invalid; the first: standard input, line 3: 3 cells" in done.err.splitlines()[-1]
     good = mmcli("predict", chain / "model", "-", stdin="id,words\na,rose\nd,moss\n")
     assert good.code == 0
     assert good.rows == [done.rows[0], done.rows[3]]

@@ -77,17 +77,17 @@ def test_files_that_are_not_found_are_one_warning_that_counts_them(chain, tmp_pa
     (tmp_path / "rows.csv").write_text("id,words,picture,size\n" + lines.replace("\n", ",1.0\n"))
     heard = Heard()
     answers(chain / "model", tmp_path / "rows.csv", reporter=heard)
-    assert heard.warnings == ["picture: taken for missing in 2 of 3 rows (file not found × 2)"]
+    assert heard.warnings == ["picture: treated as missing in 2 of 3 rows (file not found × 2)"]
     (tmp_path / "all.csv").write_text((tmp_path / "rows.csv").read_text().replace("ice,,", "ice,lost.png,"))
     heard = Heard()
     answers(chain / "model", tmp_path / "all.csv", reporter=heard)
     assert len(heard.warnings) == 1
-    assert "taken for missing in all 3 rows (file not found × 3; paths are relative to" in heard.warnings[0]
+    assert "treated as missing in all 3 rows (file not found × 3; paths are relative to" in heard.warnings[0]
     (tmp_path / "lost.png").write_bytes(b"no picture")
     (tmp_path / "bad.csv").write_text((tmp_path / "all.csv").read_text().replace("gone.png", "lost.png"))
     heard = Heard()
     answers(chain / "model", tmp_path / "bad.csv", reporter=heard)
-    assert heard.warnings == ["picture: taken for missing in all 3 rows (not an image × 3)"]
+    assert heard.warnings == ["picture: treated as missing in all 3 rows (not an image × 3)"]
 
 
 def test_a_lacking_column_is_one_warning_and_none_at_all_an_error(chain, tmp_path):

@@ -121,7 +121,7 @@ def test_labels_are_learnt_and_measured_as_scikit_learn_measures_them(place, tmp
     heard = Heard()
     evaluate(place / name, str(place / "fused"), tmp_path / "report", split="test", reporter=heard)
     assert heard.warnings == [
-        "the targets have 2 labels that the model was not trained on (unheard, odd): they are left out of them"
+        "the targets have 2 labels that the model was not trained on (unheard, odd): they are ignored"
     ]
     found = json.loads((tmp_path / "report/metrics.json").read_text())
     rows = [json.loads(line) for line in (tmp_path / "report/predictions.jsonl").read_text().splitlines()]

@@ -43,7 +43,7 @@ def test_the_rest_of_the_row_is_kept_and_the_cell_listed(table, tmp_path):
     (absent,) = [entry for entry in entries if entry.column is None]
     assert (absent.row, absent.reason) == (12, "column 'x': '.' is not a number")
     assert (
-        "5 cells are taken for empty (column 'x': '.' is not a number × 1; mmcli ledger lists them)" in heard.warnings
+        "5 cells are treated as empty (column 'x': '.' is not a number × 1; mmcli ledger lists them)" in heard.warnings
     )
     made = Artifact(tmp_path / "out")
     values = made.take("table", np.arange(20)).fields[""].values
@@ -142,4 +142,4 @@ def test_predicting_says_which_cells_are_odd(stores, tmp_path):
     heard = Heard()
     (answers,) = predict(folder / "m", source, reporter=heard)
     assert [row["status"]["table"] for row in answers] == ["ok"] * 3
-    assert "3 cells are taken for empty (column 'n': '?!' is not a number × 3)" in heard.warnings
+    assert "3 cells are treated as empty (column 'n': '?!' is not a number × 3)" in heard.warnings

@@ -120,7 +120,7 @@ def test_a_cell_that_says_nothing_is_no_target(tmp_path, nothing):
     heard = Heard()
     found = evaluate(model, str(samples), tmp_path / "report", reporter=heard).metrics
     assert (found["task"], found["n"], found["without_target"]) == ("regression", 18, 2)
-    assert heard.warnings == ["2 of 20 rows have no target: 18 with one are measured"]
+    assert heard.warnings == ["2 of 20 rows have no target: only the other 18 are measured"]
     raw = evaluate(model, str(tmp_path / "table.csv"), split="test").metrics
     assert (raw["n"], raw["without_target"]) == (18, 2)
     assert raw["metrics"] == pytest.approx(found["metrics"], abs=1e-5)
@@ -170,11 +170,11 @@ def test_an_odd_cell_of_a_test_row_is_no_target_either(tmp_path, odd):
         heard = Heard()
         found = evaluate(model, str(source), reporter=heard).metrics
         assert (found["n"], found["without_target"]) == (18, 2)
-        assert heard.warnings == [f"2 of 20 rows have no target ({odd!r} × 2): 18 with one are measured"]
+        assert heard.warnings == [f"2 of 20 rows have no target ({odd!r} × 2): only the other 18 are measured"]
     for row in rows:
         row["y"] = odd if row["split"] == "test" else row["y"]
     write_csv(tmp_path / "none.csv", rows)
-    with pytest.raises(MmcliError, match=r"none of the 20 rows of the split 'test' has a target .* × 20\)"):
+    with pytest.raises(MmcliError, match=r"none of the 20 rows of split 'test' has a target .* × 20\)"):
         evaluate(model, str(tmp_path / "none.csv"))
 
 
@@ -351,8 +351,8 @@ def test_a_row_of_an_unseen_class_is_wrong(tmp_path):
     heard = Heard()
     found = evaluate(model, str(samples), tmp_path / "report", reporter=heard)
     assert heard.warnings == [
-        "1 of 20 rows have a class that the model was not trained on ('novel' × 1): they count as wrong; log_loss, "
-        "roc_auc, average_precision leave them out"
+        "1 of 20 rows have a class that the model was not trained on ('novel' × 1): they count as wrong, except in "
+        "log_loss, roc_auc, average_precision, which ignore them"
     ]
     answers = answers_of(tmp_path / "report")
     truth, said = zip(*((answer["target"], answer["label"]) for answer in answers), strict=True)
@@ -374,12 +374,12 @@ def test_a_split_some_of_whose_rows_lack_a_target_is_measured(tmp_path):
     heard = Heard()
     found = evaluate(model, str(samples), tmp_path / "report", reporter=heard).metrics
     assert (found["n"], found["without_target"]) == (17, 3)
-    assert heard.warnings == ["3 of 20 rows have no target: 17 with one are measured"]
+    assert heard.warnings == ["3 of 20 rows have no target: only the other 17 are measured"]
     assert not {"s8", "s18", "s28"} & {answer["id"] for answer in answers_of(tmp_path / "report")}
     for row in rows:
         row["y"] = "" if row["split"] == "test" else row["y"]
     write_csv(tmp_path / "none.csv", rows)
-    with pytest.raises(MmcliError, match=r"none\.csv: none of the 20 rows of the split 'test' has a target"):
+    with pytest.raises(MmcliError, match=r"none\.csv: none of the 20 rows of split 'test' has a target"):
         evaluate(model, str(tmp_path / "none.csv"))
 
 
@@ -617,7 +617,7 @@ def test_a_modality_that_no_train_row_has_stops_no_stage(empty):
     assert "vector: empty in every train row, so nothing can be learnt from it; it is left out" in heard.warnings
     heard = Heard()
     extract_features(str(empty / "samples"), empty / "features", reporter=heard)
-    assert heard.warnings == ["words: in no train row, so tfidf learns nothing of it; it is left out"]
+    assert heard.warnings == ["words: in no train row, so tfidf cannot be fitted to it; it is left out"]
     assert list(Artifact(empty / "features").modalities) == ["table"]
     fuse([str(empty / "features")], empty / "fused")
     train(str(empty / "fused"), empty / "model", **QUICK)
@@ -641,7 +641,7 @@ def test_where_no_modality_is_in_a_train_row_there_is_nothing_to_learn(empty, tm
     with pytest.raises(MmcliError, match=r"every train row lacks vector; there is nothing to learn$"):
         preprocess(str(empty / "table.csv"), tmp_path / "other", numeric=["vector=z"], target="y")
     preprocess(str(empty / "table.csv"), tmp_path / "samples", text=["words"], target="y")
-    with pytest.raises(MmcliError, match=r"no train row has any of words: nothing to extract$"):
+    with pytest.raises(MmcliError, match=r"every train row lacks words; nothing to extract$"):
         extract_features(str(tmp_path / "samples"), tmp_path / "features")
 
 

@@ -183,7 +183,7 @@ def test_folds_of_numbers_need_no_classes(place, tmp_path):
     [
         ({"folds": 1}, "--folds 1: expected at least 2"),
         ({"folds": 28}, "--folds 28: there are 27 train rows, or groups of them, to deal out"),
-        ({"keep": "here"}, "it is for the models of folds; say how many with --folds"),
+        ({"keep": "here"}, "keeps the models of folds; set their number with --folds"),
     ],
 )
 def test_what_does_not_fit_is_one_line(place, tmp_path, options, message):
