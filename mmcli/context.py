@@ -1,4 +1,4 @@
-"""What a run needs that its result does not depend on: who is told, where it runs, what of earlier runs counts."""
+"""What a run needs but its result does not depend on: reporter, machine, and whether earlier results are reused."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ MACHINE, OUTPUT = "Machine", "Output"
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a stage runs, and who is told; a stage takes those of its options that mean something to it."""
+    """Where a stage runs and to whom it reports; each stage accepts only the options that apply to it."""
 
     jobs: int | None = option(
         None, least=1, group=MACHINE, default_text="all cores",
-        help="Number of workers. Results do not depend on it.",
+        help="Number of parallel workers; results do not depend on it.",
     )  # fmt: skip
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", group=MACHINE, help="Device to compute on.")
     deterministic: bool = option(
-        False, group=MACHINE, rare=True, help="Use only GPU algorithms that give the same bits every time; slower."
-    )
-    fresh: bool = option(False, group=OUTPUT, help="Ignore the results of earlier runs.")
+        False, group=MACHINE, rare=True,
+        help="Use only GPU algorithms that give bit-identical results every time; slower.",
+    )  # fmt: skip
+    fresh: bool = option(False, group=OUTPUT, help="Ignore the results of earlier runs and start from scratch.")
     reporter: Reporter = field(default_factory=Silent)
 
     def runtime(
@@ -41,10 +42,10 @@ class RunContext:
         compiled: bool = False,
         device: str | None = None,
     ) -> Runtime:
-        """Return the machine as a stage may use it; ``device`` is for one that always takes the same.
+        """Return the runtime for a stage; ``device`` is for stages that always use the same one.
 
         Raises:
-            MmcliError: A name is unknown or a number out of its range.
+            MmcliError: A name is unknown or a number out of range.
         """
         return detect(
             self.jobs, device or self.device, precision, batch_size, seed, default_batch_size, self.deterministic,
@@ -54,41 +55,43 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Shell:
-    """What is said of a command that only a shell can say."""
+    """The options that exist only on the command line."""
 
-    config: Path | None = option(None, group=OUTPUT, help="YAML file with values for these options.")
+    config: Path | None = option(
+        None, group=OUTPUT, help="YAML file with values for these options; options on the command line override it."
+    )
     plugin: Sequence[str] = option(
         (), group=OUTPUT, rare=True,
-        help="Python file with extractors, encoders, fusion methods or tasks of your own. Repeatable.",
+        help="Python file with your own extractors, encoders, fusion methods or tasks. Repeatable.",
     )  # fmt: skip
-    json: bool = option(False, group=OUTPUT, help="Print the summary as JSON.")
+    json: bool = option(False, group=OUTPUT, help="Print the result as JSON.")
     quiet: bool = option(False, short="-q", group=OUTPUT, help="Print only warnings and errors.")
-    debug: bool = option(False, group=OUTPUT, rare=True, help="Show the traceback of an error.")
+    debug: bool = option(False, group=OUTPUT, rare=True, help="Print the traceback of an error.")
 
 
 @runtime_checkable
 class CanFail(Protocol):
-    """A result that is shown, and may then be an error all the same."""
+    """A result that is shown first and may then still be an error."""
 
     @property
     def failure(self) -> MmcliError | None:
-        """What to raise, if anything."""
+        """The error to raise, if any."""
 
 
 class HasRows(Protocol):
-    """A result that is shown as a table of some ``columns`` of its rows, or as JSON lines."""
+    """A result that is shown as a table with these ``columns``, or as JSON lines."""
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
-        """The rows, flat."""
+        """The rows, without nesting."""
 
     @property
     def columns(self) -> Sequence[str]:
-        """Keys that every row has."""
+        """The keys to show; every row has them."""
 
 
 def listed(sources: str | Sequence[str]) -> list[str]:
-    """Return sources of which there may be one or several."""
+    """Return one or several sources as a list."""
     return [sources] if isinstance(sources, str) else list(sources)
 
 
@@ -118,7 +121,7 @@ def takes(config: type[Any]) -> Callable[[Callable[..., Result]], Callable[..., 
 
 
 def made_context(given: Mapping[str, Any]) -> RunContext:
-    """Return a context with these values; no reporter, or None, is one that says nothing.
+    """Return a context with these values; without a reporter, or with None, it is silent.
 
     Raises:
         UsageError: A value does not fit.

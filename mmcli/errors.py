@@ -1,4 +1,4 @@
-"""What can go wrong, and the exit code that each kind of failure has."""
+"""The kinds of failures and their exit codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 _SHOWN = 60
 _EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel"}
-"""The extra of this package that brings another one."""
+"""The extra of this package that installs another package."""
 Status = Literal["ok", "missing", "corrupt", "skipped"]
 
 
@@ -19,7 +19,7 @@ class MmcliError(Exception):
 
 
 class UsageError(MmcliError):
-    """The command line contradicts itself or its grammar, or names what does not exist: exit code 2."""
+    """The command line is invalid, contradicts itself, or names something that does not exist: exit code 2."""
 
     exit_code = 2
 
@@ -31,24 +31,24 @@ class TooManyBadError(MmcliError):
 
 
 class DifferenceError(MmcliError):
-    """A verification found bytes that are not those recorded: exit code 4."""
+    """A verification found bytes that differ from those recorded: exit code 4."""
 
     exit_code = 4
 
 
 class StoppedError(MmcliError):
-    """The user stopped the run, and what was done so far has been kept: exit code 130."""
+    """The user stopped the run, and finished work has been kept: exit code 130."""
 
     exit_code = 130
 
 
 class UnusableError(Exception):
-    """One input of one sample cannot be used; it becomes a line of the ledger, never a failure of the run.
+    """One input of one sample cannot be used; it becomes a ledger entry, never a failure of the run.
 
     Args:
-        status: ``missing`` (it is not there), ``corrupt`` (it is there and cannot be read) or ``skipped``
-            (it could be read, and a limit or option says not to).
-        reason: What a person needs to know, in a few words, without the path.
+        status: ``missing`` (it does not exist), ``corrupt`` (it exists but cannot be read) or ``skipped`` (a limit or
+            option forbids reading it).
+        reason: The reason in a few words, without the path.
     """
 
     def __init__(self, status: Status, reason: str) -> None:
@@ -58,10 +58,10 @@ class UnusableError(Exception):
 
 
 class AbsentError(UnusableError):
-    """An input is there and whole, and has nothing of a modality, as a film without sound has: no bad input.
+    """An intact input has no content of a modality, such as a film without sound; it is not a bad input.
 
     Args:
-        reason: What it lacks, in a few words.
+        reason: What is missing, in a few words.
     """
 
     def __init__(self, reason: str) -> None:
@@ -69,17 +69,17 @@ class AbsentError(UnusableError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a name that does not exist: the nearest one that does, and those there are."""
+    """Return the error for an unknown name, with the closest known one and a list of those that exist."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     shown = ", ".join(names[:_SHOWN]) or "none"
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return UsageError(f"unknown {what} {name!r}{hint} (there are: {shown}{more})")
+    return UsageError(f"unknown {what} {name!r}{hint} (available: {shown}{more})")
 
 
 def missing_package(what: str, package: str) -> MmcliError:
-    """Return the error for something that needs a package which is not installed: how to install it."""
+    """Return the error for a package that is not installed, with the command to install it."""
     extra = _EXTRAS.get(package.partition(".")[0])
     install = f"'mmcli[{extra}]'" if extra else package
     return MmcliError(f"{what} needs the package {package!r}: pip install {install}")

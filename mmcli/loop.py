@@ -1,4 +1,4 @@
-"""The training loop: it knows batches and a loss, and nothing of modalities, tasks or files."""
+"""The training loop: it knows batches and a loss, but nothing about modalities, tasks or files."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class TrainingOptions:
     """How a network is trained.
 
     Args:
-        epochs: Passes over the train rows at most, at least 1.
+        epochs: Maximum number of passes over the train rows, at least 1.
         lr: The learning rate after warm-up, above 0.
-        weight_decay: AdamW's decay of matrices and kernels; biases, norms and other vectors have none.
-        l1: The weight of the sum of absolute values of what ``weight_decay`` acts on.
-        schedule: ``cosine`` falls to nearly 0 over ``epochs``; ``plateau`` halves after 5 epochs without
-            improvement; ``constant`` stays.
-        warmup: Epochs over which the rate rises to ``lr``.
-        clip_norm: The largest norm of a step's gradient; None clips nothing.
-        patience: Epochs without improvement after which training ends; None never ends it early.
-        min_epochs: Epochs before which ``patience`` ends nothing.
-        monitor: The validation value that says which epoch is best.
-        mode: Whether the best value is the smallest or the largest; of equals the earlier epoch is kept.
-        seed: What the order of rows and dropout are drawn from, together with the epoch's number.
+        weight_decay: AdamW's decay of matrices and kernels; biases, norms and other vectors are not decayed.
+        l1: Weight of the L1 penalty on the parameters that ``weight_decay`` applies to.
+        schedule: ``cosine`` decays to nearly 0 over ``epochs``; ``plateau`` halves after 5 epochs without
+            improvement; ``constant`` does not change.
+        warmup: Number of epochs over which the rate rises to ``lr``.
+        clip_norm: Maximum gradient norm of a step; None disables clipping.
+        patience: Number of epochs without improvement after which training ends; None disables early stopping.
+        min_epochs: Minimum number of epochs before ``patience`` can end training.
+        monitor: The validation value that decides which epoch is best.
+        mode: Whether the best value is the smallest or the largest; in a tie the earlier epoch is kept.
+        seed: Seed of the order of rows and of dropout, together with the epoch's number.
     """
 
     epochs: int = 40
@@ -67,7 +67,7 @@ class Epoch:
     """One pass over the train rows.
 
     Args:
-        number: From 1.
+        number: The number of the epoch, from 1.
         lr: The learning rate.
         loss: The mean of the batches' losses, without ``l1``.
         values: What validation returned.
@@ -83,7 +83,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that is needed to go on after an epoch; random numbers need nothing, each epoch seeds its own."""
+    """Everything needed to continue after an epoch; every epoch seeds its own random numbers."""
 
     weights: dict[str, Tensor]
     best: dict[str, Tensor]
@@ -117,7 +117,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training went; ``reason`` says what ended it: the number of epochs, patience or ``should_stop``."""
+    """The result of training; ``reason`` is what ended it: the number of epochs, patience or ``should_stop``."""
 
     history: tuple[Epoch, ...]
     best: Epoch
@@ -144,10 +144,10 @@ def fit(
         loss: Returns the scalar to minimise, averaged over a batch.
         validate: Returns finite values, ``options.monitor`` among them; called in eval mode, without gradients.
         options: How to train.
-        lr_scale: What a parameter's learning rate is multiplied by, by its name.
-        on_epoch: Called after each epoch with what is needed to go on from there.
-        checkpoint: Where to go on from; the end is that of a run without interruption, to the last bit.
-        should_stop: Asked after each epoch.
+        lr_scale: Returns the factor of a parameter's learning rate, by the parameter's name.
+        on_epoch: Called after each epoch with everything needed to continue from there.
+        checkpoint: Where to continue; the result is bit-identical to that of an uninterrupted run.
+        should_stop: Called after each epoch.
 
     Raises:
         MmcliError: The loss is no longer finite, there is no batch, or validation lacks the monitored value.

@@ -1,7 +1,7 @@
-"""Options declared once, as fields of a frozen dataclass; whatever takes or lists them is derived from there.
+"""Options, declared once as fields of a frozen dataclass from which everything that takes or lists them is derived.
 
-A config is such a dataclass. Its fields are made by ``option``, or by ``part`` where they are configs themselves, whose
-options then stand among its own. The command line, YAML files, calls from Python, JSON Schema and the tables in the
+Such a dataclass is a config. Its fields are declared by ``option``, or by ``part`` for a nested config, whose options
+are then listed among its own. The command line, YAML files, calls from Python, JSON Schema and the tables in the
 documentation all read ``options_of``.
 """
 
@@ -27,7 +27,7 @@ _DECLARED, _WITHOUT = "declared", "without"
 
 @dataclass(frozen=True)
 class Declared:
-    """What an option's field says beside its type and default; see ``option``."""
+    """The properties of an option besides its type and default; see ``option``."""
 
     help: str
     group: str
@@ -52,21 +52,21 @@ def option(
     """Declare an option as a field of a config.
 
     Args:
-        default: Its value where nobody says anything; required without.
-        help: One or two sentences, for people.
+        default: Its default; without one it is required.
+        help: One or two sentences of help.
         group: The heading under which the help lists it.
-        least: The smallest number allowed.
-        most: The largest.
-        default_text: Says what None comes to, in words.
+        least: The minimum of a number.
+        most: The maximum of a number.
+        default_text: What the default means, in words.
         short: A one-letter flag, such as ``-o``.
-        rare: Whether only ``--help-all`` lists it.
+        rare: Whether to list it only in ``--help-all``.
     """
     metadata = {_DECLARED: Declared(help, group, least, most, default_text, short, rare)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def part(kind: type[Config], without: Collection[str] = ()) -> Config:
-    """Declare a config's field that is a config itself; options named in ``without`` are not taken: defaults stand."""
+    """Declare a nested config; options named in ``without`` are not offered and keep their defaults."""
     made: Config = dataclasses.field(default_factory=kind, metadata={_WITHOUT: frozenset(without)})
     return made
 
@@ -76,11 +76,11 @@ class Option:
     """An option of a config.
 
     Args:
-        name: Of the field, such as ``batch_size``.
+        name: The name of its field, such as ``batch_size``.
         hint: Its type.
-        default: Its default; ``MISSING`` where it is required.
-        declared: What else the field says.
-        path: The fields that lead to the config that declares it.
+        default: Its default; ``MISSING`` if it is required.
+        declared: Its other properties.
+        path: The fields that lead to the nested config that declares it.
     """
 
     name: str
@@ -91,17 +91,17 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """What a person types, such as ``--batch-size``."""
+        """The flag, such as ``--batch-size``."""
         return f"--{self.dashed}"
 
     @property
     def dashed(self) -> str:
-        """Its name in files, such as ``batch-size``; of ``in_``, a word of Python, ``in``."""
+        """Its name in files, such as ``batch-size``; a trailing underscore is dropped, so that ``in_`` is ``in``."""
         return self.name.rstrip("_").replace("_", "-")
 
     @property
     def plain(self) -> Any:
-        """The type of one value, None aside."""
+        """The type of one value, without None."""
         (kind, *_) = [each for each in _alternatives(self.hint) if each is not type(None)]
         return kind
 
@@ -112,14 +112,14 @@ class Option:
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words it can be, where these are listed."""
+        """The allowed values, if they are listed."""
         return typing.get_args(self.plain) if typing.get_origin(self.plain) is typing.Literal else ()
 
     def check(self, where: str, value: Any) -> Any:
-        """Return a value from Python, a list as a tuple.
+        """Check a value from Python and return it, a list as a tuple.
 
         Raises:
-            UsageError: It is none of the option's type, choices or range; the message begins with ``where``.
+            UsageError: It does not fit the option's type, choices or range; the message starts with ``where``.
         """
         if value is None and type(None) in _alternatives(self.hint):
             return None
@@ -132,15 +132,15 @@ class Option:
         return value
 
     def read(self, where: str, value: Any) -> Any:
-        """Return a value from a file: a word, a number, true or false, or a list of them.
+        """Convert and check a value from a file: a string, a number, a boolean, or a list of these.
 
         Raises:
-            UsageError: As ``check`` does, or it is true or false where words are expected.
+            UsageError: As in ``check``, or it is a boolean where a string is expected.
         """
         found = value if isinstance(value, list) else [value]
         told = [each for each in found if isinstance(each, bool)]
         if told and self.plain is not bool:
-            raise UsageError(f"{where}: found {str(told[0]).lower()}, expected a word; {YAML_BOOLEANS}")
+            raise UsageError(f"{where}: found {str(told[0]).lower()}, expected a string; {YAML_BOOLEANS}")
         if value is None or any(isinstance(each, dict | list | None) for each in found):
             raise UsageError(f"{where}: expected a value, found {value!r}")
         if self.many:
@@ -161,7 +161,7 @@ YAML_BOOLEANS = "YAML reads yes, no, on and off as true or false: put the word i
 
 
 def options_of(config: type[Any]) -> Mapping[str, Option]:
-    """Return the options of a config and of its parts, by name."""
+    """Return the options of a config and of its nested configs, by name."""
     kind: Any = config
     return _options_of(kind)
 
@@ -181,7 +181,7 @@ def _options_of(config: Any) -> Mapping[str, Option]:
 
 
 def make(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """Return a config with these values, the others being the defaults.
+    """Return a config with these values and defaults for all others.
 
     Raises:
         UsageError: There is no such option, or a value does not fit.
@@ -210,7 +210,7 @@ def changed(config: Config, **values: Any) -> Config:
     """Return a config with other values of some options.
 
     Raises:
-        UsageError: As ``make`` does.
+        UsageError: As in ``make``.
     """
     return make(type(config), {**values_of(config), **values})
 
@@ -228,9 +228,9 @@ def _made(config: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def coerce(where: str, text: str, hint: Any) -> Any:
-    """Turn an option's text into the type its parameter declares.
+    """Convert an option's text to its declared type.
 
-    Ranges such as ``1-2`` are ``tuple[int, int]``; ``none`` is None where that is allowed.
+    Ranges such as ``1-2`` become ``tuple[int, int]``; ``none`` becomes None if that is allowed.
 
     Raises:
         UsageError: The text does not fit.
@@ -279,7 +279,7 @@ def _short(value: Any) -> str:
 
 
 def schema_of(config: type, without: Collection[str] = ()) -> dict[str, Any]:
-    """Return the JSON Schema of an object with a config's options, but for some."""
+    """Return the JSON Schema of an object with a config's options, except those in ``without``."""
     properties = {each.dashed: _schema(each) for name, each in options_of(config).items() if name not in without}
     return {"type": "object", "additionalProperties": False, "properties": properties}
 

@@ -1,9 +1,9 @@
-"""Names that other packages and files bring: found by entry points, or in files that a person names.
+"""Plugins: implementations from other packages, found by entry points, or from files named with ``--plugin``.
 
-An entry point stands in a group such as ``mmcli.fusion``; its name is what people type, of an extractor or an
-augmentation ``KIND.NAME``, and its value a class; that of an augmentation is a function. A file says the same in a
-constant: ``MMCLI = {"fusion": {"mine": Mine}}``. Nothing is loaded that a person has not installed or named: what an
-artifact says is only compared with it.
+An entry point is in a group such as ``mmcli.fusion``. Its name is the name that users type, or ``KIND.NAME`` for
+extractors and augmentations; its value is a class, or a function for augmentations. A file declares the same in a
+constant: ``MMCLI = {"fusion": {"mine": Mine}}``. Only what the user has installed or named is ever loaded; records in
+artifacts are only compared with it.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ CONSTANT = "MMCLI"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a name comes from that is not mmcli's own.
+    """The plugin that a name comes from.
 
     Args:
-        name: Of the file, or of the distribution.
-        sha256: Of the file; "" for a distribution, whose class says by its ``version`` when it computes otherwise.
+        name: The name of the file or of the distribution.
+        sha256: The hash of the file; "" for a distribution, whose classes use ``version`` to mark changed results.
     """
 
     name: str
     sha256: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Return what records hold."""
+        """Return the form that records hold."""
         return {"file": self.name, "sha256": self.sha256} if self.sha256 else {"package": self.name}
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A name that a plugin brings.
+    """A class or function from a plugin.
 
     Args:
-        module: Where the class or function is: a name to import, or the file's loaded module.
-        class_name: Its name.
-        origin: Who brings it.
+        module: The name of the module to import, or the loaded module of a file.
+        class_name: The name of the class or function.
+        origin: The plugin.
     """
 
     module: str | ModuleType
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass
 class _Files:
-    """The files that are used in this process, by their hashes, and what they bring, by group."""
+    """The plugin files loaded in this process, by hash, and their entries, by group."""
 
     hashes: dict[str, str] = field(default_factory=dict)
     entries: dict[str, dict[str, Entry]] = field(default_factory=dict)
@@ -74,10 +74,10 @@ _FILES = _Files()
 
 
 def use_plugins(paths: Iterable[str | Path]) -> None:
-    """Run files and take the names that they bring, for the rest of the process.
+    """Load plugin files and register their entries for the rest of the process.
 
     Raises:
-        UsageError: One is not there, fails, or brings what there can be none of.
+        UsageError: A file is missing, fails, or declares an unknown group.
     """
     for path in map(Path, paths):
         try:
@@ -104,7 +104,7 @@ def _loaded(path: Path, digest: str) -> ModuleType:
     name = f"mmcli_plugin_{digest[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
-        raise UsageError(f"--plugin {path}: no Python file")
+        raise UsageError(f"--plugin {path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -116,21 +116,21 @@ def _loaded(path: Path, digest: str) -> ModuleType:
 
 
 def entries_of(group: str, what: str, own: Collection[str], prefix: str = "") -> dict[str, Entry]:
-    """Return what plugins bring of a group, by name; nothing is imported for it.
+    """Return the plugins' entries of a group, by name, without importing them.
 
     Args:
-        group: Such as ``fusion``.
-        what: What one of them is called, such as ``fusion method``.
-        own: The names that mmcli has itself.
-        prefix: Only of names that begin with it, which are returned without.
+        group: The group, such as ``fusion``.
+        what: What an entry is called, such as ``fusion method``.
+        own: The names of mmcli itself.
+        prefix: Return only names with this prefix, and remove it.
 
     Raises:
-        MmcliError: A plugin brings a name that is mmcli's own.
+        MmcliError: A plugin uses a name of mmcli itself.
     """
     found = {**_of_packages(group), **_FILES.entries.get(group, {})}
     named = {name.removeprefix(prefix): entry for name, entry in found.items() if name.startswith(prefix)}
     for name in named.keys() & set(own):
-        raise MmcliError(f"{named[name].origin.name}: {what} {name!r} is mmcli's own; take another name")
+        raise MmcliError(f"{named[name].origin.name}: mmcli itself has a {what} {name!r}; choose another name")
     return named
 
 
@@ -144,16 +144,16 @@ def _of_packages(group: str) -> dict[str, Entry]:
 
 
 def check_origin(what: str, name: str, recorded: Mapping[str, str] | None, found: Origin | None) -> None:
-    """Refuse a name that is not brought by whom an artifact says it was.
+    """Check that a name comes from the plugin recorded in an artifact.
 
     Args:
-        what: Of what the name is one, such as ``fusion method``.
-        name: It.
-        recorded: What the artifact says; None for mmcli's own.
-        found: Who brings it now; None for mmcli itself, or for no one.
+        what: What the name stands for, such as ``fusion method``.
+        name: The name.
+        recorded: The recorded plugin; None for mmcli itself.
+        found: The current plugin; None for mmcli itself, or if the name is unknown.
 
     Raises:
-        MmcliError: It is not the same; the message says what to install or name.
+        MmcliError: They differ; the message says what to install or name.
     """
     now = None if found is None else found.to_json()
     if recorded == now:
@@ -161,16 +161,18 @@ def check_origin(what: str, name: str, recorded: Mapping[str, str] | None, found
     told = f"{what} {name!r}"
     if recorded is None:
         assert found is not None
-        raise MmcliError(f"{told} was mmcli's own when this was made, and comes from {found.name} now; leave that out")
+        raise MmcliError(
+            f"{told} was part of mmcli when this was made, and now comes from {found.name}; run without that plugin"
+        )
     if "file" not in recorded:
         package = recorded.get("package", "")
         raise MmcliError(f"{told} came from the package {package!r} when this was made: pip install {package}")
     file, digest = recorded["file"], recorded.get("sha256", "")
     if found is None or not found.sha256:
         raise MmcliError(
-            f"{told} came from {file} (SHA-256 {digest[:12]}…) when this was made: name it, --plugin {file}"
+            f"{told} came from {file} (SHA-256 {digest[:12]}…) when this was made: name it with --plugin {file}"
         )
     raise MmcliError(
-        f"{told} came from {file} with the SHA-256 {digest[:12]}… when this was made, {found.name} has "
-        f"{found.sha256[:12]}…: name the file as it was then, or make this again"
+        f"{told} came from {file} with the SHA-256 {digest[:12]}… when this was made, but {found.name} has "
+        f"{found.sha256[:12]}…: name the original file, or make this again"
     )

@@ -1,7 +1,7 @@
-"""Name to implementation: the file name is the name, found by listing the folder, imported on first use.
+"""Maps names to implementations: a file's name is the entry's name, and files are imported on first use.
 
-A registered file ``log_mel.py`` holds one class ``LogMel``; the first line of its docstring is what the lists
-show. Nothing is imported to list names: summaries and class constants are read from the source.
+A registered file ``log_mel.py`` defines one class ``LogMel``; lists show the first line of its docstring. Listing names
+imports nothing: summaries and class constants are read from the source.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Read the grammar of anything named with arguments.
+    """Parse a name with arguments; see ``Spec``.
 
     Raises:
         UsageError: The text does not follow the grammar.
@@ -60,7 +60,7 @@ def parse_spec(text: str) -> Spec:
         left, equals, value = pair.partition("=")
         key = left.strip()
         if not equals or not key:
-            raise UsageError(f"{_short(text)!r}: {_short(pair)!r} should be key=value")
+            raise UsageError(f"{_short(text)!r}: expected key=value, found {_short(pair)!r}")
         if key in options:
             raise UsageError(f"{_short(text)!r}: {_short(key)!r} is given twice")
         options[key] = value.strip()
@@ -77,13 +77,13 @@ def _is_pairs(text: str) -> bool:
 
 
 def camel(name: str) -> str:
-    """Return the class name that a registered file name stands for: ``log_mel`` is ``LogMel``."""
+    """Return the class name for a registered file name: ``log_mel`` is ``LogMel``."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """Where a registered class is: in a module to import, or one that is loaded; and who brings it, if not mmcli."""
+    """A registered class: its module, loaded or to be imported, and its plugin if it is not from mmcli itself."""
 
     module: str | types.ModuleType
     class_name: str
@@ -91,7 +91,7 @@ class _Entry:
 
     @property
     def source(self) -> Path:
-        """The file that it is in, found without importing anything."""
+        """The file of the class, found without importing it."""
         if isinstance(self.module, types.ModuleType):
             return Path(str(self.module.__file__))
         package, _, name = self.module.rpartition(".")
@@ -103,14 +103,14 @@ class _Entry:
 
 
 class Registry:
-    """The implementations in some packages, and those that plugins bring.
+    """The implementations in some packages and in plugins.
 
     Args:
         what: What an entry is called in messages, such as ``extractor for text``.
         packages: The dotted names of the packages whose files are the entries.
         apart: Files of these packages that are not entries.
-        group: Of plugins that bring some, such as ``fusion``; "" for none.
-        prefix: With which their names in that group begin.
+        group: The plugin group with further entries, such as ``fusion``; "" for none.
+        prefix: The prefix of their names in that group.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Registry:
         return module if isinstance(module, str) else module.__name__
 
     def origin_of(self, name: str) -> Origin | None:
-        """Return who brings a name; None for mmcli itself, and where there is no such name."""
+        """Return the plugin of a name; None if it is from mmcli itself or unknown."""
         entry = self._entries().get(name)
         return None if entry is None else entry.origin
 
@@ -149,12 +149,12 @@ class Registry:
         raise ValueError(f"{kind} is not registered as a {self.what}")
 
     def plugin_of(self, name: str) -> dict[str, dict[str, str]]:
-        """Return what a record says of who brings a name: nothing where that is mmcli itself."""
+        """Return the record of a name's plugin; empty if it is from mmcli itself."""
         origin = self.origin_of(name)
         return {} if origin is None else {"plugin": origin.to_json()}
 
     def check_origin(self, name: str, recorded: Mapping[str, str] | None) -> None:
-        """Refuse a name that is not brought by whom a record says it was; see ``plugins.check_origin``."""
+        """Check that a name comes from the recorded plugin; see ``plugins.check_origin``."""
         check_origin(self.what, name, recorded, self.origin_of(name))
 
     def _entry(self, name: str) -> _Entry:
@@ -183,7 +183,7 @@ class Registry:
         return self._source(name)[1].get(constant, default)
 
     def argument_is_place(self, name: str) -> bool:
-        """Tell whether what is written after a family's name says where files lie; their content is what counts."""
+        """Return whether the argument of a family is a path of files, so that only their content matters."""
         return name in self.names() and bool(self.constant(name, "argument_is_place", False))
 
     def load(self, name: str) -> type:
@@ -203,7 +203,7 @@ class Registry:
         return found
 
     def build(self, spec: Spec, **given: Any) -> Any:
-        """Make an entry from its name and options; ``given`` are arguments that no user types.
+        """Make an instance from a name and options; ``given`` are further arguments that users cannot set.
 
         Raises:
             MmcliError: The name or an option does not exist, or a value does not fit its option.
@@ -264,14 +264,15 @@ def _read_source(path: Path, class_name: str) -> tuple[str, dict[str, Any]]:
 def _accept_argument(what: str, spec: Spec, kind: type) -> str:
     if "argument" not in inspect.signature(kind).parameters:
         raise UsageError(
-            f"{what} {spec.name!r} takes no {_short(str(spec.argument))!r}: options are written {spec.name}:key=value"
+            f"{what} {spec.name!r} takes no argument {_short(str(spec.argument))!r}; write options as "
+            f"{spec.name}:key=value"
         )
     assert spec.argument is not None
     return spec.argument
 
 
 def options_of(kind: type) -> dict[str, inspect.Parameter]:
-    """Return the options a user may set on an implementation: its keyword-only parameters with defaults."""
+    """Return the options that users can set on an implementation: its keyword-only parameters with defaults."""
     found = inspect.signature(kind).parameters
     return {
         name: parameter

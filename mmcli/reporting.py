@@ -1,4 +1,4 @@
-"""How the work talks to whoever started it: the stages speak to a Reporter and never print."""
+"""How stages communicate with the user: they call a Reporter and never print."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _STEERING = {
 
 
 def visible(text: str) -> str:
-    """Return a text with the characters that steer a terminal, or turn the order of letters, written as escapes."""
+    """Escape the characters in a text that control a terminal or change the direction of writing."""
     return text if text.isascii() and text.isprintable() else text.translate(_STEERING)
 
 
@@ -26,13 +26,13 @@ class Progress(Protocol):
 
 
 class Reporter(Protocol):
-    """Receives what a person may want to know while a stage runs."""
+    """Receives the messages of a running stage."""
 
     def note(self, text: str) -> None:
-        """Say one line of information."""
+        """Report one line of information."""
 
     def warn(self, text: str) -> None:
-        """Say one line that the person should act on or know about."""
+        """Report one line that the user should act on or know about."""
 
     def progress(self, label: str, total: int) -> AbstractContextManager[Progress]:
         """Open a progress display of ``total`` steps, as a context manager."""
@@ -44,13 +44,13 @@ class _NoProgress:
 
 
 class Silent:
-    """A Reporter that says nothing: for calls from Python and tests."""
+    """A Reporter that discards everything, for calls from Python and tests."""
 
     def note(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def warn(self, text: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:
@@ -60,7 +60,7 @@ class Silent:
 
 
 class Within:
-    """Reports one run inside the display of all: how far it is stands beside their count."""
+    """Reports one run inside the progress display of many: its notes appear next to their count."""
 
     def __init__(self, name: str, reporter: Reporter, progress: Progress) -> None:
         self._name = name
@@ -68,20 +68,20 @@ class Within:
         self._progress = progress
 
     def note(self, text: str) -> None:
-        """Show a line beside the count."""
+        """Show a note next to the count."""
         self._progress.advance(0, f"{self._name}: {text}")
 
     def warn(self, text: str) -> None:
-        """Say a warning, and of which run it is."""
+        """Pass on a warning with the name of the run."""
         self._reporter.warn(f"{self._name}: {text}")
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Show steps beside the count."""
+        """Show notes next to the count."""
         del label, total
         yield self
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Show where the run is."""
+        """Show the note next to the count."""
         del steps
         self.note(note)

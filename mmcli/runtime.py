@@ -22,14 +22,14 @@ class Runtime:
     """The machine as one stage may use it.
 
     Args:
-        jobs: Workers that decode and compute items, at least 1. Results do not depend on it.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``torch_device`` says which one that is here.
-        precision: The number format of frozen networks.
-        batch_size: Rows in each fixed-shape batch of a frozen network; part of its fingerprint.
-        seed: What every random choice starts from.
-        deterministic: On a GPU, take only algorithms that give the same bits each time, slower ones if need be, and
-            fail where there is none; on a CPU nothing else is ever taken.
-        compiled: Frozen networks are compiled for the device first; part of their fingerprint.
+        jobs: Number of workers that decode and compute items, at least 1. Results do not depend on it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``; ``torch_device`` resolves ``auto``.
+        precision: The precision of frozen networks.
+        batch_size: Rows per fixed-shape batch of a frozen network; part of its fingerprint.
+        seed: The random seed.
+        deterministic: On a GPU, use only algorithms that give bit-identical results, even if slower, and fail if there
+            is none; on a CPU this is always so.
+        compiled: Whether to compile frozen networks for the device; part of their fingerprint.
     """
 
     jobs: int = 1
@@ -42,10 +42,10 @@ class Runtime:
     _pool: list[ThreadPoolExecutor] = field(default_factory=list, repr=False, compare=False)
 
     def torch_device(self) -> str:
-        """Return the device to compute on; torch is imported only here, so work without it starts at once.
+        """Return the device to compute on; torch is imported only here, so that work without it starts quickly.
 
         Raises:
-            MmcliError: The device asked for is not present.
+            MmcliError: The device is not available.
         """
         if self.device == "cpu":
             return "cpu"
@@ -60,7 +60,7 @@ class Runtime:
         elif present[self.device]():
             found = self.device
         else:
-            raise MmcliError(f"--device {self.device}: torch finds none on this machine; try --device auto")
+            raise MmcliError(f"--device {self.device}: torch finds no such device on this machine; try --device auto")
         if self.deterministic and found != "cpu":
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
             torch.backends.cudnn.benchmark = False
@@ -68,7 +68,7 @@ class Runtime:
         return found
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Apply ``function`` to each item in the pool; results come in the order of the items."""
+        """Apply ``function`` to each item in the pool; results are in item order."""
         if self.jobs == 1:
             return [function(item) for item in items]
         if not self._pool:
@@ -77,7 +77,7 @@ class Runtime:
 
 
 def computes_bfloat16(device: str) -> bool:
-    """Tell whether a device multiplies bfloat16 matrices faster than float32 ones: AMX, AVX512-BF16, recent GPUs."""
+    """Return whether a device multiplies bfloat16 matrices faster than float32: AMX, AVX512-BF16, recent GPUs."""
     if device == "cpu":
         try:
             with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
@@ -93,13 +93,13 @@ def computes_bfloat16(device: str) -> bool:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that no generator takes.
+    """Check that a seed is valid for all random generators.
 
     Raises:
-        UsageError: It is negative, or of more than 63 bits.
+        UsageError: It is negative or has more than 63 bits.
     """
     if not 0 <= seed < _SEEDS:
-        raise UsageError(f"seed {seed}: expected a whole number from 0 to {_SEEDS - 1}")
+        raise UsageError(f"seed {seed}: expected an integer from 0 to {_SEEDS - 1}")
 
 
 def detect(
@@ -112,10 +112,10 @@ def detect(
     deterministic: bool = False,
     compiled: bool = False,
 ) -> Runtime:
-    """Return the Runtime that these option values mean on this machine.
+    """Return the Runtime for these option values on this machine.
 
     Raises:
-        MmcliError: A name is unknown or a number out of its range.
+        MmcliError: A name is unknown or a number out of range.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs must be at least 1, not {jobs}")
@@ -123,10 +123,10 @@ def detect(
         raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
     check_seed(seed)
     if device not in DEVICES:
-        raise UsageError(f"unknown --device {device!r}: it is one of {', '.join(DEVICES)}")
+        raise UsageError(f"unknown --device {device!r}: expected one of {', '.join(DEVICES)}")
     formats: dict[str, Precision] = {name: name for name in get_args(Precision)} | {"auto": "float32"}
     if precision not in formats:
-        raise UsageError(f"unknown --precision {precision!r}: it is one of {', '.join(formats)}")
+        raise UsageError(f"unknown --precision {precision!r}: expected one of {', '.join(formats)}")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Runtime(
         jobs=jobs or cores,

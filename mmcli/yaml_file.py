@@ -1,4 +1,4 @@
-"""Files of options in YAML: read within limits, each value with its line."""
+"""Reads YAML files of options, within limits and with line numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class YamlFile:
-    """What a YAML file says.
+    """The content of a YAML file.
 
     Args:
-        path: Of it.
-        content: Names with values.
-        lines: The line of each name and item, by the names and numbers that lead there.
+        path: The path of the file.
+        content: The top-level mapping.
+        lines: The line number of each name and item, by the names and indexes that lead to it.
     """
 
     path: Path
@@ -31,16 +31,16 @@ class YamlFile:
     lines: Mapping[Place, int] = field(default_factory=dict)
 
     def where(self, *place: str | int) -> str:
-        """Return the file with the line of a place in it, such as ``a.yaml, line 3``."""
+        """Return the path with the line of a place in the file, such as ``a.yaml, line 3``."""
         line = next((self.lines[place[:end]] for end in range(len(place), 0, -1) if place[:end] in self.lines), None)
         return str(self.path) if line is None else f"{self.path}, line {line}"
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """Read a YAML file that holds a mapping.
+    """Read a YAML file that contains a mapping.
 
     Raises:
-        MmcliError: It is not there or holds something else.
+        MmcliError: It does not exist, is not YAML, or contains something else.
     """
     import yaml
 
@@ -48,35 +48,35 @@ def read_yaml(path: Path) -> YamlFile:
         with path.open("rb") as file:
             text = file.read(_LARGEST_FILE + 1)
         if len(text) > _LARGEST_FILE:
-            raise MmcliError(f"{path}: larger than {_LARGEST_FILE} bytes; this is no file of options")
+            raise MmcliError(f"{path}: larger than {_LARGEST_FILE} bytes, too large for a file of options")
         loader = yaml.SafeLoader(text.decode())
         node = loader.get_single_node()
         if _expanded(node) > _MOST_NODES:
-            raise MmcliError(f"{path}: more than {_MOST_NODES} values, its aliases written out")
+            raise MmcliError(f"{path}: more than {_MOST_NODES} values once aliases are expanded")
         content = None if node is None else loader.construct_document(node)
     except OSError as error:
         raise MmcliError(f"{path}: {error.strerror}") from None
     except RecursionError:
-        raise MmcliError(f"{path}: not YAML (too deep)") from None
+        raise MmcliError(f"{path}: not YAML (nested too deeply)") from None
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-        # A value that is none of its tag's type, such as the date 2001-13-45, fails in any of these ways.
+        # An invalid value, such as the date 2001-13-45, may raise any of these.
         shown = " ".join(str(error).split())
         raise MmcliError(f"{path}: not YAML ({shown[:_LONGEST_REASON]})") from None
     if not isinstance(content, dict):
-        raise MmcliError(f"{path}: expected names with values, found {type(content).__name__}")
+        raise MmcliError(f"{path}: expected a mapping of names to values, found {type(content).__name__}")
     found = YamlFile(path, content, dict(_lines(node, ())))
     for name in content:
         if isinstance(name, bool):
-            raise MmcliError(f"{path}: {str(name).lower()!r} is no name; {YAML_BOOLEANS}")
+            raise MmcliError(f"{path}: {str(name).lower()!r} is not a name; {YAML_BOOLEANS}")
         if not isinstance(name, str):
-            raise MmcliError(f"{path}: {str(name)[:60]!r} is no name, expected words; put it in quotes if it is meant")
+            raise MmcliError(f"{path}: {str(name)[:60]!r} is not a name; put it in quotes if it is meant as one")
     return found
 
 
 def _expanded(root: Any) -> int:
-    """Return how many values YAML's nodes stand for, each alias counted as often as it stands; or more than the limit.
+    """Count the values of a YAML document with all aliases expanded, stopping above the limit.
 
-    An alias of an alias of an alias can stand for billions of values, or for itself.
+    Nested aliases can expand to billions of values, or contain themselves.
     """
     count, waiting = 0, [root]
     while waiting and count <= _MOST_NODES:
@@ -88,7 +88,7 @@ def _expanded(root: Any) -> int:
 
 
 def _lines(root: Any, place: Place) -> list[tuple[Place, int]]:
-    """Return the lines of the names and items in a node, which is known to stand for few values."""
+    """Return the line numbers of the names and items in a node whose expanded size is known to be small."""
     found: list[tuple[Place, int]] = []
     waiting: list[tuple[Any, Place]] = [(root, place)]
     while waiting:

@@ -196,7 +196,7 @@ class TestRegistry:
     @pytest.mark.parametrize("use", ["load", "summary", "build"])
     def test_an_unknown_name_suggests_the_nearest(self, package, use):
         given = Spec("logmel") if use == "build" else "logmel"
-        message = r"unknown thing 'logmel'; did you mean 'log_mel'\? \(there are: heavy, log_mel, named\)"
+        message = r"unknown thing 'logmel'; did you mean 'log_mel'\? \(available: heavy, log_mel, named\)"
         with pytest.raises(MmcliError, match=message):
             getattr(package, use)(given)
 
@@ -220,7 +220,7 @@ class TestRegistry:
             ("log_mel:n_mel=8", "unknown option of thing 'log_mel' 'n_mel'; did you mean 'n_mels'"),
             ("log_mel:n_mels=eight", "n_mels=eight: expected a number"),
             ("log_mel:given=8", "unknown option"),
-            ("log_mel:word", "takes no 'word'.*log_mel:key=value"),
+            ("log_mel:word", "takes no argument 'word'.*log_mel:key=value"),
         ],
     )
     def test_build_refuses(self, package, spec, message):

@@ -44,8 +44,8 @@ class FuseConfig:
     method: str = option("concat", group=_FEATURES, help="Fusion method. mmcli list fusion shows the names.")
     pooling: Pooling = option(
         DEFAULT_POOLING, group=_FEATURES,
-        help="How to pool sequences and feature maps into vectors, for methods that take vectors. train learns "
-        "attention.",
+        help="How to pool sequences and feature maps into vectors, for methods that take vectors; attention is "
+        "learned by train.",
     )  # fmt: skip
     limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
     seed: int = option(0, group=_ROWS, help="Random seed.")

@@ -1,4 +1,4 @@
-"""The command line: turns the catalogue into commands, and an error into a line and an exit code."""
+"""The command line: turns the catalogue into commands, and errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ _M_ARENA_MAX = -8  # of malloc.h
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _USER_OS_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
+    errno.EDQUOT: "the disk quota is exceeded",
     errno.EFBIG: "the file would be larger than this process may write (ulimit -f)",
     errno.EROFS: "the file system is read-only",
-    errno.EACCES: "no permission",
+    errno.EACCES: "permission denied",
 }
 
 
 class _Commands(TyperGroup):
-    """Makes the command that is called, and lists all of them under headings."""
+    """Makes only the command that is called, and lists all commands under headings."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of the commands."""
         return list(CATALOGUE)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; None where there is none of that name."""
+        """Return a command, or None if there is no such command."""
         if cmd_name not in CATALOGUE:
             return None
         if cmd_name not in self.commands:
@@ -51,7 +51,7 @@ class _Commands(TyperGroup):
         """Return the command that is called.
 
         Raises:
-            UsageError: There is none of that name.
+            UsageError: There is no such command.
         """
         if args[0] not in CATALOGUE:
             raise unknown_name("command", args[0], CATALOGUE)
@@ -68,7 +68,7 @@ app = typer.Typer(
     help="Multimodal learning from the command line: six stages that read and write artifacts on disk.",
     pretty_exceptions_enable=False,
     add_completion=True,
-    rich_markup_mode=None,  # plain help: importing rich for it would take it past 0.3 s
+    rich_markup_mode=None,  # plain help: importing rich would take longer than 0.3 s
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -91,15 +91,15 @@ def _root(
 
 
 def main() -> NoReturn:
-    """Run the command line: the one place where errors become a line and an exit code."""
-    # Threads that wait for each other sleep: on a machine that others use too, spinning makes training twice as slow.
+    """Run the command line; the only place where errors become one line and an exit code."""
+    # Waiting threads sleep: on a shared machine, spinning makes training twice as slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path that is not UTF-8 is shown, and is JSON all the same
+        sys.stdout.reconfigure(errors="backslashreplace")  # shows paths that are not UTF-8, still as valid JSON
     _share_one_heap()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        # Not standalone, so that Typer raises and what it raises becomes a line here like any other error.
+        # Not standalone, so that Typer raises its errors and they are handled here like all others.
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
@@ -112,20 +112,20 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         _fail("interrupted", _INTERRUPTED)
     except Exception as error:
-        usage = getattr(error, "format_message", None)  # Typer shows no class for what it raises itself
+        usage = getattr(error, "format_message", None)  # Typer does not export the class of its own errors
         if usage is None:
             raise
-        _fail(f"{usage().rstrip('.')} (mmcli {_command()} --help tells more)".replace("  ", " "), _USAGE)
+        _fail(f"{usage().rstrip('.')} (see mmcli {_command()} --help)".replace("  ", " "), _USAGE)
     sys.exit(code or 0)
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
-    """Stop as Ctrl-C does; a shell's background job, which ignores that signal itself, stops by this one, too."""
+    """Stop as Ctrl-C does, for SIGTERM, since background jobs of a shell ignore SIGINT."""
     raise KeyboardInterrupt
 
 
 def _share_one_heap() -> None:
-    """Let the workers share one heap: glibc keeps what each has freed in a heap of its own, and these grow."""
+    """Let all threads share one heap: glibc's per-thread heaps keep freed memory and grow."""
     with contextlib.suppress(OSError, AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 

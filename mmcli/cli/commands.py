@@ -1,4 +1,4 @@
-"""A command of the catalogue as Typer takes it: a function whose signature has an option for each of a config's."""
+"""Turns a command of the catalogue into a Typer command: a function with one parameter for each option."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_GIVEN = inspect.Parameter.empty
 
 
 def command_of(spec: StageSpec) -> TyperCommand:
-    """Return the command that parses its options, runs it and prints what it returns."""
+    """Return the Typer command that parses options, calls the command's function and prints the result."""
 
     def command(**values: Any) -> None:
         _run(spec, values)
@@ -35,7 +35,7 @@ def command_of(spec: StageSpec) -> TyperCommand:
     if spec.output is not None:
         parameters.append(_option(output_option(spec), {}))
     parameters += [_option(each, {}) for each in shown_options(spec).values()]
-    # What is required comes before what has a default; both are keywords.
+    # Required parameters come before those with defaults; all are keywords.
     parameters.sort(key=lambda each: each.default is not _NOT_GIVEN)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
     command.__annotations__ = {each.name: each.annotation for each in parameters}
@@ -46,14 +46,14 @@ def command_of(spec: StageSpec) -> TyperCommand:
 
 
 def shown_options(spec: StageSpec) -> dict[str, Option]:
-    """Return the options of a command but for its output: of its config, its context and the shell."""
+    """Return the options of a command except --output: those of its config, context and shell."""
     context, shell = options_of(RunContext), options_of(Shell)
     of_context = {name: context[name] for name in spec.context}
     return {**options_of(spec.config), **of_context, **{name: shell[name] for name in spec.shell}}
 
 
 def output_option(spec: StageSpec) -> Option:
-    """Return the option that says where a command writes."""
+    """Return the --output option of a command."""
     assert spec.output is not None
     declared = Declared(spec.output.help, OUTPUT, short="-o")
     required = spec.output.required
@@ -61,7 +61,7 @@ def output_option(spec: StageSpec) -> Option:
 
 
 class _Command(TyperCommand):
-    """Prints its help under headings, and knows options that another command has now."""
+    """Prints its help under headings, and knows options that have moved to another command."""
 
     def __init__(self, spec: StageSpec, **given: Any) -> None:
         super().__init__(**given)
@@ -80,11 +80,11 @@ class _Command(TyperCommand):
         for word in words:
             flag = word.partition("=")[0]
             if flag in self.spec.moved and flag not in own:
-                raise UsageError(f"{flag} is no option of {self.spec.name} any more: {self.spec.moved[flag]}")
+                raise UsageError(f"{flag} is no longer an option of {self.spec.name}; use {self.spec.moved[flag]}")
         return super().parse_args(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
-        """Return the help, without what is rare."""
+        """Return the help without rarely used options."""
         return help_of(self._help(), every=False)
 
     def _help(self) -> Help:
@@ -94,7 +94,7 @@ class _Command(TyperCommand):
 
 
 def _run(spec: StageSpec, values: Mapping[str, Any]) -> None:
-    """Call what does it, print what it returns, and fail where that says so."""
+    """Call the command's function, print its result, and raise the result's failure, if any."""
     shell = make(Shell, {name: values[name] for name in spec.shell})
     use_plugins(shell.plugin)
     config = make(spec.config, {name: values[name] for name in options_of(spec.config)})
@@ -130,7 +130,7 @@ def _option(each: Option, given: Mapping[str, Any]) -> inspect.Parameter:
     flags = [each.flag, *filter(None, [each.declared.short])]
     told: dict[str, Any] = {"help": each.declared.help}
     kind: Any = list[str] if each.many else each.hint
-    if each.choices and not each.many:  # what it can be is checked with all else, once the config is made
+    if each.choices and not each.many:  # choices are checked when the config is made
         told["autocompletion"] = lambda: list(each.choices)
         kind = str | None if each.default is None else str
     if each.name == "config":

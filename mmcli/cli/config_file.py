@@ -1,4 +1,4 @@
-"""``--config FILE``: values of a command's options from a YAML file, which flags override."""
+"""``--config FILE``: reads values of options from a YAML file; options on the command line override them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import typer
 
 
 def load_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Take a YAML file's values as the defaults of the command's options.
+    """Use the values of a YAML file as defaults of the command's options.
 
     Raises:
-        MmcliError: The file is not as it must be, names an option that there is not, or has a value that does not fit.
+        MmcliError: The file is invalid, names an unknown option, or has a value that does not fit.
     """
     if path is None:
         return None

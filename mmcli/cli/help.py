@@ -1,4 +1,4 @@
-"""Help as people read it: options under headings, the common ones first, and commands to copy at the end."""
+"""Formats help: options under headings, common ones first, and examples to copy at the end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LAST = ("Files", "Table file", "Output", "Machine")
 
 @dataclass(frozen=True)
 class Help:
-    """What there is to say of a command."""
+    """The content of a command's help."""
 
     spec: StageSpec
     options: Mapping[str, Option]
 
 
 def help_of(told: Help, every: bool) -> str:
-    """Return the help of a command; rare options are listed where ``every`` one is asked for."""
+    """Return the help of a command; rare options are listed only with ``every``."""
     spec = told.spec
     places = " ".join(f"{each.name.upper()}{'...' if each.many else ''}" for each in spec.arguments)
     required = " ".join(f"{each.flag} {kind_of(each)}" for each in told.options.values() if each.default is MISSING)
@@ -39,7 +39,7 @@ def help_of(told: Help, every: bool) -> str:
     hidden = sum(each.declared.rare for each in told.options.values())
     last = [("-h, --help", "Show this message.")]
     if hidden:
-        last.append(("--help-all", f"Show all options, also the {hidden} rarely used ones."))
+        last.append(("--help-all", f"Show all options, including {hidden} rarely used ones."))
     parts.append(_section("Help", last))
     if spec.examples:
         parts.append("\n".join(("Examples:", *(f"  {example}" for example in spec.examples))))
@@ -55,7 +55,7 @@ def list_of_commands() -> str:
 
 
 def headings(options: Iterable[Option]) -> list[str]:
-    """Return the headings of options in the order in which they are listed."""
+    """Return the headings of options in display order."""
     found = list(dict.fromkeys(each.declared.group for each in options))
     return [*(each for each in found if each not in _LAST), *(each for each in _LAST if each in found)]
 
@@ -67,7 +67,7 @@ def _flags(each: Option) -> str:
 
 
 def kind_of(each: Option) -> str:
-    """Return what stands for an option's value."""
+    """Return the placeholder for an option's value."""
     if each.plain is bool:
         return ""
     if each.choices and not each.many:
@@ -76,7 +76,7 @@ def kind_of(each: Option) -> str:
 
 
 def default_of(each: Option) -> str | None:
-    """Return what an option is where nobody says anything, in words; None where that is nothing."""
+    """Return an option's default in words; None if there is nothing to show."""
     if each.declared.default_text is not None:
         return each.declared.default_text
     if each.plain is bool or each.default is MISSING or not (each.many or isinstance(each.default, str | int | float)):

@@ -1,4 +1,4 @@
-"""The options of every command as a page of the documentation: ``python -m mmcli.cli.reference > docs/options.md``."""
+"""Writes the documentation page of all options: ``python -m mmcli.cli.reference > docs/options.md``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmcli.stages.catalogue import CATALOGUE, GROUPS, StageSpec
 
 _ABOUT = """# Options
 
-All options of all commands, as `mmcli COMMAND --help-all` lists them. In a pipeline file they are written without the
-dashes in front: `image-size: 64`; so they are in a file for `--config`. From Python they are keywords:
-`preprocess(source, output, image_size=64)`. An option that is repeatable is a list in both.
+All options of all commands, as `mmcli COMMAND --help-all` lists them. In a pipeline file or a file for `--config` they
+are written without the leading dashes: `image-size: 64`. In Python they are keyword arguments:
+`preprocess(source, output, image_size=64)`. In both, a repeatable option takes a list.
 """
 
 

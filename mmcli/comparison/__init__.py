@@ -1,1 +1,1 @@
-"""Many trainings held against each other. One training is trained in training."""
+"""Compares many trainings; a single training is in ``training``."""

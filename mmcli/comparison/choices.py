@@ -1,4 +1,4 @@
-"""What a comparison is asked for: the methods, the seeds, the metric."""
+"""Chooses the methods, seeds and metric of a comparison."""
 
 from __future__ import annotations
 

@@ -14,16 +14,17 @@ _COMPARISON = "Comparison"
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """What compare can be told: what every training is told, and which there are."""
+    """The options of compare: those of every training, and which trainings to do."""
 
     method: Sequence[str] = option(
-        (), group=_COMPARISON, default_text="each modality alone, and every method", help="Fusion method. Repeatable."
-    )
+        (), group=_COMPARISON, default_text="each modality alone, and every method",
+        help="Fusion method to compare. Repeatable.",
+    )  # fmt: skip
     seeds: str = option("5", group=_COMPARISON, help="Number of seeds, counted from --seed, or a list such as 0,1,2.")
     metric: str | None = option(
-        None, group=_COMPARISON, default_text="the task's main metric", help="Metric that ranks the methods."
+        None, group=_COMPARISON, default_text="the task's main metric", help="Metric to rank the methods by."
     )
     keep: Path | None = option(
-        None, group=_COMPARISON, help="Folder for one model of each method: that of its best seed on val."
+        None, group=_COMPARISON, help="Folder to keep one model of each method in: that of its best seed on val."
     )
     train: TrainConfig = part(TrainConfig, without=("method", "folds", "keep"))

@@ -1,4 +1,4 @@
-"""The figure of a comparison: a dot for each method's mean, a line for its spread, in order."""
+"""Draws the figure of a comparison: each method's mean and spread, in order."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SINGLE, _FUSED, _SEED = "#d95f02", "#1b6ca8", "#333333"
 
 
 def draw_comparison(found: Mapping[str, Any], path: Path) -> None:
-    """Draw the methods that did not fail, best at the top, as a PNG; needs no display.
+    """Draw the methods that did not fail, best at the top, as a PNG; no display is needed.
 
-    A stroke is a seed, the dot their mean, the line one standard deviation to each side.
+    Each stroke is a seed, the dot their mean, and the line one standard deviation to each side.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""What a comparison leaves: what is there already, what may be replaced, and the artifact of what was found."""
+"""Publishes a comparison: checks what exists, what may be replaced, and writes the artifact."""
 
 from __future__ import annotations
 

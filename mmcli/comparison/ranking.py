@@ -1,4 +1,4 @@
-"""What a comparison found: methods in order, each with its spread over seeds, beside the best single modality."""
+"""Ranks the methods of a comparison, with their spread over seeds and their difference to the best single modality."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from mmcli.tasks import Task
 
 SINGLE = "only"
-"""The method that is one modality alone, which the others are held against."""
+"""The method that uses one modality alone, with which the others are compared."""
 COLUMNS = ("method", "kind", "mean", "std", "parameters", "difference", "p_value", "error")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What compare found.
+    """The result of compare.
 
     Args:
-        found: What ``comparison.json`` holds.
-        seconds: That a run of each method took on average.
+        found: The content of ``comparison.json``.
+        seconds: The mean duration of a run of each method.
         output: The folder written.
     """
 
@@ -45,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Tried:
-    """A method's runs by seed, or why it could not be tried."""
+    """A method's runs by seed, or the error that stopped it."""
 
     method: str
     runs: Mapping[int, Run]
@@ -59,7 +59,7 @@ def kind_of(method: str) -> str:
 
 
 def best_seed(runs: Mapping[int, Run], metric: str, mode: Literal["min", "max"]) -> int:
-    """Return the seed whose run has the best value; of equals the first."""
+    """Return the seed whose run has the best value; the first in case of a tie."""
     sign = -1 if mode == "min" else 1
     return max(runs, key=lambda seed: sign * runs[seed].record.metrics[metric])
 
@@ -67,17 +67,17 @@ def best_seed(runs: Mapping[int, Run], metric: str, mode: Literal["min", "max"])
 def summarise(
     everything: Sequence[Tried], metric: str, task: Task, targets: Array, seed: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Return the methods, best first and those that failed last, and the best single modality, if there is any.
+    """Return the methods, best first and failed ones last, and the best single modality, if there is any.
 
-    A method's score in a row is the mean over its seeds; with the best single modality's score taken away that is
-    what the paired bootstrap draws from. Metrics that are no mean over rows have no p-value.
+    The paired bootstrap draws from the differences between a method's score of a row, averaged over its seeds, and
+    that of the best single modality. Metrics that are not a mean over rows have no p-value.
 
     Args:
-        everything: Each method.
-        metric: Its name.
-        task: Fitted.
-        targets: Of the val rows, encoded.
-        seed: For the bootstrap.
+        everything: The methods with their runs.
+        metric: The name of the metric.
+        task: The fitted task.
+        targets: The encoded targets of the val rows.
+        seed: Seed of the bootstrap.
     """
     from mmcli.evaluation.paired import paired_p_values
     from mmcli.tasks import mode_of
@@ -123,14 +123,14 @@ def summarise(
 
 
 def _row_scores(tried: Tried, metric: str, task: Task, targets: Array) -> Array | None:
-    """Return a number a row, (V,), the mean over the seeds; None where the metric is no mean over rows."""
+    """Return the score of each row, (V,), averaged over seeds; None if the metric is not a mean over rows."""
     each = [task.row_scores(run.probabilities, targets).get(metric) for run in tried.runs.values()]
     told = [scores for scores in each if scores is not None]
     return np.mean(told, axis=0) if told else None
 
 
 def write_table(found: Mapping[str, Any], path: Path) -> None:
-    """Write one line a method as CSV."""
+    """Write a CSV with one line per method."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

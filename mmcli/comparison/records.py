@@ -1,4 +1,4 @@
-"""What is kept of each run of a comparison, so that none is done twice."""
+"""The stored results of each run of a comparison, so that no run is repeated."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ RUNS = "runs"
 
 @dataclass(frozen=True)
 class RunRecord:
-    """How a method did with one seed.
+    """The result of a method with one seed.
 
     Args:
-        metrics: On the val rows, by name.
-        epochs: Done.
-        best_epoch: Whose weights were measured; None where there are none.
-        parameters: Numbers in the network.
-        batch_size: Rows in a batch.
+        metrics: Metrics on the val rows, by name.
+        epochs: Number of epochs trained.
+        best_epoch: The epoch whose weights were measured; None if there are no epochs.
+        parameters: Number of parameters of the network.
+        batch_size: Rows per batch.
     """
 
     metrics: dict[str, float]
@@ -39,13 +39,13 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is done.
+    """A finished run.
 
     Args:
         key: The hash of everything it depends on.
-        record: What ``comparison.json`` says of it.
-        probabilities: Of the val rows, (V, K).
-        seconds: That it took.
+        record: Its entry in ``comparison.json``.
+        probabilities: The predictions for the val rows, (V, K).
+        seconds: How long it took.
     """
 
     key: str
@@ -55,10 +55,10 @@ class Run:
 
 
 class RunRecords:
-    """The runs of a comparison in the making, and those that earlier commands did for the same output.
+    """The runs of an unfinished comparison, and those that earlier commands did for the same output.
 
-    A run's seconds lie in a file of their own until the comparison is published, and then in ``run.json``: all else
-    is the same each time.
+    A run's duration is in a separate file until the comparison is published, and then in ``run.json``, since all other
+    files must be reproducible.
     """
 
     def __init__(self, writer: ArtifactWriter) -> None:
@@ -71,7 +71,7 @@ class RunRecords:
             self._seconds = read_seconds(writer.output)
 
     def find(self, key: str) -> Run | None:
-        """Return a run that was done before; from now on it is one of this comparison."""
+        """Return an earlier run and add it to this comparison; None if there is none."""
         for folder in self.earlier:
             try:
                 state = State.read(folder / key)
@@ -81,23 +81,23 @@ class RunRecords:
                 seconds = self._read_seconds(folder, key)
                 run = Run(key, RunRecord(**state.values), state.tensors["probabilities"], seconds)
             except (MmcliError, OSError, ValueError, KeyError, TypeError):
-                continue  # not there, or cut off by a kill: it is done again
+                continue  # missing, or truncated by a kill: done again
             self.keep(run)
             return run
         return None
 
     def keep(self, run: Run) -> None:
-        """Write a run; it is there whole or not at all."""
+        """Write a run atomically."""
         state = State(asdict(run.record), {"probabilities": run.probabilities})
         stem = self.folder / f"{run.key}.writing"
         State({**state.values, "digest": state.digest()}, state.tensors).write(stem)
         (self.folder / f"{run.key}.seconds").write_text(json.dumps(run.seconds))
-        for suffix in (".safetensors", ".json"):  # the one with the values last: it makes the run one
+        for suffix in (".safetensors", ".json"):  # the values last: their file completes the run
             os.replace(f"{stem}{suffix}", self.folder / f"{run.key}{suffix}")
         self.count += 1
 
     def finish(self) -> None:
-        """Remove what is no part of the published comparison."""
+        """Remove files that are not part of the published comparison."""
         for file in self.folder.glob("*.seconds"):
             file.unlink()
 
@@ -107,7 +107,7 @@ class RunRecords:
 
 
 def read_seconds(comparison: Path) -> dict[str, float]:
-    """Return the seconds that each run of a published comparison took, by its key."""
+    """Return the duration in seconds of each run of a published comparison, by key."""
     try:
         found: dict[str, float] = json.loads((comparison / RUN).read_bytes())["runs"]
     except (OSError, ValueError, KeyError):
@@ -116,7 +116,7 @@ def read_seconds(comparison: Path) -> dict[str, float]:
 
 
 def each_run(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return the method and key of each run that ``comparison.json`` tells of."""
+    """Yield the method and key of each run in ``comparison.json``."""
     for method in found["methods"]:
         for run in method["runs"]:
             yield method["method"], run["run"]

@@ -1,4 +1,4 @@
-"""The runs of a comparison: each method with each seed, what they have in common read once."""
+"""Does the runs of a comparison, each method with each seed, reading common data once."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ CHECKPOINT = "checkpoint"
 
 
 class Trial:
-    """A method with each seed: the trainings, or why there can be none.
+    """The trainings of a method, one per seed, or the error that prevents them.
 
     Args:
-        method: In full.
-        seeds: To train it with.
-        like: A training that differs from these in method and seed alone.
-        runtime: Where it will run.
+        method: The method in full notation.
+        seeds: The seeds to train with.
+        like: A training that differs from these only in method and seed.
+        runtime: Where they will run.
     """
 
     def __init__(self, method: str, seeds: Sequence[int], like: TrainingRequest, runtime: Runtime) -> None:
@@ -61,17 +61,17 @@ class Trial:
         return {seed: fingerprint([request.to_json(), version]) for seed, request in self.requests.items()}
 
     def model_in(self, folder: Path) -> Path:
-        """Return where a model of this method is kept in a folder of them."""
+        """Return the folder of this method's model in a folder of models."""
         return folder / re.sub(r"[^\w.=-]+", "-", self.method)
 
     def has_model_in(self, folder: Path, seed: int) -> bool:
-        """Tell whether the model of this seed is there, trained to the end."""
+        """Return whether the fully trained model of this seed exists."""
         return is_model(self.model_in(folder), {**self.requests[seed].to_json(), "stopped": False})
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A network that has been trained, and all that is needed to write it as a model."""
+    """A trained network with everything needed to write it as a model."""
 
     began: float
     modalities: Mapping[str, ModalitySpec]
@@ -81,13 +81,13 @@ class _Fitted:
 
 
 class ComparisonRuns:
-    """Does runs, and looks up those that have been done.
+    """Does runs, and looks up finished ones.
 
     Args:
-        writer: Of the comparison.
-        keep: Where one model of each method goes, if anywhere.
+        writer: The writer of the comparison.
+        keep: The folder for one model of each method, if any.
         runtime: Where to run.
-        reporter: Is told what happens.
+        reporter: Receives progress and warnings.
     """
 
     def __init__(self, writer: ArtifactWriter, keep: Path | None, runtime: Runtime, reporter: Reporter) -> None:
@@ -100,7 +100,7 @@ class ComparisonRuns:
         self._scaled: TrainingPlan | None = None
 
     def load(self, request: TrainingRequest) -> TrainingData:
-        """Learn the scales that all methods take, and return the train and val rows.
+        """Fit the scales that all methods share, and return the train and val rows.
 
         Raises:
             MmcliError: See ``load_training_data``.
@@ -110,7 +110,7 @@ class ComparisonRuns:
         return self._load(request, modalities)
 
     def _load(self, request: TrainingRequest, modalities: Mapping[str, ModalitySpec]) -> TrainingData:
-        """Return the train and val rows; they are read once for all methods that take the same of them."""
+        """Return the train and val rows, read once for all methods that use them in the same form."""
         steps = any(has_steps(spec.main) for spec in modalities.values())
         form = request.plan.network.ready_pooling if steps else None
         if form not in self._data:
@@ -118,10 +118,10 @@ class ComparisonRuns:
         return self._data[form]
 
     def attempt(self, trial: Trial, metric: str, mode: Literal["min", "max"], progress: Progress) -> Tried:
-        """Do the runs of a method that have not been done, until one fails; keep the model of the best.
+        """Do a method's missing runs until one fails, and keep the model of the best run.
 
         Raises:
-            KeyboardInterrupt: What has been done is kept.
+            KeyboardInterrupt: Finished work is kept.
         """
         runs: dict[int, Run] = {}
         latest: dict[int, _Fitted] = {}
@@ -148,7 +148,7 @@ class ComparisonRuns:
         return Tried(trial.method, runs, error)
 
     def finish(self) -> None:
-        """Remove what is no part of the published comparison: how far runs were, those too that failed."""
+        """Remove files that are not part of the published comparison, such as checkpoints."""
         self.records.finish()
         for name in (CHECKPOINT, FOLDS):
             shutil.rmtree(self.writer.folder / name, ignore_errors=True)
@@ -170,7 +170,7 @@ class ComparisonRuns:
         return _Fitted(began, modalities, data, run, network)
 
     def _keep_model(self, trial: Trial, seed: int, folder: Path, fitted: _Fitted | None, progress: Progress) -> None:
-        """Write the model of a run, as train writes it; one that was done by an earlier command is trained again."""
+        """Write the model of a run as train would; a run of an earlier command is trained again."""
         if fitted is None and trial.has_model_in(folder, seed):
             return
         request = trial.requests[seed]
@@ -183,7 +183,7 @@ class ComparisonRuns:
 
 
 def _measure(fitted: _Fitted, key: str, runtime: Runtime) -> Run:
-    """Return what a trained network makes of the val rows."""
+    """Measure a trained network on the val rows."""
     import torch
 
     data, run = fitted.data, fitted.run

@@ -1,4 +1,4 @@
-"""What people see: notes and progress on standard error, results on standard output. The only user of rich."""
+"""The terminal: notes and progress on standard error, results on standard output. The only user of rich."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from mmcli.registry import TASKS
 from mmcli.reporting import Progress, visible
 
 _WIDTH = 400
-"""Wider than any table: a terminal folds a long line, where rich would cut cells off."""
+"""Wider than any table: a terminal wraps long lines, while rich would truncate cells."""
 _EVERY_SECONDS = 30
-_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # JSON escapes those below a space itself
+_STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")  # JSON itself escapes those below the space
 _FILLS_UP = Column(ratio=1, no_wrap=True)
 STATUS_STYLE = {"ok": "green", "missing": "yellow", "corrupt": "red", "skipped": "magenta"}
 
 
 class _Terminal(RichConsole):
-    """A console to which no text can send an escape sequence."""
+    """A console on which text cannot send escape sequences."""
 
     def render_str(self, text: str, **styles: Any) -> Text:
         return super().render_str(visible(text), **styles)
@@ -47,7 +47,7 @@ class _Shown:
 
 
 class _Told:
-    """Progress where no bar can be shown: a line now and then, so that a batch job's log shows that it goes on."""
+    """Progress without a terminal: a line now and then, so that a batch job's log shows that it is alive."""
 
     def __init__(self, console: Console, label: str, total: int) -> None:
         self._console = console
@@ -64,24 +64,24 @@ class _Told:
 
 
 class Console:
-    """A Reporter that writes to standard error; a progress bar where that is a terminal, lines elsewhere."""
+    """A Reporter that writes to standard error: a progress bar on a terminal, lines elsewhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._rich = _Terminal(stderr=True, highlight=False, soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Say one line of information."""
+        """Print one line of information."""
         if not self.quiet:
             self._rich.print(f"[dim]{escape(text)}[/dim]")
 
     def warn(self, text: str) -> None:
-        """Say one line that the person should act on or know about."""
+        """Print one line that the user should act on or know about."""
         self._rich.print(f"[yellow]warning:[/yellow] {escape(text)}")
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Show a bar with count, time left and note; where there is no terminal, a line every half a minute."""
+        """Show a bar with count, time left and note; without a terminal, print a line every 30 seconds."""
         if not self._rich.is_terminal:
             yield _Told(self, label, total)
             return
@@ -94,12 +94,12 @@ class Console:
 
 
 def json_line(value: Any) -> str:
-    """Return a value as one line of JSON that steers no terminal; what reads it reads the same."""
+    """Return a value as one line of JSON without terminal control characters, which are escaped."""
     return _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows as JSON lines, at once."""
+    """Print rows as JSON lines and flush."""
     with reader_may_leave():
         for row in rows:
             sys.stdout.write(json_line(row) + "\n")
@@ -107,22 +107,22 @@ def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def coloured(status: str, shown: int | str) -> str:
-    """Return a count or word in the colour of a status; zero is dim."""
+    """Return a count or word in the color of a status; zero is dim."""
     return f"[{STATUS_STYLE[status]}]{shown}[/]" if shown else "[dim]0[/]"
 
 
 def headline(task: str, values: Mapping[str, float]) -> dict[str, float]:
-    """Return the metrics of a task that are shown where there is no room for all, of those that there are."""
+    """Return the main metrics of a task, for displays without room for all."""
     return headline_of(TASKS.constant(task, "headline"), values)
 
 
 def told_task(task: str, target: str | list[str] | None) -> str:
-    """Return a task and what it is of, where that is a column or several."""
+    """Return a task with its target columns, if it has any."""
     return task if target is None else f"{task} of {escape(target if isinstance(target, str) else ', '.join(target))}"
 
 
 def make_table(title: str, *columns: str) -> Table:
-    """Return a table with these columns, without lines."""
+    """Return a table with these columns and no borders."""
     table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "default", no_wrap=True)
@@ -130,13 +130,13 @@ def make_table(title: str, *columns: str) -> Table:
 
 
 def standard_output() -> RichConsole:
-    """Return what prints to standard output."""
+    """Return a console for standard output."""
     return _Terminal(highlight=False, soft_wrap=True, width=_WIDTH)
 
 
 @contextmanager
 def reader_may_leave() -> Iterator[None]:
-    """End quietly where whoever reads our rows has had enough: what we made is whole."""
+    """Exit quietly when the reader of the output closes the pipe; the artifact is complete by then."""
     try:
         yield
     except BrokenPipeError:

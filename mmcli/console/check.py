@@ -1,4 +1,4 @@
-"""How what check found is shown."""
+"""Prints the report of check."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _ODD = 5
 
 
 def show_check(report: CheckReport, as_json: bool) -> None:
-    """Print what check found."""
+    """Print the report."""
     if as_json:
         print(json_line(report.to_json()))
         return
     out = standard_output()
     splits = ", ".join(f"{count} {split}" for split, count in report.splits.items())
     sample = "all of them" if report.looked_at == report.rows else f"{report.looked_at} of them"
-    out.print(f"[bold]{escape(report.source)}[/bold]: {report.rows} rows ({splits}); looked at {sample}")
-    table = make_table("", "column", "used as", "empty", "different", "for example")
+    out.print(f"[bold]{escape(report.source)}[/bold]: {report.rows} rows ({splits}); decoded {sample}")
+    table = make_table("", "column", "used as", "empty", "distinct", "example")
     for column in report.columns:
         table.add_row(
             escape(column.name), escape(column.used), str(column.empty), str(column.distinct), escape(column.example)
@@ -35,11 +35,11 @@ def show_check(report: CheckReport, as_json: bool) -> None:
         if column.odd:
             told = ", ".join(f"{value!r} {count}" for value, count in list(column.odd.items())[:_ODD])
             rest = f", … {len(column.odd) - _ODD} more" if len(column.odd) > _ODD else ""
-            out.print(f"[yellow]{escape(column.name)}[/]: cells taken for empty: {escape(told + rest)}")
+            out.print(f"[yellow]{escape(column.name)}[/]: cells treated as empty: {escape(told + rest)}")
     if report.labels:
         shown = [f"{escape(label)} {count}" for label, count in list(report.labels.items())[:_LABELS]]
         more = f" … {len(report.labels) - _LABELS} more" if len(report.labels) > _LABELS else ""
-        of = "" if report.looked_at == report.rows else " in the rows looked at"
+        of = "" if report.looked_at == report.rows else " in the sampled rows"
         out.print(f"\n{len(report.labels)} labels{of}: {', '.join(shown)}{more}")
     table = make_table("", "modality", "kind", *STATUS_STYLE, "size (median, largest)")
     for modality in report.modalities:
@@ -54,13 +54,13 @@ def show_check(report: CheckReport, as_json: bool) -> None:
             f"{escape(entry.reason + path)}"
         )
     if len(report.bad) > _EXAMPLES:
-        out.print(f"… and {len(report.bad) - _EXAMPLES} more (--json lists all that were found)")
+        out.print(f"… and {len(report.bad) - _EXAMPLES} more (--json lists all of them)")
     out.print(
-        f"\npreprocess would read about {_bytes(report.read_bytes)} of files, write {_bytes(report.disk_bytes)} "
+        f"\npreprocess would read about {_bytes(report.read_bytes)} from files, write {_bytes(report.disk_bytes)} "
         f"({_bytes(report.free_bytes)} free here) and take about {_time(report.work_seconds)}"
     )
     if report.disk_bytes > report.free_bytes:
-        out.print("[red]that is more than the disk has free[/]")
+        out.print("[red]the disk does not have enough free space[/]")
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""How a comparison of methods is shown."""
+"""Prints a comparison of methods."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SURE = 0.05
 
 
 def show_comparison(comparison: Comparison, as_json: bool) -> None:
-    """Print the methods, best first, each beside the best single modality; those that failed with why."""
+    """Print the methods, best first, with their difference to the best single modality, then the failed ones."""
     told = comparison.to_json()
     if as_json:
         print(json_line(told))

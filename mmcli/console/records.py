@@ -1,4 +1,4 @@
-"""How what is kept on disk, and the names that exist, are shown."""
+"""Prints artifacts, ledgers and registered names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show_names(names: Sequence[Name], as_json: bool) -> None:
     out = standard_output()
     for what in dict.fromkeys(name.what for name in names):
         verbose = any(name.options is not None for name in names if name.what == what)
-        table = make_table(what, "name", "kind", "what it is", *(["options"] if verbose else []))
+        table = make_table(what, "name", "kind", "description", *(["options"] if verbose else []))
         for name in names:
             if name.what == what:
                 options = [escape(name.options or "")] if verbose else []
@@ -44,7 +44,7 @@ def show_names(names: Sequence[Name], as_json: bool) -> None:
 
 
 def show_cards(cards: Sequence[Card], as_json: bool) -> None:
-    """Print what there is to know of each encoder."""
+    """Print the cards of encoders."""
     if as_json:
         print(json_line([card.__dict__ for card in cards]))
         return
@@ -62,7 +62,7 @@ def show_cards(cards: Sequence[Card], as_json: bool) -> None:
 
 
 def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
-    """Print what inspect found."""
+    """Print the records of an artifact."""
     if as_json:
         print(json_line(found))
         return
@@ -97,14 +97,14 @@ def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _told_model(found: Mapping[str, Any]) -> str:
-    """Return a model's task, method and best epoch, and how it did on val then, in two lines."""
+    """Return a model's task, method and best epoch, and its val metrics, in two lines."""
     values = headline(found["task"], found["best_values"]) or found["best_values"]
     shown = [f"{escape(name)} {value:.4f}" for name, value in values.items()]
     what = told_task(found["task"], found["columns"]["target"])
     made = what_was_made(found["network"].get("model"), found["parameter_count"], found["best_epoch"])
     return (
         f"{what} by {found['network']['method']}, {made}"
-        f"{', stopped before the end' if found['stopped'] else ''}\n"
+        f"{', stopped early by the user' if found['stopped'] else ''}\n"
         f"val {'  '.join(shown)}"
     )
 
@@ -130,25 +130,25 @@ def show_differences(found: Sequence[Difference], as_json: bool) -> None:
     for difference in found:
         out.print(f"[red]{escape(difference.where)}[/]: {escape(difference.what)}")
     if not found:
-        out.print("[green]every hash is as recorded[/]")
+        out.print("[green]all hashes match[/]")
 
 
 def show_leftovers(found: Sequence[Leftover], removed: Sequence[Leftover], as_json: bool) -> None:
-    """Print what interrupted runs left, and what of it has been removed."""
+    """Print what interrupted runs left, and what has been removed."""
     if as_json:
         rows = [{**left.__dict__, "path": str(left.path), "removed": left in removed} for left in found]
         print(json_line(rows))
         return
     out = standard_output()
     for left in found:
-        what = "removed" if left in removed else "being written, kept" if left.in_use else "--yes removes it"
+        what = "removed" if left in removed else "in use, kept" if left.in_use else "--yes removes it"
         out.print(f"{escape(str(left.path))}: {left.bytes / 1e6:.1f} MB, {what}")
     if not found:
-        out.print("interrupted runs have left nothing")
+        out.print("nothing left behind by interrupted runs")
 
 
 def shape_of(form: Mapping[str, Any]) -> str:
-    """Return a form as people write it: ``T × 20``, ``3 × 224 × 224``."""
+    """Format a shape: ``T × 20``, ``3 × 224 × 224``."""
     sizes = [str(size) for size in form["dims"]]
     if form["layout"] == "ragged":
         sizes.insert(0, form["axes"][0])

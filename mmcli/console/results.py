@@ -1,4 +1,4 @@
-"""How the results of stages are shown."""
+"""Prints the results of stages."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from mmcli.stages.evaluate import Report
 
 
-_FOLDS = 10  # whose values are shown each
-_MATRIX = 20  # classes whose confusions are shown as a matrix, and whose scores are shown each
+_FOLDS = 10  # with at most so many folds, the values of each are shown
+_MATRIX = 20  # maximum number of classes in a confusion matrix or a table of scores
 _CLASS_SCORES = ("precision", "recall", "f1")
 
 
 def show_stage(summary: Summary, as_json: bool) -> None:
-    """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
+    """Print a stage's summary, or the artifact's rows if the output is a pipe or file."""
     if not as_json and _is_pipe_or_file():
         _write_rows(Path(summary.output))
     else:
@@ -34,7 +34,7 @@ def show_stage(summary: Summary, as_json: bool) -> None:
 
 
 def show_model(summary: Summary, as_json: bool) -> None:
-    """Print what train made."""
+    """Print the summary of a trained model."""
     if as_json:
         print(json_line(summary.to_json()))
         return
@@ -52,10 +52,10 @@ def show_model(summary: Summary, as_json: bool) -> None:
 
 
 def _print_folds(out: RichConsole, task: str, found: Mapping[str, Any]) -> None:
-    """Print how the models of a cross-validation did, each on the fold that it had not seen."""
+    """Print the metrics of a cross-validation, each model measured on its held-out fold."""
     means = {name: spread["mean"] for name, spread in found["metrics"].items()}
     numbers = [str(number) for number in range(1, found["folds"] + 1)] if found["folds"] <= _FOLDS else []
-    title = f"{found['folds']} folds of {found['rows']} train rows, each by a model of the others"
+    title = f"{found['folds']}-fold cross-validation on {found['rows']} train rows"
     pooled = found.get("pooled", {"metrics": {}, "intervals": {}})
     table = make_table(title, "metric", "mean", "± std", *numbers, "all rows", "95 % interval")
     for name in headline(task, means):
@@ -69,14 +69,14 @@ def _print_folds(out: RichConsole, task: str, found: Mapping[str, Any]) -> None:
 
 
 def what_was_made(model: str | None, parameters: int, best_epoch: int | None) -> str:
-    """Return what stands behind the fusion: an estimator, or a network's size and its best epoch."""
+    """Return the estimator, or the network's size and best epoch."""
     if model is not None:
         return escape(model)
     return f"{parameters:,} parameters" + ("" if best_epoch is None else f", best epoch {best_epoch}")
 
 
 def show_report(report: Report, as_json: bool) -> None:
-    """Print an evaluation: metrics with intervals beside baselines, subsets of modalities, confusions."""
+    """Print an evaluation: metrics with intervals and baselines, subsets of modalities, confusions."""
     if as_json:
         print(json_line(report.metrics))
         return
@@ -93,7 +93,7 @@ def show_report(report: Report, as_json: bool) -> None:
     out.print(table)
     if found["subsets"]:
         shown_metrics = list(headline(found["task"], found["metrics"]))
-        table = make_table("with these modalities alone, the others masked", "modalities", *map(escape, shown_metrics))
+        table = make_table("with only these modalities, all others masked", "modalities", *map(escape, shown_metrics))
         chosen = "+".join(found.get("modalities", ["all"]))
         for name, values in {**found["subsets"], chosen: found["metrics"]}.items():
             table.add_row(
@@ -109,7 +109,7 @@ def show_report(report: Report, as_json: bool) -> None:
 
 
 def _told_positive(positive: str | Mapping[str, str] | None) -> str:
-    """Return what the positive class is, of one target or of several."""
+    """Return the positive class of each target, for a title."""
     if positive is None:
         return ""
     named = {"": positive} if isinstance(positive, str) else positive
@@ -118,7 +118,7 @@ def _told_positive(positive: str | Mapping[str, str] | None) -> str:
 
 
 def _print_classes(out: RichConsole, found: Mapping[str, Any]) -> None:
-    """Print precision, recall and F1 of each class, of the most frequent where there are many."""
+    """Print precision, recall and F1 of each class, or of the most frequent ones if there are many."""
     classes = found.get("classes", {})
     several = "n_by_target" in found
     for target, scores in classes.items() if several else [("", classes)]:
@@ -157,7 +157,7 @@ def _print_summary(summary: Summary) -> None:
 
 
 def _print_confusion(out: RichConsole, name: str, confusion: Mapping[str, Any]) -> None:
-    """Print the matrix where it fits, and the commonest confusions where it does not."""
+    """Print the confusion matrix if it fits, else the most frequent confusions."""
     classes, counts = confusion["classes"], confusion["counts"]
     if len(classes) <= _MATRIX:
         columns = [str(number) for number in range(1, len(classes) + 1)]
@@ -172,7 +172,7 @@ def _print_confusion(out: RichConsole, name: str, confusion: Mapping[str, Any]) 
         for predicted, count in enumerate(row)
         if count and true != predicted
     ]
-    table = make_table(f"commonest in {escape(name)}", "true", "predicted", "rows")
+    table = make_table(f"most frequent in {escape(name)}", "true", "predicted", "rows")
     for count, true, predicted in sorted(wrong, reverse=True)[:10]:
         table.add_row(escape(true), escape(predicted), str(count))
     out.print(table)
@@ -184,7 +184,7 @@ def _is_pipe_or_file() -> bool:
 
 
 def _write_rows(artifact: Path) -> None:
-    """Write the manifest's lines, each with the artifact's path before its own columns."""
+    """Write the manifest's lines, each starting with the artifact's path."""
     start = ('{"artifact": ' + json.dumps(str(artifact), ensure_ascii=False) + ", ").encode()
     with (artifact / "manifest.jsonl").open("rb") as manifest, reader_may_leave():
         for line in manifest:

@@ -1,4 +1,4 @@
-"""What prints the result of each command, by the name that the catalogue has for it."""
+"""The functions that print the result of each command, by their name in the catalogue."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from mmcli.stages.pipeline import Done
 
 
 def show_stage(result: Any, config: Any, shell: Shell) -> None:
-    """Print a stage's summary, or, into a pipe or file, the artifact's rows for the next stage."""
+    """Print a stage's summary, or the artifact's rows if the output is a pipe or file."""
     results.show_stage(result, shell.json)
 
 
 def show_model(result: Any, config: Any, shell: Shell) -> None:
-    """Print what train made."""
+    """Print the summary of a trained model."""
     results.show_model(result, shell.json)
 
 
 def show_report(result: Any, config: Any, shell: Shell) -> None:
-    """Print what evaluate found."""
+    """Print an evaluation."""
     results.show_report(result, shell.json)
 
 
 def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shell) -> None:
-    """Print answers as they come, or say into which file they were written."""
+    """Print answers as they come, or the file they were written to."""
     if isinstance(result, Written):
         Console(shell.quiet).note(f"{result.predictions} predictions in {result.output}")
         return
@@ -40,12 +40,12 @@ def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shel
 
 
 def show_comparison(result: Any, config: Any, shell: Shell) -> None:
-    """Print what compare found."""
+    """Print a comparison."""
     comparison_view.show_comparison(result, shell.json)
 
 
 def show_check(result: Any, config: Any, shell: Shell) -> None:
-    """Print what check found."""
+    """Print the report of check."""
     check_view.show_check(result, shell.json)
 
 
@@ -68,22 +68,22 @@ def show_schema(result: Any, config: Any, shell: Shell) -> None:
 
 
 def show_artifact(result: Any, config: Any, shell: Shell) -> None:
-    """Print what an artifact holds."""
+    """Print the records of an artifact."""
     records.show_artifact(result, shell.json)
 
 
 def show_differences(result: Any, config: Any, shell: Shell) -> None:
-    """Print what verify found."""
+    """Print the differences that verify found."""
     records.show_differences(result, shell.json)
 
 
 def show_leftovers(result: Any, config: Any, shell: Shell) -> None:
-    """Print what clean found."""
+    """Print what clean found and removed."""
     records.show_leftovers(result.found, result.removed, shell.json)
 
 
 def show_run(result: Iterator[Done], config: Any, shell: Shell) -> None:
-    """Print what each stage of a pipeline returned, as it is done."""
+    """Print the result of each stage of a pipeline when it is done."""
     for done in result:
         if shell.quiet and not shell.json:
             continue

@@ -1,4 +1,4 @@
-"""The options that say what a network is built of."""
+"""The options of the network."""
 
 from __future__ import annotations
 
@@ -13,33 +13,35 @@ _NETWORK = "Network"
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What stands between the features, or the samples, and the task."""
+    """How the network between features, or samples, and the task is built."""
 
     method: str | None = option(
-        None, group=_NETWORK, default_text="that of fuse, or concat",
-        help="Fusion method, if the source was not fused. mmcli list fusion shows the names.",
+        None, group=_NETWORK, default_text="the method of fuse, or concat",
+        help="Fusion method, for sources that were not fused. mmcli list fusion shows the names.",
     )  # fmt: skip
     model: str | None = option(
         None, group=_NETWORK, default_text="network, or what the task needs",
-        help="network, or sklearn:NAME:key=value,… on features after a static fusion; see mmcli list models.",
+        help="network, or a scikit-learn model: sklearn:NAME:key=value,… on statically fused features. mmcli list "
+        "models shows the names.",
     )  # fmt: skip
     encoder: Sequence[str] = option(
         (), group=_NETWORK,
-        help="MODALITY=ENCODER: encoder of a preprocessed modality, trained with the rest of the network; options "
-        "freeze, last=N (layers), lr_scale=X and vectors=FILE (of words). Repeatable. mmcli list encoders shows the "
-        "names.",
+        help="Encoder of a preprocessed modality, trained with the network: MODALITY=ENCODER:key=value,… Further keys "
+        "are freeze, last=N (train only the last N layers), lr_scale=X and vectors=FILE (word vectors). Repeatable. "
+        "mmcli list encoders shows the names.",
     )  # fmt: skip
     projection: int = option(
         128, least=1, group=_NETWORK, rare=True,
-        help="Width each modality is projected to, for fusion methods that need equal widths.",
+        help="Width to which each modality is projected, for fusion methods that need equal widths.",
     )  # fmt: skip
     pooling: Pooling | None = option(
-        None, group=_NETWORK, rare=True, default_text="that of fuse, or mean",
-        help="How sequences and feature maps become vectors, for methods that need them.",
+        None, group=_NETWORK, rare=True, default_text="the pooling of fuse, or mean",
+        help="How to pool sequences and feature maps into vectors, for fusion methods that take vectors.",
     )  # fmt: skip
     hidden: str = option(
         "auto", group=_NETWORK,
-        help="Widths of the head's hidden layers, such as 512,128, or none; auto is 256 after a static fusion.",
+        help="Comma-separated widths of the head's hidden layers, such as 512,128, or none; auto is 256 after a static "
+        "fusion, else none.",
     )  # fmt: skip
     dropout: float | None = option(
         None, least=0, most=1, group=_NETWORK,

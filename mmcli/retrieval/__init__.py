@@ -1,1 +1,1 @@
-"""Embeddings of rows, an index of them, and the search in it."""
+"""Embeddings of rows, an index of them, and search."""

@@ -13,28 +13,30 @@ _SEARCH = "Search"
 
 @dataclass(frozen=True)
 class IndexConfig:
-    """What index can be told."""
+    """The options of index."""
 
     faiss: bool = option(
         False, group=_SEARCH,
-        help="Also write inverted lists, with which search --faiss is faster in a large index and may miss some rows.",
+        help="Also write inverted lists for search --faiss, which is faster in large indexes but may miss some rows.",
     )  # fmt: skip
     rows: RowsConfig = part(RowsConfig)
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What search can be told."""
+    """The options of search."""
 
     in_: str = option(
         group=_SEARCH,
-        help="Index, artifact of the model's chain, or table to search in; - reads rows from standard input.",
+        help="Index, table, or artifact made like the training data, to search in; - reads rows from standard input.",
     )
-    query_image: Sequence[str] = option((), group=_SEARCH, help="Image file to find rows for. Repeatable.")
+    query_image: Sequence[str] = option((), group=_SEARCH, help="Image file to use as a query. Repeatable.")
     top: int = option(10, least=1, group=_SEARCH, help="Number of rows to find for each query.")
     by: str | None = option(
         None, group=_SEARCH, default_text="modalities of other kinds than the query's",
-        help="Modality of the rows that is compared with the query.",
+        help="Modality of the rows to compare with the query.",
     )  # fmt: skip
-    faiss: bool = option(False, group=_SEARCH, help="Use the inverted lists of an index: faster, may miss some rows.")
+    faiss: bool = option(
+        False, group=_SEARCH, help="Use the inverted lists of an index, which is faster but may miss some rows."
+    )
     rows: RowsConfig = part(RowsConfig)

@@ -1,4 +1,4 @@
-"""The transform of an index: rows to the embedding of each of their modalities, by a trained model and its chain."""
+"""The transform of index: embeds each modality of rows with a trained model and its chain."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from mmcli.store.state import State
 
 
 class EmbedTransform:
-    """Rows as they were stored in, embeddings of norm 1 out, one for each source modality.
+    """Stored rows in, embeddings of norm 1 out, one for each source modality.
 
-    Rows whose embeddings were all computed before go through no network.
+    Rows whose embeddings were all computed by earlier runs skip the network.
 
     Args:
         model: Makes the embeddings.
-        chain: Of the model.
-        done: The fingerprints of its transforms that have been applied to the rows.
-        name: Of the rows' source, for messages.
+        chain: The model's chain.
+        done: The fingerprints of its transforms that have already been applied to the rows.
+        name: The name of the rows' source in messages.
     """
 
     stage: ClassVar[str] = "index"
@@ -42,11 +42,11 @@ class EmbedTransform:
         self.name = name
 
     def config(self) -> dict[str, Any]:
-        """Return which model makes the embeddings."""
+        """Return the digest of the model that makes the embeddings."""
         return {"model": self.model.artifact.digest}
 
     def states(self) -> dict[str, State]:
-        """Return nothing: what was learnt is the model's."""
+        """Return no states: all fitted state belongs to the model."""
         return {}
 
     def modalities(self) -> dict[str, ModalitySpec]:
@@ -54,7 +54,7 @@ class EmbedTransform:
         return embedding_specs(self.model)
 
     def apply(self, batch: Batch, runtime: Runtime, earlier: Lookup) -> Batch:
-        """Return the rows with the embedding of each modality, and why others have none."""
+        """Return the rows with the embedding of each modality, and a ledger of the missing ones."""
         specs = self.modalities()
         expected = self.chain.expected(batch.columns, self.done)
         check_whole(expected, self.model, self.name)
@@ -91,7 +91,7 @@ class EmbedTransform:
         return Column({}, there, keys)
 
     def _ledger(self, batch: Batch, made: Mapping[str, Column]) -> list[LedgerEntry]:
-        """Return one entry for each source modality of a row that has none of its features."""
+        """Return one entry for each row and source modality without any features."""
         known: dict[tuple[int, str], LedgerEntry] = {}
         for entry in batch.ledger:
             known.setdefault((entry.row, self.model.source_of.get(entry.modality, entry.modality)), entry)
@@ -123,11 +123,11 @@ def kinds_of(model: TrainedModel) -> dict[str, str]:
 
 
 def require_embeddings(model: TrainedModel, who: str) -> None:
-    """Refuse a model whose modalities have no space that they share.
+    """Check that a model maps its modalities into a shared space.
 
     Raises:
-        UsageError: It is one.
+        UsageError: It does not.
     """
     if model.task.link != "embedding":
         task = model.artifact.header["task"]
-        raise UsageError(f"{who}: needs a model of train --task retrieval, and this is one of {task}")
+        raise UsageError(f"{who}: needs a model of train --task retrieval, but this is a model of task {task}")

@@ -1,4 +1,4 @@
-"""Inverted lists of faiss beside an index's embeddings: for each modality, which rows a query should look at."""
+"""Inverted lists of faiss for the embeddings of an index, which tell the rows that a query should look at."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from mmcli.store.columns import Array, ModalitySpec
 from mmcli.store.tensors import Shard, rows_per_shard
 
 VERSION = 1
-"""Of what is written: raise it when a change here makes other lists of the same embeddings."""
+"""Version of the lists: raise it when a change here makes different lists from the same embeddings."""
 _FOLDER = "faiss"
 _SEED = 0
 _POINTS = 64
-"""A list holds at least so many embeddings on average, and its centre is found from so many."""
+"""Minimum average number of embeddings per list, and the number that a centroid is trained on."""
 _PROBED = 1 / 8
-"""The share of lists that is looked at, and at least ``_LEAST_PROBED``."""
+"""The fraction of lists to probe, but at least ``_LEAST_PROBED`` lists."""
 _LEAST_PROBED = 16
 _CANDIDATES = 4
-"""For each row asked for so many are compared exactly, and at least ``_LEAST_CANDIDATES``."""
+"""The number of exact comparisons per requested row, but at least ``_LEAST_CANDIDATES`` in total."""
 _LEAST_CANDIDATES = 50
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """The embeddings of one modality in the shards of an artifact in the making, shard after shard."""
+    """The embeddings of one modality in the shards of an unfinished artifact."""
 
     folder: Path
     name: str
@@ -41,7 +41,7 @@ class _Stored:
     size: int
 
     def __iter__(self) -> Iterator[tuple[Array, Array]]:
-        """Return the numbers of the rows of a shard that have the modality, (B,), and their embeddings, (B, D)."""
+        """Yield for each shard the numbers of the rows that have the modality, (B,), and their embeddings, (B, D)."""
         for number in range(self.shards):
             column = Shard(shard_path(self.folder, number)).column(self.name, self.spec)
             here = np.flatnonzero(column.present)
@@ -62,17 +62,17 @@ def require_faiss() -> Any:
 
 
 def write_lists(folder: Path, modalities: Mapping[str, ModalitySpec], count: int, reporter: Reporter) -> None:
-    """Write inverted lists of each modality's embeddings, a byte a number, into an index artifact in the making.
+    """Write inverted lists of each modality's embeddings, quantized to 8 bits, into an unfinished index.
 
-    Of N embeddings there are 2√N lists, fewer if those would be short. Rows without the modality are in none, and a
-    modality that no row has gets no file. The same embeddings give the same bytes, on however many cores. The lists
-    are made in memory.
+    N embeddings make 2√N lists, or fewer if these would be too short. Rows without the modality are in no list, and a
+    modality that no row has gets no file. The same embeddings give the same bytes on any number of cores. The lists
+    are built in memory.
 
     Args:
-        folder: The artifact's, with all its shards.
-        modalities: Of the artifact.
-        count: Its rows.
-        reporter: Is shown the progress.
+        folder: The artifact's folder, with all shards.
+        modalities: The modalities of the artifact.
+        count: Number of rows.
+        reporter: Shows the progress.
 
     Raises:
         MmcliError: The package is not installed.
@@ -98,33 +98,33 @@ def write_lists(folder: Path, modalities: Mapping[str, ModalitySpec], count: int
             for numbers, embeddings in stored:
                 lists.add_with_ids(embeddings, numbers)
                 progress.advance()
-            # Handed over open: faiss itself opens no file whose name is not UTF-8.
+            # faiss cannot open files whose name is not UTF-8, so it gets an open file.
             with (folder / _file(modalities, name)).open("wb") as file:
                 faiss.write_index(lists, faiss.PyCallbackIOWriter(file.write))
 
 
 def check_lists(index: Artifact) -> None:
-    """Refuse an index that was made without them.
+    """Check that an index has inverted lists.
 
     Raises:
-        MmcliError: It was.
+        MmcliError: It was made without them.
     """
     if "faiss" not in index.header.get("parameters", {}):
-        raise MmcliError(f"--faiss: {index.path} was made without it; make it again with mmcli index --faiss")
+        raise MmcliError(f"--faiss: {index.path} has no inverted lists; make it again with mmcli index --faiss")
 
 
 def likely_rows(index: Artifact, modality: str, asked: Array, top: int, count: int) -> Array:
-    """Return the numbers, rising, of rows among which those nearest to any of the queries are likely to be.
+    """Return the numbers of rows that likely include those closest to any of the queries, in ascending order.
 
     Args:
-        index: The artifact.
-        modality: What rows are found by.
+        index: The index artifact.
+        modality: The modality of the rows to compare.
         asked: The queries' embeddings, (Q, D).
-        top: The rows wanted for each.
-        count: The rows to look among: the first ones.
+        top: Number of rows wanted for each query.
+        count: Only the first ``count`` rows are considered.
 
     Raises:
-        MmcliError: The file of faiss is not the one that was written, or the package is not installed.
+        MmcliError: The faiss file has changed, or the package is not installed.
     """
     held = index.header["counts"][modality]["ok"]
     if not held:
@@ -134,29 +134,29 @@ def likely_rows(index: Artifact, modality: str, asked: Array, top: int, count: i
     with _one_thread():
         lists = _read(faiss, path)
         if (lists.ntotal, lists.d) != (held, *index.modalities[modality].main.dims):
-            raise MmcliError(f"{path}: not the lists of {held} embeddings of {modality}; {AGAIN}")
+            raise MmcliError(f"{path}: does not contain the {held} embeddings of {modality}; {AGAIN}")
         wanted = min(max(_CANDIDATES * top, _LEAST_CANDIDATES), held)
         share = max(_PROBED, _CANDIDATES * wanted / min(held, count))
         probed = min(lists.nlist, max(_LEAST_PROBED, round(share * lists.nlist)))
         options = faiss.SearchParametersIVF(nprobe=probed, sel=faiss.IDSelectorRange(0, count))
         found = np.unique(lists.search(asked.astype(np.float32), wanted, params=options)[1])
-    return found[found >= 0]  # -1 is none
+    return found[found >= 0]  # -1 means no row
 
 
 def _read(faiss: Any, path: Path) -> Any:
-    """Map the lists; by the number of the open file, as its name may not be UTF-8."""
+    """Map the lists, using the file descriptor because the file's name may not be UTF-8."""
     with path.open("rb") as file:
         try:
             lists = faiss.read_index(f"/dev/fd/{file.fileno()}", faiss.IO_FLAG_MMAP)
         except RuntimeError:
             lists = None
     if not isinstance(lists, faiss.IndexIVFScalarQuantizer):
-        raise MmcliError(f"{path}: not the lists that faiss wrote; {AGAIN}")
+        raise MmcliError(f"{path}: not a faiss file with inverted lists; {AGAIN}")
     return lists
 
 
 def _drawn(stored: _Stored, total: int, count: int) -> Array:
-    """Return ``count`` of ``total`` embeddings, drawn without looking, in their order."""
+    """Return a random sample of ``count`` of the ``total`` embeddings, in their order."""
     chosen = np.zeros(total, bool)
     chosen[np.random.default_rng(_SEED).choice(total, count, replace=False)] = True
     parts, start = [], 0
@@ -171,13 +171,13 @@ def _count_lists(total: int) -> int:
 
 
 def _file(modalities: Mapping[str, ModalitySpec], name: str) -> str:
-    """Return where the lists of a modality lie: by its place, as its name may be that of no file."""
+    """Return the file name of a modality's lists, by its position because its name may not be a valid file name."""
     return f"{_FOLDER}/{sorted(modalities).index(name):05d}.faiss"
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Sums of several threads may differ in their last bits, and so may the list that a row is in."""
+    """Use one thread: with several, sums may differ in their last bits, and with them the list of a row."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):

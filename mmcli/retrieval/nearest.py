@@ -1,4 +1,4 @@
-"""The rows nearest to queries, by an exact product with the embeddings of every row, or of likely ones."""
+"""Finds the rows closest to queries by exact products with the embeddings of all rows, or of likely ones."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mmcli.store.samples import OWN_COLUMNS
 
 ROWS_OF_AN_ITEM = 16
 _DIGITS = 9
-"""Of a cosine: those behind them depend on where in memory a row lies."""
+"""Digits kept of a cosine; further ones depend on a row's position in memory."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Rows by their numbers, (B,) rising: for each modality its embeddings, (B, D) float64, and presence, (B,)."""
+    """Rows by ascending number, (B,), with each modality's embeddings, (B, D) float64, and presence, (B,)."""
 
     numbers: Array
     embeddings: Mapping[str, Array]
@@ -36,12 +36,12 @@ class Block:
 
 
 class Nearest:
-    """The nearest rows to one query, of those seen so far.
+    """The rows closest to one query among those seen so far.
 
     Args:
-        query: What is asked.
-        modalities: What rows are found by: the nearest of a row's own.
-        top: How many rows are kept.
+        query: The query.
+        modalities: The modalities to compare; the closest one of each row counts.
+        top: Number of rows to keep.
     """
 
     def __init__(self, query: Query, modalities: Sequence[str], top: int) -> None:
@@ -53,11 +53,11 @@ class Nearest:
         self.places = np.zeros(0, np.int64)
 
     def look_at(self, numbers: Array, scores: Array) -> None:
-        """Take in those rows that are nearer than those kept; of equals the first ones are kept.
+        """Keep the rows that are closer than those kept so far; in ties the first ones are kept.
 
         Args:
-            numbers: Of the rows, (B,), above those of rows looked at before.
-            scores: Of each of ``modalities``, (M, B), -inf where it is absent.
+            numbers: The numbers of the rows, (B,), greater than all seen before.
+            scores: The scores of each of ``modalities``, (M, B), -inf where it is absent.
         """
         found = scores.max(axis=0)
         there = np.flatnonzero(found > (self.scores[-1] if len(self.scores) == self._top else -np.inf))
@@ -70,7 +70,7 @@ class Nearest:
         self.scores, self.numbers, self.places = self.scores[kept], self.numbers[kept], self.places[kept]
 
     def answers(self, rows: Mapping[int, Row], roles: Roles, top: int) -> list[Row]:
-        """Return at most ``top`` answers, the nearest row first; of the rows of a group that are one item the first."""
+        """Return at most ``top`` answers, closest first; of several rows that are one item, only the first."""
         found: list[Row] = []
         seen: set[tuple[Any, ...]] = set()
         for score, number, place in zip(self.scores, self.numbers, self.places, strict=True):
@@ -87,7 +87,7 @@ class Nearest:
 
 
 def look_at_all(nearest: Sequence[Nearest], embedded: Array, block: Block) -> None:
-    """Let all queries, of embeddings (Q, D), look at a block."""
+    """Compare all queries, with embeddings (Q, D), with a block."""
     asked, products = _unit(embedded), {}
     for name in {name for each in nearest for name in each.modalities}:
         cosines = np.round(asked @ _unit(block.embeddings[name]).T, _DIGITS)
@@ -97,13 +97,13 @@ def look_at_all(nearest: Sequence[Nearest], embedded: Array, block: Block) -> No
 
 
 def _unit(embeddings: Array) -> Array:
-    """Return embeddings (B, D) of norm 1 in float64: stored ones have it but for their last bits."""
+    """Normalize embeddings (B, D) in float64; stored ones have norm 1 except for their last bits."""
     norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
     return np.asarray(embeddings / np.where(norms > 0, norms, 1), np.float64)
 
 
 def searched(model: TrainedModel, query: Query, asked: str | None) -> list[str]:
-    """Return the modalities that rows are found by: those of other kinds, or else the other ones."""
+    """Return the modalities to compare: by default those of other kinds than the query's, or else all others."""
     if asked is not None:
         check_modality(model, asked)
         return [asked]
@@ -113,7 +113,7 @@ def searched(model: TrainedModel, query: Query, asked: str | None) -> list[str]:
 
 
 def open_index(model: TrainedModel, source: str) -> Artifact:
-    """Open an index that a model made.
+    """Open an index made by this model.
 
     Raises:
         MmcliError: Another model made it.
@@ -121,13 +121,13 @@ def open_index(model: TrainedModel, source: str) -> Artifact:
     index = Artifact(Path(source))
     if index.modalities != embedding_specs(model):
         raise MmcliError(
-            f"{source}: an index of another model than {model.artifact.path}; make it again with mmcli index"
+            f"{source}: made by another model than {model.artifact.path}; make the index again with mmcli index"
         )
     return index
 
 
 def likely_numbers(index: Artifact, nearest: Sequence[Nearest], embedded: Array, top: int, count: int) -> Array:
-    """Return the rows, of the first ``count``, that the queries of embeddings (Q, D) should look at."""
+    """Return the rows among the first ``count`` that queries with embeddings (Q, D) should look at."""
     found = [np.zeros(0, np.int64)]
     for name in index.modalities:
         asked = embedded[[name in each.modalities for each in nearest]]
@@ -137,7 +137,7 @@ def likely_numbers(index: Artifact, nearest: Sequence[Nearest], embedded: Array,
 
 
 def blocks_of_index(index: Artifact, numbers: Array) -> Iterator[Block]:
-    """Map shard after shard."""
+    """Yield the blocks of an index, one shard at a time."""
     for start in range(0, len(numbers), index.shard_rows):
         rows = numbers[start : start + index.shard_rows]
         columns = {name: index.take(name, rows) for name in index.modalities}
@@ -148,7 +148,7 @@ def blocks_of_index(index: Artifact, numbers: Array) -> Iterator[Block]:
 
 
 def blocks_of_inputs(model: TrainedModel, inputs: Iterator[Asked], runtime: Runtime) -> Iterator[Block]:
-    """Embed rows as they come."""
+    """Yield rows as blocks, embedding them as they arrive."""
     start = 0
     for asked in inputs:
         embedded = model.outputs(model.vectors(asked.batch.columns, runtime))[0]

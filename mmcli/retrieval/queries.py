@@ -1,4 +1,4 @@
-"""Single values that a model of the task retrieval embeds: what a person asks with, and names of labels."""
+"""Embeds single values with a retrieval model: queries and names of labels."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Query:
     """One value of one modality.
 
     Args:
-        told: What the person wrote.
-        option: Where.
-        modality: The source modality that it is a value of.
-        value: As a cell of a table would hold it; paths are relative to where one stands.
+        told: The value as typed.
+        option: The option or argument it was given to.
+        modality: The source modality of the value.
+        value: The value as a table cell would hold it; paths are relative to the working directory.
     """
 
     told: str
@@ -35,7 +35,7 @@ class Query:
 
 
 def parse_query(model: TrainedModel, text: str, kind: str, option: str) -> Query:
-    """Read ``VALUE``, of the model's only modality of a kind, or ``MODALITY=VALUE``.
+    """Parse ``VALUE``, a value of the model's only modality of a kind, or ``MODALITY=VALUE``.
 
     Raises:
         UsageError: The model has no modality of this kind, or several.
@@ -61,20 +61,20 @@ def only_modality(model: TrainedModel, kind: str, option: str) -> str:
 
 
 def check_modality(model: TrainedModel, name: str) -> None:
-    """Refuse a modality that a model has not.
+    """Check that a model has a modality.
 
     Raises:
-        MmcliError: It has not.
+        MmcliError: It does not.
     """
     if name not in model.sources:
         raise unknown_name("modality", name, model.sources)
 
 
 def embed_queries(model: TrainedModel, queries: Sequence[Query], runtime: Runtime) -> Array:
-    """Return the embedding of each query, (Q, D) float64, of norm 1, by the whole chain of the model.
+    """Return the embedding of each query, (Q, D) float64 of norm 1, by the model's complete chain.
 
     Raises:
-        MmcliError: A value is empty, not there, or cannot be read.
+        MmcliError: A value is empty, or its file is missing or unreadable.
     """
     identity = model.artifact.roles.id
     chain = Chain(model.artifact, MediaFolder("."), identity)
@@ -91,5 +91,5 @@ def embed_queries(model: TrainedModel, queries: Sequence[Query], runtime: Runtim
     for number, query in enumerate(queries):
         if np.isnan(found[number]).any():
             entry = next(each for each in batch.ledger if each.row == number and each.modality == query.modality)
-            raise MmcliError(f"{query.option} {query.told!r}: cannot be asked with: {describe(entry)}")
+            raise MmcliError(f"{query.option} {query.told!r}: not usable as a query: {describe(entry)}")
     return found

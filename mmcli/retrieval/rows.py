@@ -1,4 +1,4 @@
-"""The rows that an index is made of."""
+"""Opens the rows of an index."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class IndexRows:
     """Rows to be embedded.
 
     Args:
-        name: What to call them in messages.
-        digest: A hash of everything in them, but for the files that raw rows name.
-        media_root: What paths in them are relative to.
-        count: How many there are.
-        batch: Gives those from one number up to another, with stored values or features.
-        chain: Of the model.
-        done: The fingerprints of its transforms that have been applied to the batches.
+        name: Their name in messages.
+        digest: A hash of their content, without the files named in raw rows.
+        media_root: The folder or URL to which paths in them are relative.
+        count: Number of rows.
+        batch: Returns rows ``start`` to ``stop``, exclusive, with preprocessed values or features.
+        chain: The model's chain.
+        done: The fingerprints of its transforms that have already been applied to the batches.
         raw: Whether they come from a table.
     """
 
@@ -51,10 +51,10 @@ class IndexRows:
 
 
 def open_rows(model: TrainedModel, source: str, config: RowsConfig, runtime: Runtime, reporter: Reporter) -> IndexRows:
-    """Return the rows of a raw table, an artifact of the model's chain, or standard input, to be embedded.
+    """Open the rows of a raw table, an artifact of the model's chain, or standard input.
 
     Raises:
-        MmcliError: The source is not as it must be.
+        MmcliError: The source is invalid.
     """
     root, text, limit = config.root, config.written, config.limit
     if is_artifact(Path(source)):

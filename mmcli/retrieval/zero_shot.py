@@ -1,4 +1,4 @@
-"""Classes that nothing was trained on: a row's class is the label whose name lies nearest in the shared space."""
+"""Zero-shot classification: a row's class is the label whose name is closest in the shared space."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from mmcli.store.sources.dialect import TableText
 from mmcli.store.sources.opening import open_table
 
 _SCALE = 1 / 0.07
-"""Where CLIP begins to learn its own: probabilities depend on it, labels do not."""
+"""The initial value of CLIP's learnt scale; probabilities depend on it, labels do not."""
 
 
 class LabelModel(TrainedModel):
-    """A model of the task retrieval as one of classification, by the names of labels.
+    """A retrieval model as a classifier by the names of labels.
 
     Args:
-        path: Its folder.
+        path: The model's folder.
         labels: The names, at least two different ones.
-        template: What is said of each, its name in place of ``{}``.
-        column: The target of rows whose labels are known.
+        template: The text to embed for a label, with ``{}`` in place of its name.
+        column: The target column of rows with known labels.
         runtime: Where to compute.
 
     Raises:
-        MmcliError: The model has no shared space, not one text modality, or labels or template are not as they must be.
+        MmcliError: The model has no shared space or not exactly one text modality, or labels or template are invalid.
     """
 
     _text: str | None = None
-    """The modality of the labels, once they are embedded."""
+    """The modality of the labels, set once they are embedded."""
 
     def __init__(self, path: Path, labels: Sequence[str], template: str, column: str | None, runtime: Runtime) -> None:
         import torch
@@ -50,11 +50,11 @@ class LabelModel(TrainedModel):
         option = "--labels" if column is None else "--labels-from"
         require_embeddings(self, option)
         if PLACE not in template:
-            raise UsageError(f"--template {template!r}: expected {PLACE} where the label's name is to stand")
+            raise UsageError(f"--template {template!r}: expected {PLACE} in place of the label")
         text = only_modality(self, "text", option)
         task = TASKS.load("classification")()
         if len(set(labels)) < 2:
-            raise UsageError(f"{option}: expected two different labels or more, found {', '.join(labels) or 'none'}")
+            raise UsageError(f"{option}: expected at least two different labels, found {', '.join(labels) or 'none'}")
         task.fit(labels)
         said = [Query(name, option, text, template.replace(PLACE, name)) for name in task.classes]
         names = torch.from_numpy(embed_queries(self, said, runtime)).float()
@@ -67,7 +67,7 @@ class LabelModel(TrainedModel):
 
     @property
     def sources(self) -> list[str]:
-        """The source modalities that rows are told by, sorted: all but the text of the labels."""
+        """The source modalities that rows are classified by, sorted: all except the text of the labels."""
         return [name for name in super().sources if name != self._text]
 
     def outputs(self, vectors: Vectors, keep: Collection[str] | None = None) -> tuple[Array, Array]:
@@ -76,24 +76,24 @@ class LabelModel(TrainedModel):
 
 
 def parse_labels(texts: Sequence[str]) -> list[str]:
-    """Read ``--labels``: names, also several parted by commas."""
+    """Parse the comma-separated names of ``--labels``."""
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
 def label_names(source: str, column: str, limit: int | None, text: TableText) -> list[str]:
-    """Return the different values of a column of a source, sorted.
+    """Return the distinct values of a column of a source, sorted.
 
     Raises:
-        UsageError: The source is standard input, which is read but once.
+        UsageError: The source is standard input, which can be read only once.
         MmcliError: There is no such column.
     """
     if source == "-":
-        raise UsageError("--labels-from: rows on standard input are read once; name a table or an artifact's folder")
+        raise UsageError("--labels-from: standard input can be read only once; name a table or an artifact folder")
     if is_artifact(Path(source)):
         cells = [row.get(column) for row in open_samples(source, STAGES, limit).rows]
     else:
         cells = [row.get(column) for _, row in open_table(source, text=text).rows]
     found = sorted({str(cell) for cell in cells if cell is not None and str(cell).strip()})
     if not found:
-        raise MmcliError(f"{source}: no column {column!r} with labels (--labels-from)")
+        raise MmcliError(f"{source}: --labels-from: no column {column!r} with labels")
     return found

@@ -110,7 +110,10 @@ class StageSpec:
 
 _ARTIFACT_OUTPUT = Output("Folder for the artifact.")
 _MODEL = Argument("model", "Model folder, written by train.", is_path=True)
-_ROWS = "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact made for the model, or - for standard input."
+_ROWS = (
+    "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact made like the training data, or - for rows on standard "
+    "input."
+)
 _FEATURES = ("fuse", "extract-features", "preprocess")
 _FOLDER = Argument("artifact", "Artifact folder.", is_path=True)
 _LOOKS = ("json", "debug")
@@ -352,7 +355,7 @@ _ALL = (
         SearchConfig,
         "mmcli.stages.search:search",
         "show_answers",
-        (_MODEL, Argument("queries", "Text, or MODALITY=VALUE.", many=True)),
+        (_MODEL, Argument("queries", "Text to search for, or MODALITY=VALUE.", many=True)),
         RETRIEVAL,
         "Prints one JSON line per row found, closest first.",
         Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),

@@ -1,4 +1,4 @@
-"""What check reports of a table: its columns, its modalities, and what is wrong with them."""
+"""The report of check: columns, modalities, and what is wrong with them."""
 
 from __future__ import annotations
 

@@ -22,14 +22,15 @@ class ColumnsConfig:
     """The columns of each modality; without any of these options, kinds are inferred from the table."""
 
     text: Sequence[str] = option(
-        (), group=_COLUMNS, help="Text column: COL, or NAME=COL to name the modality. Repeatable, as are those below."
-    )
+        (), group=_COLUMNS,
+        help="Text column: COL, or NAME=COL to name the modality. Repeatable, as are --image to --pad-value.",
+    )  # fmt: skip
     image: Sequence[str] = option((), group=_COLUMNS, help="Column with paths of image files.")
     audio: Sequence[str] = option(
         (), group=_COLUMNS,
         help="Column with paths of sound files, or of videos for their sound track: --video clip --audio sound=clip.",
     )  # fmt: skip
-    video: Sequence[str] = option((), group=_COLUMNS, help="Column with paths of video files; only frames are used.")
+    video: Sequence[str] = option((), group=_COLUMNS, help="Column with paths of video files, for their frames.")
     numeric: Sequence[str] = option(
         (), group=_COLUMNS,
         help="Column of numbers, or a pattern. With NAME='a_*', the matching columns form a modality of their own.",
@@ -132,7 +133,7 @@ class PicturesConfig:
 
     image_size: int = option(224, least=1, group=_IMAGES, help="Side of stored images and frames, in pixels.")
     resize: Literal["crop", "pad", "stretch"] = option("crop", group=_IMAGES, help="How to make images square.")
-    background: str = option("white", group=_IMAGES, rare=True, help="Background color for transparent pixels.")
+    background: str = option("white", group=_IMAGES, rare=True, help="Background colour for transparent pixels.")
     max_pixels: int = option(
         178_956_970, least=1, group=_IMAGES, rare=True, help="Skip images and videos with more pixels than this."
     )
@@ -162,7 +163,9 @@ class FramesConfig:
         help="Number of evenly spaced frames; with --fps, the maximum number of frames.",
     )  # fmt: skip
     fps: float | None = option(None, group=_VIDEO, help="Take this many frames per second, starting at the beginning.")
-    clip_seconds: float | None = option(None, group=_VIDEO, help="Use only the first this many seconds of each video.")
+    clip_seconds: float | None = option(
+        None, group=_VIDEO, help="Use only this many seconds from the start of each video."
+    )
     max_decode_frames: int = option(
         10_000, least=1, group=_VIDEO, rare=True, help="Skip videos for which more frames than this must be decoded."
     )

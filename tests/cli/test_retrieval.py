@@ -57,7 +57,7 @@ def test_lists_of_faiss_find_the_same_rows(folder):
     refused(
         run_mmcli("search", "model", *asked, "--in", "index", "--faiss", cwd=folder),
         1,
-        "made without it",
+        "has no inverted lists",
         "mmcli index",
     )
 
@@ -116,7 +116,7 @@ def test_labels_are_told_by_their_names(folder):
         (("predict", "model", "features", "--index=other"), 2, ["mmcli index MODEL SOURCE -o FOLDER"]),
         (("search", "model", "--in", "features"), 2, ["no query"]),
         (("search", "model", "sea"), 2, ["Missing option", "--in"]),
-        (("search", "model", "sea", "--in", "features", "--faiss"), 2, ["--faiss: features is no index"]),
+        (("search", "model", "sea", "--in", "features", "--faiss"), 2, ["--faiss: features is not an index"]),
         (("search", "model", "--query-image", "images/4.png", "--in", "features"), 1, ["images/4.png", "not an image"]),
         (("index", "model", "features", "-o", "features"), 1, ["holds another stage's artifact"]),
         (("index", "model", "features"), 2, ["Missing option", "--output"]),

@@ -24,7 +24,7 @@ from mmcli.registry import parse_spec
         ("perceiver:latents=0", "latents must be at least 1"),
         ("bottleneck:bottlenecks=0", "bottlenecks must be at least 1"),
         ("cross_attention:dropout=1.5", "dropout must be from 0 to 1, not 1.5"),
-        ("mag:main=c", "unknown modality 'c' .there are: a, b"),
+        ("mag:main=c", "unknown modality 'c' .available: a, b"),
         ("mag:beta=0", "'mag': beta must be above 0, not 0"),
         ("mag:beta=nan", "'mag': beta must be above 0, not nan"),
     ],

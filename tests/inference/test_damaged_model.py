@@ -84,7 +84,7 @@ def test_a_chain_that_makes_something_else_than_the_model_was_trained_on(model, 
     header["modalities"][name]["fingerprint"] = "ab" * 32
     mend(header)
     (model / "artifact.json").write_text(json.dumps(header))
-    with pytest.raises(MmcliError, match=f"does not make '{name}'"):
+    with pytest.raises(MmcliError, match=f"does not reproduce '{name}'"):
         ask(model, chain)
 
 

@@ -95,7 +95,7 @@ def test_predict_looks_at_the_chosen_modalities_alone(place, tmp_path):
 def test_a_modality_that_nothing_was_learnt_of_is_not_looked_at(place, tmp_path):
     train(str(place / "features"), tmp_path / "model", modalities=["first"], method="concat", epochs=3)
     features = str(place / "features")
-    with pytest.raises(UsageError, match=r"learnt from first alone.*brings nothing of second to the same space"):
+    with pytest.raises(UsageError, match=r"learnt only from first.*does not map second into the same space"):
         evaluate(tmp_path / "model", features, modalities=["second"])
     found = evaluate(tmp_path / "model", features).metrics
     asked = evaluate(tmp_path / "model", features, modalities=["first"]).metrics

@@ -62,7 +62,7 @@ def test_no_item_of_the_old_reader_is_reused(chain, newer_reader, tmp_path):
 
 def test_features_of_another_version_are_refused(chain, monkeypatch):
     monkeypatch.setattr(Hog, "version", Hog.version + 1)
-    with pytest.raises(MmcliError, match=r"hog was version \d+ of its code"):
+    with pytest.raises(MmcliError, match=r"made by version \d+ of hog"):
         answers(chain / "model", chain / "table.csv", Heard())
 
 

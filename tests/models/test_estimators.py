@@ -211,7 +211,7 @@ def test_weights_count_as_scikit_learns_do_or_are_refused(rows):
     [
         ("sklearn:svn", "unknown --model sklearn: 'svn'; did you mean 'svm'"),
         ("sklearn", "unknown --model sklearn: ''"),
-        ("svm", "unknown --model 'svm' (there are: network, sklearn:agglomerative"),
+        ("svm", "unknown --model 'svm' (available: network, sklearn:agglomerative"),
         ("sklearn:svm:c=1", "unknown option of --model sklearn:svm 'c'"),
         ("sklearn:random_forest:n_jobs=2", "unknown option of --model sklearn:random_forest 'n_jobs'"),
         ("sklearn:random_forest:random_state=2", "random_state is --seed; leave it out"),

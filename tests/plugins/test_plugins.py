@@ -220,7 +220,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
         ("MMCLI = {'extractor': {}}\n", "has 'extractor', expected extractors"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
         ("def f(:\n", "SyntaxError"),
-        ("class Sum: ...\nMMCLI = {'fusion': {'sum': Sum}}\n", "fusion method 'sum' is mmcli's own"),
+        ("class Sum: ...\nMMCLI = {'fusion': {'sum': Sum}}\n", "mmcli itself has a fusion method 'sum'"),
         (None, "No such file"),
     ],
 )

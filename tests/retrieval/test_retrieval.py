@@ -401,7 +401,7 @@ def test_a_kind_that_the_model_has_not_is_named(paired):
 
 def test_an_index_belongs_to_its_model(coloured, tmp_path):
     train(str(coloured / "features"), tmp_path / "model", task="retrieval", method="cca:dim=4")
-    with pytest.raises(MmcliError, match="an index of another model"):
+    with pytest.raises(MmcliError, match="made by another model"):
         answers(tmp_path / "model", str(coloured / "index"), query=["red"])
 
 
@@ -455,14 +455,14 @@ def test_labels_are_measured_against_a_column(coloured, tmp_path, source):
 def test_labels_of_no_column_are_one_line(coloured):
     with pytest.raises(MmcliError, match="no column 'color' with labels"):
         evaluate(coloured / "model", str(coloured / "features"), labels_from="color")
-    with pytest.raises(UsageError, match="standard input are read once"):
+    with pytest.raises(UsageError, match="standard input can be read only once"):
         evaluate(coloured / "model", "-", labels_from="colour")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": ["red"]}, "--labels: expected two different labels or more, found red"),
+        ({"labels": ["red"]}, "--labels: expected at least two different labels, found red"),
         ({"labels": ["red,blue"], "template": "a colour"}, "--template 'a colour': expected {}"),
     ],
 )

@@ -17,8 +17,8 @@ from tests.heard import Heard
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"seed": -1}, UsageError, "seed -1: expected a whole number from 0"),
-        ({"seed": 2**63}, UsageError, "expected a whole number from 0"),
+        ({"seed": -1}, UsageError, "seed -1: expected an integer from 0"),
+        ({"seed": 2**63}, UsageError, "expected an integer from 0"),
         ({"lr": math.nan}, UsageError, "--lr nan: expected a number"),
         ({"weight_decay": math.inf}, UsageError, "--weight-decay inf: expected a number"),
         ({"hidden": "99999999999"}, MmcliError, r"a network of [\d,]+ parameters takes .* to learn"),

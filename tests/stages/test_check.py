@@ -86,6 +86,6 @@ def test_too_many_bad_inputs_are_an_exit_code_after_the_report(table, mmcli):
 def test_the_command_takes_the_options_of_preprocess(table, mmcli):
     result = mmcli("check", str(table), "--text", "words", "--max-tokens", "3", "--target", "label", "--sample", "10")
     assert result.code == 0
-    assert "looked at 10 of them" in result.out
+    assert "decoded 10 of them" in result.out
     assert "picture" in result.out
     assert "not used" in result.out

@@ -17,9 +17,9 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (BOMB, "values, its aliases written out"),
-        (MERGES, "values, its aliases written out"),
-        ("a: &a [*a]\n", "values, its aliases written out"),
+        (BOMB, "values once aliases are expanded"),
+        (MERGES, "values once aliases are expanded"),
+        ("a: &a [*a]\n", "values once aliases are expanded"),
         ("a: " + "[" * 5000, "not YAML"),
         ("a: " + "- " * 5000, "not YAML"),
         ("when: 2001-13-45\n", "not YAML"),
@@ -29,8 +29,8 @@ MERGES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]
         ("a: !!python/object/apply:os.system [ls]\n", "not YAML"),
         ("? [a]\n: b\n", "not YAML"),
         ("a: \x00\n", "not YAML"),
-        ("", "expected names with values"),
-        ("a\n", "expected names with values"),
+        ("", "expected a mapping of names to values"),
+        ("a\n", "expected a mapping of names to values"),
         ("a: b\n" * 300_000, "larger than"),
         ("a: b\n---\na: b\n", "not YAML"),
     ],
@@ -53,7 +53,7 @@ def test_an_alias_stands_for_what_it_names(tmp_path):
 @pytest.mark.parametrize("name", ["1", "true", "2020-01-01", "1.5", "null"])
 def test_a_name_that_yaml_takes_for_something_else_is_refused(tmp_path, name):
     (tmp_path / "a.yaml").write_text(f"{name}: x\n")
-    with pytest.raises(MmcliError, match="is no name"):
+    with pytest.raises(MmcliError, match="is not a name"):
         read_yaml(tmp_path / "a.yaml")
 
 

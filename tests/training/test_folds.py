@@ -197,7 +197,7 @@ def test_what_does_not_fit_is_one_line(place, tmp_path, options, message):
 def test_the_command_shows_each_fold(place, tmp_path):
     found = run_mmcli("train", place / "features", "-o", tmp_path / "model", "--folds", 2, "--epochs", 2)
     assert found.code == 0
-    assert "2 folds of 54 train rows, each by a model of the others" in found.out
+    assert "2-fold cross-validation on 54 train rows" in found.out
     summary = run_mmcli("train", place / "features", "-o", tmp_path / "model", "--folds", 2, "--epochs", 2, "--json")
     assert json.loads(summary.out)["details"]["cross_validation"]["folds"] == 2
 

@@ -43,7 +43,7 @@ class TableText:
     )  # fmt: skip
     quoting: Quoting = option(
         "auto", group=TABLE, rare=True,
-        help="minimal: cells may be quoted; none: a quote is an ordinary character; auto: detected from the table.",
+        help="Quotes around cells: minimal allows them, none reads quotes as ordinary characters, auto detects them.",
     )  # fmt: skip
     header: Sequence[str] = option(
         (), group=TABLE, rare=True, help="Comma-separated column names, for a table without a header line."
