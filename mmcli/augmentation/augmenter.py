@@ -23,14 +23,23 @@ from mmcli.models.abilities import MasksSpectrogram
 
 Inputs = tuple[Tensor, ...]
 Operation = Callable[[Inputs, float], Inputs]
-_OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
-    "image": image.OPERATIONS,
-    "audio": audio.OPERATIONS,
+
+
+def _done_elsewhere(inputs: Inputs, strength: float) -> Inputs:
+    """Return the inputs unchanged: the loss applies ``mixup``, and the encoder ``spec_augment``."""
+    del strength
+    return inputs
+
+
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "image": {**image.OPERATIONS, MIXUP: _done_elsewhere},
+    "audio": {**audio.OPERATIONS, SPEC_AUGMENT: _done_elsewhere},
     "text": text.OPERATIONS,
     "video": video.OPERATIONS,
     "table": feature.TABLE_OPERATIONS,
     "tensor": feature.OPERATIONS,
 }
+"""The function of each name in ``AUGMENTATIONS``, by kind."""
 
 
 class Augmenter:
@@ -51,10 +60,11 @@ class Augmenter:
         self.kind = kind
         self.names = tuple(name for name in names_for(kind) if name in names)
         self.strength = strength
-        self._operations: dict[str, Operation] = {
-            **_OPERATIONS.get(kind, {}),
+        known: dict[str, Operation] = {
+            **OPERATIONS.get(kind, {}),
             **{name: entry.load() for name, entry in brought(kind).items() if name in names},
         }
+        self._operations = [known[name] for name in self.names]
 
     @property
     def mixes(self) -> bool:
@@ -80,7 +90,6 @@ class Augmenter:
         """Return inputs of the same shapes and types; lengths, and what lies behind a row's end, stay."""
         if self.strength == 0:
             return inputs
-        for name in self.names:
-            if name in self._operations:
-                inputs = self._operations[name](inputs, self.strength)
+        for operation in self._operations:
+            inputs = operation(inputs, self.strength)
         return inputs

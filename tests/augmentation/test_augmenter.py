@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmcli.augmentation import AUGMENTATIONS, default_names
-from mmcli.augmentation.augmenter import Augmenter
+from mmcli.augmentation.augmenter import OPERATIONS, Augmenter
 from mmcli.augmentation.mixup import Mixup, draw_mixup
 from mmcli.encoders.scratch.audio_cnn import AudioCnn
 from mmcli.encoders.scratch.audio_lstm import AudioLstm
@@ -15,10 +15,22 @@ from mmcli.testing.augmentations import augment, check_augmentation, sample_batc
 
 EVERY = [(kind, name) for kind, names in AUGMENTATIONS.items() for name in names]
 DONE_ELSEWHERE = {"mixup", "spec_augment"}
-OPERATIONS = [pair for pair in EVERY if pair[1] not in DONE_ELSEWHERE]
+DONE_HERE = [pair for pair in EVERY if pair[1] not in DONE_ELSEWHERE]
 
 
-@pytest.mark.parametrize(("kind", "name"), OPERATIONS)
+def test_every_name_has_an_operation_and_every_operation_a_name():
+    assert {kind: set(operations) for kind, operations in OPERATIONS.items()} == {
+        kind: set(names) for kind, names in AUGMENTATIONS.items()
+    }
+
+
+def test_a_name_without_an_operation_is_an_error(monkeypatch):
+    monkeypatch.setitem(AUGMENTATIONS, "text", ("word_dropout", "shuffle"))
+    with pytest.raises(KeyError, match="shuffle"):
+        Augmenter("text", ["shuffle"])
+
+
+@pytest.mark.parametrize(("kind", "name"), DONE_HERE)
 def test_every_one_keeps_the_contract(kind, name):
     check_augmentation(kind, name)
 
