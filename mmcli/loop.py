@@ -161,6 +161,7 @@ def fit(
         groups = optimizer.state_dict()["param_groups"]
         moments = {index: _copy(state) for index, state in checkpoint.optimizer.items()}
         optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        _lay_out(optimizer)
     reason: Ending | None = _ended(history, options)
     while reason is None:
         number, rate = len(history) + 1, learning_rate(options, history)
@@ -249,6 +250,14 @@ def _optimizer(model: nn.Module, options: TrainingOptions, lr_scale: Callable[[s
         [{"params": own, "lr_scale": scale, "weight_decay": decay} for (scale, decay), own in groups.items()],
         lr=options.lr, fused=True,
     )  # fmt: skip
+
+
+def _lay_out(optimizer: torch.optim.Optimizer) -> None:
+    """Lay the moments out in memory as their parameters are: on a GPU, fused AdamW takes no other ones."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _copy(tensors: Mapping[str, Any]) -> dict[str, Tensor]:

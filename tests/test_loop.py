@@ -7,6 +7,7 @@ import torch
 from sklearn.linear_model import Lasso
 from torch import nn
 
+from mmcli import loop
 from mmcli.errors import MmcliError
 from mmcli.loop import Checkpoint, Epoch, TrainingOptions, fit, learning_rate
 from mmcli.store.state import State
@@ -101,6 +102,31 @@ def test_a_resumed_run_remembers_a_best_epoch_from_before():
     ended, outcome = run(validate=scripted([]), checkpoint=kept[-1])
     assert same(ended, whole)
     assert outcome == expected
+
+
+def test_moments_of_a_checkpoint_lie_in_memory_as_their_parameters_do(tmp_path, monkeypatch):
+    """Fused AdamW refuses others on a GPU; here of a kernel with its channels last and of a table without rows."""
+
+    class Both(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.image, self.table = nn.Conv2d(6, 1, 1, bias=False), nn.Embedding(0, 8)
+            self.image.weight.data = torch.randn(1, 6, 1, 1).contiguous(memory_format=torch.channels_last)
+
+        def forward(self, values):
+            found = self.image(values[:, :, None, None]).flatten(start_dim=1)
+            return found + self.table(torch.zeros(0, dtype=torch.long)).sum()
+
+    kept, made = [], []
+    run(model=Both(), on_epoch=lambda epoch, checkpoint: kept.append(checkpoint))
+    kept[2].to_state().write(tmp_path / "checkpoint")
+    build = loop._optimizer
+    monkeypatch.setattr(loop, "_optimizer", lambda *arguments: made.append(build(*arguments)) or made[0])
+    run(model=Both(), checkpoint=Checkpoint.from_state(State.read(tmp_path / "checkpoint")))
+    states = {parameter: state for parameter, state in made[0].state.items() if parameter.dim() > 1}
+    assert len(states) == 2
+    for parameter, state in states.items():
+        assert state["exp_avg"].stride() == state["exp_avg_sq"].stride() == parameter.stride()
 
 
 def test_a_checkpoint_can_be_gone_on_from_twice():
