@@ -12,6 +12,7 @@ from mmcli.errors import MmcliError, UsageError
 
 Precision = Literal["float32", "bfloat16", "float16"]
 _SEEDS = 2**63
+_NOT_DETERMINISTIC = " does not have a deterministic implementation"
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -74,6 +75,22 @@ class Runtime:
         if not self._pool:
             self._pool.append(ThreadPoolExecutor(self.jobs, thread_name_prefix="mmcli"))
         return list(self._pool[0].map(function, items))
+
+
+def device_failure(error: RuntimeError) -> str | None:
+    """Return in one line what a GPU could not do, and what to try; None if the error is another one."""
+    import torch
+
+    first = str(error).partition("\n")[0]
+    if isinstance(error, torch.OutOfMemoryError):
+        return "--device cuda: its memory is full; stop other programs that use it, or try --device cpu"
+    operation, found, _ = first.partition(_NOT_DETERMINISTIC)
+    if found:
+        return (
+            f"--deterministic: {operation} has no deterministic algorithm on a GPU; leave out --deterministic, or try "
+            "--device cpu"
+        )
+    return f"--device cuda: {first}" if isinstance(error, torch.AcceleratorError) else None
 
 
 def computes_bfloat16(device: str) -> bool:

@@ -3,6 +3,7 @@ import os
 import pytest
 import torch
 
+from mmcli.cli import main
 from mmcli.errors import MmcliError
 from mmcli.runtime import Runtime, detect
 
@@ -49,3 +50,33 @@ def test_options_that_mean_nothing_are_refused(options, message):
 def test_results_come_in_the_order_of_the_items():
     for jobs in (1, 4):
         assert Runtime(jobs=jobs).map(lambda item: item * item, range(100)) == [item * item for item in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"), "its memory is full; stop"),
+        (
+            RuntimeError("adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, but you set"),
+            "--deterministic: adaptive_avg_pool2d_backward_cuda has no deterministic algorithm on a GPU; leave out",
+        ),
+        (torch.AcceleratorError("CUDA error: no kernel image\nCompile with"), "--device cuda: CUDA error: no ker"),
+        (RuntimeError("shapes cannot be multiplied"), None),
+    ],
+)
+def test_what_a_gpu_cannot_do_is_one_line(error, message, monkeypatch, capsys):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("mmcli.cli.app", fail)
+    monkeypatch.setattr("mmcli.cli._share_one_heap", lambda: None)
+    monkeypatch.setattr("mmcli.cli.signal.signal", lambda *arguments: None)
+    with pytest.raises(RuntimeError if message is None else SystemExit) as raised:
+        main()
+    told = capsys.readouterr().err
+    if message is None:
+        assert raised.value is error
+    else:
+        assert raised.value.code == 1
+        assert message in told
+        assert told.count("\n") == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mmcli.chain.compiling import compile_network
 from mmcli.chain.encoding import encode_rows
+from mmcli.errors import MmcliError
 from mmcli.models.abilities import Folds, Packs
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.runtime import Runtime
@@ -55,11 +56,18 @@ class FrozenEncoder:
         """Return the network's features of each row, in float32.
 
         Raises:
-            MmcliError: The device is not available.
+            MmcliError: The device is not available, or its memory does not hold a batch.
         """
-        device = runtime.torch_device()
-        network = self._place(device, runtime)
-        items = encode_rows(self.network, network, column, runtime.batch_size, device)
+        import torch
+
+        device, rows = runtime.torch_device(), runtime.batch_size
+        try:
+            items = encode_rows(self.network, self._place(device, runtime), column, rows, device)
+        except torch.OutOfMemoryError:
+            tried = f"--batch-size {rows // 2}" if rows > 1 else "--device cpu"
+            raise MmcliError(
+                f"--device {device}: its memory does not hold a batch of {rows} row{'s' * (rows > 1)}; try {tried}"
+            ) from None
         return assemble(self.output(spec), items)
 
     def assets(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from mmcli.cli.commands import command_of
 from mmcli.cli.help import list_of_commands
 from mmcli.errors import MmcliError, unknown_name
 from mmcli.reporting import visible
+from mmcli.runtime import device_failure
 from mmcli.stages.catalogue import CATALOGUE
 
 _M_ARENA_MAX = -8  # of malloc.h
@@ -111,6 +112,11 @@ def main() -> NoReturn:
         _fail(f"{error.filename or 'writing'}: {_USER_OS_ERRORS[error.errno]}", _FAILED)
     except KeyboardInterrupt:
         _fail("interrupted", _INTERRUPTED)
+    except RuntimeError as error:
+        told = device_failure(error) if "torch" in sys.modules else None
+        if told is None:
+            raise
+        _fail(told, _FAILED)
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer does not export the class of its own errors
         if usage is None:

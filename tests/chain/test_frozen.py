@@ -80,6 +80,16 @@ def test_the_network_is_built_on_first_use(tmp_path):
         encoder.assets()
 
 
+@pytest.mark.parametrize(("rows", "tried"), [(8, "8 rows; try --batch-size 4"), (1, "1 row; try --device cpu")])
+def test_a_batch_that_a_device_does_not_hold_says_what_to_try(encoder, images, monkeypatch, rows, tried):
+    def full(*arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("mmcli.chain.frozen.encode_rows", full)
+    with pytest.raises(MmcliError, match=f"its memory does not hold a batch of {tried}"):
+        encoder.extract(SPEC, column(images), Runtime(batch_size=rows))
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_on_a_gpu_rows_are_the_same_bits_and_near_those_of_the_cpu(encoder, images, precision):
