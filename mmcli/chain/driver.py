@@ -247,6 +247,15 @@ def summary_of(artifact: Artifact, began: float) -> Summary:
     )  # fmt: skip
 
 
+def device_used(runtime: Runtime) -> str:
+    """Return the device that torch took, a GPU with its name; what was asked for where torch was not needed."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return runtime.device
+    device = runtime.torch_device() if runtime.device == "auto" else runtime.device
+    return f"{device} ({torch.cuda.get_device_name()})" if device == "cuda" and torch.cuda.is_initialized() else device
+
+
 def run_record(began: float, runtime: Runtime, **more: Any) -> dict[str, Any]:
     """Return the content of ``run.json``: everything that may differ from run to run."""
     versions = {"python": platform.python_version()}
@@ -263,7 +272,7 @@ def run_record(began: float, runtime: Runtime, **more: Any) -> dict[str, Any]:
         "host": socket.gethostname(),
         "platform": platform.platform(),
         "jobs": runtime.jobs,
-        "device": runtime.device,
+        "device": device_used(runtime),
         "deterministic": runtime.deterministic,
         "versions": versions,
         **more,
