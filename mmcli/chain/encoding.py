@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmcli.chain.prefetch import ahead
 from mmcli.store.columns import Array, Column
 
 if TYPE_CHECKING:
@@ -35,10 +36,15 @@ def encode_rows(
     import torch
 
     items: list[Array] = [np.zeros(0, np.float32)] * len(column)
-    with torch.inference_mode():
+
+    def collated() -> Iterator[tuple[Array, tuple[torch.Tensor, ...]]]:
         for rows, length, size in _batches(encoder.lengths(column), len(column), batch_size):
             filled_up = np.concatenate([rows, np.repeat(rows[-1:], size - len(rows))])
-            inputs = encoder.collate(column.take(filled_up), length)
+            yield rows, encoder.collate(column.look(filled_up), length)
+
+    with torch.inference_mode():
+        # A GPU computes on a batch while the next one is made; on a CPU that would take time from the network.
+        for rows, inputs in collated() if device == "cpu" else ahead(collated()):
             features = _items(forward(*(to_device(value, device) for value in inputs)))
             for row, item in zip(rows, features, strict=False):
                 items[row] = item

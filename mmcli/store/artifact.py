@@ -176,11 +176,12 @@ class Artifact:
         for here, places, column in self.pieces(modality, rows):
             if len(here) == len(rows):
                 return column.take(places)
-            picked.append(column.take(places))
+            picked.append(column.look(places))
             order.append(here)
         if not picked:
             return empty_column(self.modalities[modality], 0)
-        return concatenate(picked).take(np.argsort(np.concatenate(order)))
+        found, places = concatenate(picked), np.concatenate(order)
+        return found if (np.diff(places) > 0).all() else found.take(np.argsort(places))
 
     def present(self, modality: str, rows: Array) -> Array:
         """Return whether each of these rows has the modality, (B,) bool, without reading its values."""

@@ -34,6 +34,10 @@ class Dense:
         """Return the rows at ``indexes``, in that order."""
         return Dense(self.values[indexes])
 
+    def view(self, rows: slice) -> Dense:
+        """Return rows that follow one another, copying nothing."""
+        return Dense(self.values[rows])
+
     def item(self, index: int) -> Array:
         """Return one row."""
         return np.asarray(self.values[index])
@@ -55,6 +59,11 @@ class Ragged:
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         inside = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return Ragged(self.values[np.repeat(starts, lengths) + inside], offsets)
+
+    def view(self, rows: slice) -> Ragged:
+        """Return rows that follow one another, copying none of their values."""
+        offsets = self.offsets[rows.start : rows.stop + 1]
+        return Ragged(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
 
     def item(self, index: int) -> Array:
         """Return one row, (T, ...)."""
@@ -153,6 +162,15 @@ class Column:
         fields = {name: tensor.take(indexes) for name, tensor in self.fields.items()}
         return Column(fields, self.present[indexes], self.key[indexes])
 
+    def look(self, indexes: Array) -> Column:
+        """Return the same for reading alone: what follows one another is not copied."""
+        rows = _as_slice(indexes)
+        if rows is None:
+            return self.take(indexes)
+        return Column(
+            {name: tensor.view(rows) for name, tensor in self.fields.items()}, self.present[rows], self.key[rows]
+        )
+
     def texts(self, name: str) -> list[str]:
         """Return a field of UTF-8 bytes as strings; absent rows are empty.
 
@@ -199,6 +217,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def _as_slice(indexes: Array) -> slice | None:
+    """Return the slice of these rows; None where they do not follow one another."""
+    if not len(indexes) or indexes[0] < 0 or not (np.diff(indexes) == 1).all():
+        return None
+    return slice(int(indexes[0]), int(indexes[-1]) + 1)
 
 
 def assemble(spec: FieldSpec, items: Sequence[Array | None]) -> Tensor:

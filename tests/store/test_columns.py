@@ -56,6 +56,22 @@ class TestRagged:
         assert len(taken.values) == taken.offsets[-1]
 
     @QUICK
+    @given(rows_of_pairs, st.data())
+    def test_looked_at_rows_are_those_taken_and_share_memory_where_they_follow_one_another(self, rows, data):
+        column = column_of(rows)
+        start = data.draw(st.integers(0, len(rows)))
+        together = np.arange(start, data.draw(st.integers(start, len(rows))))
+        scattered = data.draw(st.permutations(together.tolist()))
+        for order in (together, np.array([*scattered, *scattered[:1]], np.int64)):
+            looked, taken = column.look(order), column.take(order)
+            for name in column.fields:
+                assert lists_of(looked.fields[name]) == lists_of(taken.fields[name])
+                assert looked.fields[name].offsets.tolist() == taken.fields[name].offsets.tolist()
+            assert looked.present.tolist() == taken.present.tolist()
+            assert looked.key.tolist() == taken.key.tolist()
+        assert not len(together) or np.shares_memory(column.look(together).key, column.key)
+
+    @QUICK
     @given(rows_of_pairs)
     def test_taken_from_the_middle_of_a_larger_array(self, rows):
         """What a shard maps need not begin where the first row taken does."""

@@ -199,7 +199,7 @@ class ExtractTransform:
                 items[row] = earlier.item(name, position)[""]
         if missing:
             rows = np.array(missing)
-            features = use.extractor.extract(self.inputs[use.source], column.take(rows), runtime)
+            features = use.extractor.extract(self.inputs[use.source], column.look(rows), runtime)
             for place, row in enumerate(rows):
                 items[row] = features.item(place)
         return Column({"": assemble(spec.main, items)}, column.present.copy(), keys)
