@@ -133,6 +133,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
+@pytest.fixture
+def deterministic_gpu():
+    """Torch takes only its deterministic algorithms, as with ``--deterministic``."""
+    import torch
+
+    from mmcli.runtime import Runtime
+
+    before = torch.are_deterministic_algorithms_enabled()
+    Runtime(device="cuda", deterministic=True).torch_device()
+    yield
+    torch.use_deterministic_algorithms(before)
+
+
 @pytest.fixture(scope="session")
 def steps(tmp_path_factory):
     """Sequences of 1 to 9 steps, feature maps and two numbers, some of each missing; two rows have nothing."""
