@@ -62,7 +62,8 @@ class Shell:
     )
     plugin: Sequence[str] = option(
         (), group=OUTPUT, rare=True,
-        help="Python file with your own extractors, encoders, fusion methods or tasks. Repeatable.",
+        help="Python file with your own extractors, encoders, fusion methods, tasks, augmentations or estimators. "
+        "Repeatable.",
     )  # fmt: skip
     json: bool = option(False, group=OUTPUT, help="Print the result as JSON.")
     quiet: bool = option(False, short="-q", group=OUTPUT, help="Print only warnings and errors.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 _SHOWN = 60
@@ -16,6 +16,11 @@ class MmcliError(Exception):
     """An expected failure (data, file, missing package): one line for the user, exit code 1."""
 
     exit_code = 1
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lines = [text]
+        """What is printed: one line each."""
 
 
 class UsageError(MmcliError):
@@ -34,6 +39,16 @@ class DifferenceError(MmcliError):
     """A verification found bytes that differ from those recorded: exit code 4."""
 
     exit_code = 4
+
+
+class GateError(MmcliError):
+    """Figures are not as good as ``--fail-if`` demands, a line for each: exit code 5."""
+
+    exit_code = 5
+
+    def __init__(self, failures: Sequence[str]) -> None:
+        super().__init__("; ".join(failures))
+        self.lines = list(failures)
 
 
 class StoppedError(MmcliError):

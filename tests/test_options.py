@@ -84,8 +84,8 @@ class TestDeclared:
         [
             ("size", "big", "a.yaml, line 1: x=big: expected a number"),
             ("size", 10, "a.yaml, line 1: x: 10: expected at least 1 and at most 9"),
-            ("how", False, "a.yaml, line 1: x: found false, expected a word; YAML reads"),
-            ("words", [True], "a.yaml, line 1: x: found true, expected a word; YAML reads"),
+            ("how", False, "a.yaml, line 1: x: found false, expected a string; YAML reads"),
+            ("words", [True], "a.yaml, line 1: x: found true, expected a string; YAML reads"),
             ("how", None, "a.yaml, line 1: x: expected a value, found None"),
             ("rate", {"a": 1}, "a.yaml, line 1: x: expected a value, found {'a': 1}"),
         ],

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -105,23 +106,23 @@ def main() -> NoReturn:
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
     except MmcliError as error:
-        _fail(str(error), error.exit_code)
+        _fail(error.lines, error.exit_code)
     except OSError as error:
         if error.errno not in _USER_OS_ERRORS:
             raise
-        _fail(f"{error.filename or 'writing'}: {_USER_OS_ERRORS[error.errno]}", _FAILED)
+        _fail([f"{error.filename or 'writing'}: {_USER_OS_ERRORS[error.errno]}"], _FAILED)
     except KeyboardInterrupt:
-        _fail("interrupted", _INTERRUPTED)
+        _fail(["interrupted"], _INTERRUPTED)
     except RuntimeError as error:
         told = device_failure(error) if "torch" in sys.modules else None
         if told is None:
             raise
-        _fail(told, _FAILED)
+        _fail([told], _FAILED)
     except Exception as error:
         usage = getattr(error, "format_message", None)  # Typer does not export the class of its own errors
         if usage is None:
             raise
-        _fail(f"{usage().rstrip('.')} (see mmcli {_command()} --help)".replace("  ", " "), _USAGE)
+        _fail([f"{usage().rstrip('.')} (see mmcli {_command()} --help)".replace("  ", " ")], _USAGE)
     sys.exit(code or 0)
 
 
@@ -140,10 +141,11 @@ def _command() -> str:
     return next((word for word in sys.argv[1:] if word in CATALOGUE), "")
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _fail(messages: Sequence[str], code: int) -> NoReturn:
     if "--debug" in sys.argv:
         traceback.print_exc()
     stage = _command()
-    one_line = visible(" ".join(message.split()))
-    print(f"mmcli {stage}: error: {one_line}" if stage else f"mmcli: error: {one_line}", file=sys.stderr)
+    for message in messages:
+        one_line = visible(" ".join(message.split()))
+        print(f"mmcli {stage}: error: {one_line}" if stage else f"mmcli: error: {one_line}", file=sys.stderr)
     sys.exit(code)

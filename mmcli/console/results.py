@@ -14,6 +14,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
+from mmcli.evaluation.shapley import told_shapley
 
 if TYPE_CHECKING:
     from mmcli.chain.driver import Summary
@@ -75,8 +76,14 @@ def what_was_made(model: str | None, parameters: int, best_epoch: int | None) ->
     return f"{parameters:,} parameters" + ("" if best_epoch is None else f", best epoch {best_epoch}")
 
 
-def show_report(report: Report, as_json: bool) -> None:
-    """Print an evaluation: metrics with intervals and baselines, subsets of modalities, confusions."""
+def show_report(report: Report, as_json: bool, every: bool = False) -> None:
+    """Print an evaluation: metrics with intervals beside baselines, groups, subsets of modalities, confusions.
+
+    Args:
+        report: What evaluate found.
+        as_json: Whether to print it as JSON.
+        every: Whether to print all metrics, not only the main ones.
+    """
     if as_json:
         print(json_line(report.metrics))
         return
@@ -85,12 +92,16 @@ def show_report(report: Report, as_json: bool) -> None:
     title = f"{found['task']}, {found['n']} rows of {found['split']}{_told_positive(found.get('positive'))}"
     baselines = found["baselines"]
     table = make_table(title, "metric", "value", "95 % interval", *baselines)
-    for name, value in found["metrics"].items():
+    main = headline(found["task"], found["metrics"]) or found["metrics"]
+    for name, value in (found["metrics"] if every else main).items():
         low, high = found["intervals"].get(name, (None, None))
         shown = "" if low is None else f"{low:.4f} … {high:.4f}"
         beside = (f"{each[name]:.4f}" if name in each else "" for each in baselines.values())
         table.add_row(escape(name), f"{value:.4f}", shown, *beside)
     out.print(table)
+    if not every and len(main) < len(found["metrics"]):
+        out.print(f"[dim]{len(found['metrics']) - len(main)} more by --all-metrics[/dim]")
+    _print_groups(out, found)
     if found["subsets"]:
         shown_metrics = list(headline(found["task"], found["metrics"]))
         table = make_table("with only these modalities, all others masked", "modalities", *map(escape, shown_metrics))
@@ -100,12 +111,46 @@ def show_report(report: Report, as_json: bool) -> None:
                 escape(name), *(f"{values[metric]:.4f}" if metric in values else "" for metric in shown_metrics)
             )
         out.print(table)
+    _print_shapley(out, found)
     _print_classes(out, found)
     for name, confusion in report.tables.items():
         if name.startswith("confusion"):
             _print_confusion(out, name.replace("_", " of ", 1), confusion)
     if report.output:
         out.print(f"report in [bold]{escape(report.output)}[/bold]")
+
+
+def _print_groups(out: RichConsole, found: Mapping[str, Any]) -> None:
+    """Print the main metrics by the values of columns, and how far the best and the worst are apart."""
+    groups = found.get("groups", {})
+    for column, own in groups.get("columns", {}).items():
+        metric = groups["metric"]
+        gap = f", gap {own['gap']:.4f} ({own['worst']!r} to {own['best']!r})" if "gap" in own else ""
+        shown = list(headline(found["task"], found["metrics"]))
+        columns = [column, "rows", *shown, f"95 % interval of {metric}"]
+        table = make_table(escape(f"by {column}{gap}"), *map(escape, columns))
+        for value, each in own["values"].items():
+            low, high = each.get("interval", (None, None))
+            table.add_row(
+                escape(value or "(empty)"), str(each["rows"]),
+                *(f"{each['metrics'][name]:.4f}" if name in each["metrics"] else "" for name in shown),
+                "" if low is None else f"{low:.4f} … {high:.4f}",
+            )  # fmt: skip
+        out.print(table)
+
+
+def _print_shapley(out: RichConsole, found: Mapping[str, Any]) -> None:
+    """Print what each modality gives, in numbers and in words."""
+    shapley = found.get("shapley")
+    if not shapley:
+        return
+    title = f"what each modality gives to {shapley['metric']}, from {shapley['none']:.4f} to {shapley['all']:.4f}"
+    table = make_table(escape(title), "modality", "share (Shapley)", "alone", "beside all others")
+    for name, value in sorted(shapley["values"].items(), key=lambda each: -abs(each[1])):
+        table.add_row(escape(name), f"{value:+.4f}", f"{shapley['alone'][name]:+.4f}", f"{shapley['last'][name]:+.4f}")
+    out.print(table)
+    for sentence in told_shapley(shapley):
+        out.print(escape(sentence))
 
 
 def _told_positive(positive: str | Mapping[str, str] | None) -> str:

@@ -27,7 +27,7 @@ def show_model(result: Any, config: Any, shell: Shell) -> None:
 
 def show_report(result: Any, config: Any, shell: Shell) -> None:
     """Print an evaluation."""
-    results.show_report(result, shell.json)
+    results.show_report(result, shell.json, every=config.all_metrics)
 
 
 def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shell) -> None:

@@ -8,13 +8,13 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-ALL_SUBSETS_UP_TO = 4
+ALL_SUBSETS_UP_TO = 6
 
 
 def subsets(sources: Sequence[str], *, whole: bool = False) -> list[tuple[str, ...]]:
     """Return the subsets to measure, small ones first, each sorted; the ``whole`` set only if that is asked.
 
-    Of up to four modalities these are all subsets but the empty one, of more each alone and all but one.
+    Of up to six modalities these are all subsets but the empty one, of more each alone and all but one.
     """
     names = sorted(set(sources))
     every = len(names) <= ALL_SUBSETS_UP_TO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from mmcli.options import option, part
@@ -54,6 +55,20 @@ class EvaluateConfig:
         help="Positive class of a binary target, for precision, recall, F1, average precision and ROC; with several "
         "targets, TARGET=LABEL. Repeatable.",
     )  # fmt: skip
+    by: Sequence[str] = option(
+        (), group=_RESULT,
+        help="Also measure the rows of each value of this column, and the gap between the best and the worst value. "
+        "Repeatable.",
+    )  # fmt: skip
+    fail_if: Sequence[str] = option(
+        (), group=_RESULT,
+        help="Exit with code 5 if this condition holds: 'accuracy<0.8', 'subsets.image.accuracy<0.5', "
+        "'groups.gap>0.1' … Repeatable.",
+    )  # fmt: skip
+    junit: Path | None = option(
+        None, group=_RESULT, rare=True, help="JUnit XML file to write, with one test case per --fail-if."
+    )
+    all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
     look: LookConfig = part(LookConfig)
     labels_from: str | None = option(
         None, group=_RETRIEVAL,

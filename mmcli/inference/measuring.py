@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmcli.errors import MmcliError, UsageError
+from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.evaluation.subsets import subset_name, subsets
 from mmcli.inference.example_pictures import Pictures, choose_examples
+from mmcli.inference.figures import baselines_of, groups_of, intervals_of, shapley_of, wanted_of
 from mmcli.inference.inputs import Asked
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.predictions import prediction
@@ -20,16 +20,11 @@ from mmcli.runtime import Runtime
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 from mmcli.tasks.abilities import (
-    Decides,
-    DrawsMetrics,
     FindsUnseen,
-    HasBaselinesBeside,
     HasExamples,
     HasMeaning,
     HasParts,
-    HasReferences,
     HasTables,
-    IndexesClasses,
     MergesRows,
     ScoresClasses,
     SkipsUnknown,
@@ -48,7 +43,10 @@ from mmcli.tasks.targets import (
 
 if TYPE_CHECKING:
     from mmcli.evaluation.examples import Example
-    from mmcli.tasks import Task
+
+
+_ABSENT = object()
+"""Stands in a row for the cell of a column that it lacks."""
 
 
 @dataclass
@@ -57,6 +55,7 @@ class _Collected:
 
     targets: list[Any] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
+    cells: dict[str, list[Any]] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     known: list[Array] = field(default_factory=list)
     whole: list[Array] = field(default_factory=list)
@@ -76,12 +75,15 @@ class Measuring:
         keep: The source modalities to use; () means all.
         name: The name of the rows' source in messages.
         target: The column with the targets; None means the one that the model learnt.
+        by: Columns by whose values the rows are also measured.
 
     Raises:
         UsageError: ``target`` is given for a model with several targets or without a target column.
     """
 
-    def __init__(self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None) -> None:
+    def __init__(
+        self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None, by: Sequence[str] = ()
+    ) -> None:
         self.model = model
         self.keep = keep
         self.predictions: list[Row] = []
@@ -92,8 +94,11 @@ class Measuring:
             empties=roles.empty_target == "none",
         )  # fmt: skip
         self._required = target is not None
+        self._columns: list[str] = []
         self._subsets = subsets(model.sources, whole=bool(keep))
-        self._found = _Collected(parts={subset_name(part): [] for part in self._subsets})
+        self._found = _Collected(
+            parts={subset_name(part): [] for part in self._subsets}, cells={column: [] for column in by}
+        )
 
     @property
     def without_target(self) -> int:
@@ -149,8 +154,11 @@ class Measuring:
         vectors = model.vectors(asked.batch.columns, runtime)
         whole, known = model.outputs(vectors, self.keep or None)
         found.targets += targets
+        self._columns = list(asked.batch.rows[0])
         group = model.artifact.roles.group
         found.groups += [None if group is None else row.get(group) for row in asked.batch.rows]
+        for column, cells in found.cells.items():
+            cells += [row.get(column, _ABSENT) for row in asked.batch.rows]
         found.unseen += model.task.unseen(targets) if isinstance(model.task, FindsUnseen) else []
         if isinstance(model.task, HasExamples):
             found.rows += asked.batch.rows
@@ -173,6 +181,8 @@ class Measuring:
         mine, theirs = self._found, other._found
         mine.targets += theirs.targets
         mine.groups += theirs.groups
+        for column, cells in theirs.cells.items():
+            mine.cells[column] += cells
         mine.rows += theirs.rows
         mine.known += theirs.known
         mine.whole += theirs.whole
@@ -208,6 +218,12 @@ class Measuring:
         rows, targets = task.merged(np.concatenate(found.whole), found.targets, found.groups)
         return rows, targets
 
+    def _groups(self, rows: Array) -> list[str | None] | None:
+        """Return the group of each of these rows; None where rows have none."""
+        if self.model.artifact.roles.group is None:
+            return None
+        return [self._found.groups[row] for row in rows.tolist()]
+
     def examples(self, pictures: Pictures) -> list[Example]:
         """Return a few samples to show, if the task has examples."""
         task = self.model.task
@@ -237,15 +253,35 @@ class Measuring:
             "without_modalities": int((~np.concatenate(found.known)).sum()),
             "metrics": task.metrics(whole, wanted),
             **({"classes": task.by_class(whole, wanted)} if isinstance(task, ScoresClasses) else {}),
-            "intervals": intervals_of(task, whole, wanted, seed),
+            "intervals": intervals_of(task, whole, wanted, seed, self._groups(rows)),
             "baselines": baselines_of(task, whole, wanted),
+            **self._by_group(rows, whole, wanted, seed),
             "subsets": {
                 name: measured
                 for name, parts in found.parts.items()
                 if (measured := task.metrics(np.concatenate(parts)[rows], wanted))
             },
         }
+        parts = () if self.keep else self._subsets
+        given = {part: np.concatenate(found.parts[subset_name(part)])[rows] for part in parts}
+        if shapley := shapley_of(task, wanted, whole, given, sorted(self.model.sources), seed):
+            metrics["shapley"] = shapley
         return metrics, task.tables(whole, wanted) if isinstance(task, HasTables) else {}
+
+    def _by_group(self, rows: Array, whole: Array, wanted: Array, seed: int) -> dict[str, Any]:
+        """Return the metrics by the values of columns, if any are asked for.
+
+        Raises:
+            UsageError: No row has the column, or it has too many values.
+        """
+        if not self._found.cells:
+            return {}
+        columns: dict[str, list[Any]] = {}
+        for column, cells in self._found.cells.items():
+            if all(cell is _ABSENT for cell in cells):
+                raise unknown_name("column in --by", column, self._columns)
+            columns[column] = [None if cells[row] is _ABSENT else cells[row] for row in rows.tolist()]
+        return {"groups": groups_of(self.model.task, whole, wanted, columns, seed)}
 
 
 def _roles(model: TrainedModel, target: str | None) -> Roles:
@@ -256,32 +292,3 @@ def _roles(model: TrainedModel, target: str | None) -> Roles:
     if model.task_target == "group" or len(roles.targets) > 1:
         raise UsageError(f"--target {target}: only for models with one target column; this one has several or none")
     return replace(roles, target=target)
-
-
-def wanted_of(task: Task, targets: Sequence[Any]) -> Array:
-    """Return the references that a task's metrics compare predictions with."""
-    return task.references(targets) if isinstance(task, HasReferences) else task.encode(targets)
-
-
-def baselines_of(task: Task, predictions: Array, wanted: Array) -> dict[str, dict[str, float]]:
-    """Return a task's metrics of baselines, which use no features, by name."""
-    return (
-        task.baselines_beside(predictions, wanted) if isinstance(task, HasBaselinesBeside) else task.baselines(wanted)
-    )
-
-
-def intervals_of(task: Task, predictions: Array, wanted: Array, seed: int) -> dict[str, list[float]]:
-    """Return 95 % confidence intervals by metric, for the metrics that the task can resample."""
-    from mmcli.evaluation.intervals import intervals, row_intervals
-
-    if isinstance(task, HasParts):
-        return {
-            f"{name}.{metric}": interval
-            for name, (part, own, known) in task.by_target(predictions, wanted).items()
-            for metric, interval in intervals_of(part, own, known, seed).items()
-        }
-    if isinstance(task, DrawsMetrics):
-        return row_intervals(partial(task.metrics_of_draws, predictions, wanted), len(wanted), seed=seed)
-    decided = task.decide(predictions) if isinstance(task, Decides) else None
-    indexes = task.indexes(wanted) if isinstance(task, IndexesClasses) else wanted
-    return intervals(predictions, indexes, predicted=decided, seed=seed)

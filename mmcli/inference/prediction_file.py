@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -15,6 +14,7 @@ from typing import Any
 from mmcli.errors import TooManyBadError, UsageError
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
+from mmcli.store.whole_file import whole_file
 
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 _OWN_COLUMNS = {"probabilities": "probability", "similarity": "similarity", "row": "row"}
@@ -63,15 +63,10 @@ def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
         TooManyBadError: Lines were invalid; the file is written nevertheless, with an error record for each.
     """
     check_suffix(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    beside = output.with_name(f".{output.name}.writing")
     write = _write_lines if output.suffix.lower() == ".jsonl" else _write_table
     answers = _Answers(groups)
-    try:
+    with whole_file(output) as beside:
         write(beside, output.suffix.lower(), answers)
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
     if answers.refused is not None:
         raise answers.refused
     return answers.count

@@ -13,8 +13,9 @@ from typing import Any
 
 from mmcli.chain.driver import run_record
 from mmcli.context import RunContext, listed, takes
-from mmcli.errors import MmcliError, UsageError
+from mmcli.errors import GateError, MmcliError, UsageError
 from mmcli.evaluation.examples import Example, write_examples
+from mmcli.evaluation.gates import Judged, judge, junit, parse_gate
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.example_pictures import picture_reader
 from mmcli.inference.inputs import Asked, open_inputs
@@ -27,6 +28,7 @@ from mmcli.runtime import Runtime
 from mmcli.store.columns import Row
 from mmcli.store.rows import dump_row
 from mmcli.store.splitting import known_split
+from mmcli.store.whole_file import whole_file
 from mmcli.store.writer import ArtifactWriter, check_output
 from mmcli.tasks.targets import take_positives, told_counts
 
@@ -42,11 +44,19 @@ class Report:
         metrics: The content of ``metrics.json``.
         tables: The further files of the report by name, such as ``confusion``.
         output: The folder written, if any.
+        judged: What became of the gates.
     """
 
     metrics: dict[str, Any]
     tables: dict[str, Any]
     output: str | None
+    judged: Sequence[Judged] = ()
+
+    @property
+    def failure(self) -> GateError | None:
+        """The gates that failed, if any did."""
+        failed = [each.message for each in self.judged if each.failed]
+        return GateError(failed) if failed else None
 
 
 @takes(EvaluateConfig)
@@ -66,6 +76,9 @@ def evaluate(
         MmcliError: The model, a source or a target is invalid, or no row is in the split.
     """
     began = time.time()
+    gates = [parse_gate(text) for text in config.fail_if]
+    if config.junit is not None and not gates:
+        raise UsageError("--junit: there is no --fail-if to report")
     reporter, seed, rows, split = context.reporter, config.rows.seed, config.rows, config.split
     runtime = context.runtime(seed)
     source, *others = listed(sources)
@@ -82,7 +95,7 @@ def evaluate(
     keep = modalities_of(trained, config.look.modalities)
     wanted = None if split == "all" else known_split(split, "--split (or all)")
     inputs = open_inputs(trained, [source, *others], rows, runtime, reporter, tensor=config.look.tensor)
-    measuring = Measuring(trained, keep, source, config.target)
+    measuring = Measuring(trained, keep, source, config.target, config.by)
     for asked in inputs:
         chosen = _in_split(asked, trained, wanted)
         if chosen is not None:
@@ -91,10 +104,14 @@ def evaluate(
         raise MmcliError(_nothing_measured(source, split, measuring))
     _warn(measuring, reporter)
     metrics, tables = measuring.measure(split, seed)
+    judged = judge(gates, metrics)
     if output is not None:
         examples = measuring.examples(picture_reader(trained, source, rows.root))
         _write(output, context.fresh, trained, metrics, tables, measuring.predictions, seed, began, runtime, examples)
-    return Report(metrics, tables, None if output is None else str(output))
+    if config.junit is not None:
+        with whole_file(config.junit) as beside:
+            beside.write_bytes(junit(judged, f"mmcli evaluate {model.name}"))
+    return Report(metrics, tables, None if output is None else str(output), judged)
 
 
 def _nothing_measured(source: str, split: str, measuring: Measuring) -> str:

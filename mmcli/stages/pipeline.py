@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mmcli.context import RunContext, made_context, takes
+from mmcli.context import CanFail, RunContext, made_context, takes
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.options import YAML_BOOLEANS, Option, make, options_of
 from mmcli.reporting import Reporter
@@ -70,6 +70,8 @@ def run(pipeline: Path, output: Path | None, config: RunConfig, context: RunCont
         result = step.spec.load()(*places, step.output, step.config, given)
         made[step.spec.name] = str(step.output)
         yield Done(step.spec, step.config, result)
+        if isinstance(result, CanFail) and result.failure is not None:
+            raise result.failure
 
 
 def _taken(step: Step, argument: str, made: Mapping[str, str], path: Path) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcli.tasks._class_loss import weights_of_classes
+from mmcli.tasks._class_metrics import reliability
 from mmcli.tasks._class_names import are_numbers, by_class, class_indexes, class_records, confusion, numbered
 
 Floats = NDArray[np.float64]
@@ -66,9 +67,16 @@ class ClassAnswers:
         return class_records(self.classes, predictions, self.decide(predictions), known)
 
     def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
-        """Return ``confusion``: classes and counts (K, K), a row for each true class, a column for each predicted."""
+        """Return ``confusion`` and ``calibration``.
+
+        The former has classes and counts (K, K), a row for each true class, a column for each predicted; the latter the
+        accuracy of rows by the probability of their likeliest class, in bins.
+        """
         indexes, names = numbered(self.classes, encoded)
-        return {"confusion": confusion(names, self.decide(predictions), indexes)}
+        return {
+            "confusion": confusion(names, self.decide(predictions), indexes),
+            "calibration": {"bins": reliability(predictions, indexes)},
+        }
 
     def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +60,9 @@ def class_metrics(
     found |= _ranking(probabilities[seen], encoded[seen], [positive] if classes == 2 else range(classes))
     if seen.any():
         found["log_loss"] = metrics.log_loss(encoded[seen], probabilities[seen], labels=range(classes))
-    found["ece"] = _calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
+    gaps = calibration_gaps(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
+    found["ece"] = np.abs(np.bincount(gaps.bins, weights=gaps.values)).sum() / len(encoded)
+    found["brier"] = brier_scores(probabilities, encoded).mean()
     found |= {name: each.mean() for name, each in _top_scores(probabilities, encoded, top_k).items()}
     return {name: float(value) for name, value in found.items()}
 
@@ -86,6 +89,7 @@ def class_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes, to
     if (encoded < probabilities.shape[1]).all():
         likelihood = probabilities[np.arange(len(encoded)), encoded]
         found["log_loss"] = -np.log(likelihood.clip(min=np.finfo(np.float64).eps))
+    found["brier"] = brier_scores(probabilities, encoded)
     return found | _top_scores(probabilities, encoded, top_k)
 
 
@@ -119,7 +123,43 @@ def _top_scores(probabilities: Floats, encoded: Indexes, top_k: int) -> dict[str
     return {f"top_{top_k}_accuracy": (likeliest == encoded[:, None]).any(axis=1).astype(np.float64)}
 
 
-def _calibration_error(confidence: Floats, correct: NDArray[np.bool_]) -> float:
+def brier_scores(probabilities: Floats, encoded: Indexes) -> Floats:
+    """Return the squared error of each row's probabilities summed over the classes, (N,); halved of two.
+
+    It is from 0 to 2, of two classes to 1. A row of a class that has no probability is wrong in that class too.
+
+    Source: Brier 1950, Verification of Forecasts Expressed in Terms of Probability; halved as by scikit-learn.
+    """
+    seen = encoded < probabilities.shape[1]
+    own = np.where(seen, probabilities[np.arange(len(encoded)), np.where(seen, encoded, 0)], 0.0)
+    found: Floats = (probabilities**2).sum(axis=1) + 1 - 2 * own
+    return found / 2 if probabilities.shape[1] == 2 else found
+
+
+@dataclass(frozen=True)
+class CalibrationGaps:
+    """By how much each row's confidence is below being right, and in which bin of confidence it is, (N,) both."""
+
+    values: Floats
+    bins: Indexes
+    count: int = ECE_BINS
+
+
+def calibration_gaps(confidence: Floats, correct: NDArray[np.bool_]) -> CalibrationGaps:
+    """Return the gaps of rows, in bins of equal width, open below; Guo et al. 2017, section 2."""
     bins = np.ceil(confidence * ECE_BINS).clip(1, ECE_BINS).astype(np.int64) - 1
-    gaps = np.bincount(bins, weights=correct - confidence, minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(confidence))
+    return CalibrationGaps(correct - confidence, bins)
+
+
+def reliability(probabilities: Floats, encoded: Indexes) -> list[dict[str, float | int]]:
+    """Return what a reliability diagram shows: for each bin that has rows, their mean confidence and accuracy."""
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded
+    bins = calibration_gaps(confidence, correct).bins
+    return [
+        {
+            "from": number / ECE_BINS, "to": (number + 1) / ECE_BINS, "rows": int(own.sum()),
+            "confidence": float(confidence[own].mean()), "accuracy": float(correct[own].mean()),
+        }
+        for number in range(ECE_BINS)
+        if (own := bins == number).any()
+    ]  # fmt: skip

@@ -144,22 +144,6 @@ class HasReferences(Protocol):
 
 
 @runtime_checkable
-class IndexesClasses(Protocol):
-    """Measures its classes as others do, though ``references`` are no indexes."""
-
-    def indexes(self, references: Any) -> NDArray[Any]:
-        """Return the index of each row's class, (N,)."""
-
-
-@runtime_checkable
-class Decides(Protocol):
-    """Predicts class probabilities."""
-
-    def decide(self, predictions: Floats) -> NDArray[Any]:
-        """Return the index of each row's predicted class, (N,)."""
-
-
-@runtime_checkable
 class DrawsMetrics(Protocol):
     """Has metrics of drawn rows, from which their intervals come."""
 

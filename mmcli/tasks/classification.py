@@ -16,6 +16,7 @@ from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks import number_of
 from mmcli.tasks._class_answers import ClassAnswers
+from mmcli.tasks._class_draws import draws_of_classes
 from mmcli.tasks._class_loss import focal_loss
 from mmcli.tasks._class_metrics import SKIPPED_IF_UNSEEN, best_threshold, class_metrics, class_scores
 from mmcli.tasks._class_names import (
@@ -56,7 +57,7 @@ class Classification(ClassAnswers):
     link = "softmax"
     monitor = "log_loss"
     headline = ("accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss")
-    smaller_is_better = ("log_loss", "ece")
+    smaller_is_better = ("log_loss", "ece", "brier")
     encodes_classes = True
     of_networks = ("loss", "gamma", "label_smoothing")
     skipped_if_unseen = SKIPPED_IF_UNSEEN
@@ -185,6 +186,15 @@ class Classification(ClassAnswers):
     def indexes(self, encoded: NDArray[Any]) -> NDArray[np.int64]:
         """Return the index of each row's class, (N,), from K on where no train row has it."""
         return numbered(self.classes, encoded)[0]
+
+    def metrics_of_draws(
+        self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
+    ) -> dict[str, Floats]:
+        """Return all metrics of each draw, (D,)."""
+        positive = 1 if self.positive is None else self.classes.index(self.positive)
+        return draws_of_classes(
+            predictions, self.decide(predictions), self.indexes(encoded), counts, self.top_k, positive
+        )
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
         """Return what the mean of is ``accuracy``, ``balanced_accuracy``, ``log_loss`` and that of ``top_k``, (N,).

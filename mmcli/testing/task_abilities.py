@@ -147,14 +147,6 @@ def _has_references(task: Any, rows: _Rows) -> None:
     _require_finite(*task.baselines(rows.wanted).values())
 
 
-def _indexes_classes(task: Any, rows: _Rows) -> None:
-    assert np.array_equal(task.indexes(rows.wanted), rows.encoded), "indexes of references are not those of classes"
-
-
-def _decides(task: Any, rows: _Rows) -> None:
-    _require_indexes(task.decide(rows.predictions), len(rows.targets), task.out_dim)
-
-
 def _draws_metrics(task: Any, rows: _Rows) -> None:
     drawn = task.metrics_of_draws(rows.predictions, rows.wanted, np.ones((2, len(rows.targets)), np.int64))
     found = task.metrics(rows.predictions, rows.wanted)
@@ -210,8 +202,6 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.HasParts: _parts,
     abilities.Tunes: _tunes,
     abilities.EncodesClasses: _encodes_classes,
-    abilities.Decides: _decides,
-    abilities.IndexesClasses: _indexes_classes,
     abilities.HasReferences: _has_references,
     abilities.SkipsUnknown: _skips_unknown,
     abilities.FindsUnseen: _finds_unseen,

@@ -1,89 +1,99 @@
+"""Bootstrap intervals against rows drawn one by one and measured by scikit-learn, and against what they promise."""
+
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from mmcli.evaluation import intervals as module
-from mmcli.evaluation.intervals import intervals, row_intervals
+from mmcli.evaluation.intervals import intervals
+from mmcli.tasks._class_draws import draws_of_classes
+from mmcli.tasks._class_metrics import class_metrics
 
-NAMES = {"accuracy", "balanced_accuracy", "macro_f1", "log_loss"}
 
-
-def sample(rows, classes, seed=0):
+def sample(rows, classes, seed=0, unseen=0):
+    """Return probabilities, decisions and classes of rows; the last ``unseen`` rows are of classes without one."""
     random = np.random.default_rng(seed)
     encoded = random.integers(0, classes, rows)
-    raw = np.exp(random.normal(size=(rows, classes)) + 1.5 * np.eye(classes)[encoded])
-    return raw / raw.sum(1, keepdims=True), encoded
+    raw = np.exp(random.normal(size=(rows, classes)).round(1) + 1.5 * np.eye(classes)[encoded])
+    encoded[rows - unseen :] = classes + np.arange(unseen) % 2
+    probabilities = raw / raw.sum(1, keepdims=True)
+    return probabilities, probabilities.argmax(1), encoded
 
 
-def measure(probabilities, encoded):
-    predicted = probabilities.argmax(1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {
-            "accuracy": metrics.accuracy_score(encoded, predicted),
-            "balanced_accuracy": metrics.balanced_accuracy_score(encoded, predicted),
-            "macro_f1": metrics.f1_score(encoded, predicted, average="macro", zero_division=0),
-            "log_loss": metrics.log_loss(encoded, probabilities, labels=range(probabilities.shape[1])),
-        }
+@pytest.mark.parametrize(
+    ("rows", "classes", "unseen", "top_k"), [(90, 2, 0, 0), (60, 3, 0, 2), (25, 6, 0, 0), (40, 4, 5, 3)]
+)
+def test_metrics_of_a_draw_are_those_of_its_rows(rows, classes, unseen, top_k):
+    probabilities, predicted, encoded = sample(rows, classes, unseen=unseen)
+    counts = np.random.default_rng(1).multinomial(rows, np.full(rows, 1 / rows), size=20)
+    found = draws_of_classes(probabilities, predicted, encoded, counts, top_k, positive=0)
+    for draw, times in enumerate(counts):
+        there = np.repeat(np.arange(rows), times)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = class_metrics(probabilities[there], predicted[there], encoded[there], top_k, positive=0)
+        own = {name: values[draw] for name, values in found.items() if np.isfinite(values[draw])}
+        assert own == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(("rows", "classes"), [(150, 3), (25, 6)])
-def test_intervals_are_those_of_drawing_rows_and_measuring_with_scikit_learn(rows, classes):
-    probabilities, encoded = sample(rows, classes)
-    random = np.random.default_rng(5)
-    drawn = [random.integers(0, rows, rows) for _ in range(400)]
-    measured = [measure(probabilities[index], encoded[index]) for index in drawn]
-    found = intervals(probabilities, encoded, draws=4000)
-    assert set(found) == NAMES
-    for name in NAMES:
-        values = np.array([each[name] for each in measured])
-        # Metrics move in steps of one row in few.
-        tolerance = 0.25 * values.std() + 1.01 / rows
-        assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=tolerance), name
+def test_rankings_of_many_rows_are_of_fewer_draws(monkeypatch):
+    probabilities, predicted, encoded = sample(50, 3)
+    counts = np.random.default_rng(1).multinomial(50, np.full(50, 0.02), size=20)
+    whole = draws_of_classes(probabilities, predicted, encoded, counts)
+    monkeypatch.setattr("mmcli.tasks._class_draws._RANKED", 50 * 3 * 5)
+    part = draws_of_classes(probabilities, predicted, encoded, counts)
+    np.testing.assert_array_equal(part["roc_auc"][:5], whole["roc_auc"][:5])
+    assert np.isnan(part["roc_auc"][5:]).all()
+    np.testing.assert_array_equal(part["brier"], whole["brier"])
 
 
-def test_intervals_are_of_the_classes_that_were_decided_on():
-    probabilities, encoded = sample(60, 2)
-    predicted = (probabilities[:, 1] >= 0.2).astype(np.int64)
-    found = intervals(probabilities, encoded, predicted=predicted)
-    certain, plain = intervals(np.eye(2)[predicted], encoded), intervals(probabilities, encoded)
-    assert found == {name: (plain if name == "log_loss" else certain)[name] for name in NAMES}
-    assert found["accuracy"] != plain["accuracy"]
-
-
-def test_a_seed_gives_the_same_intervals_however_many_draws_fit_in_memory(monkeypatch):
-    probabilities, encoded = sample(80, 4)
-    expected = intervals(probabilities, encoded, draws=300, seed=2)
-    assert expected != intervals(probabilities, encoded, draws=300, seed=3)
-    monkeypatch.setattr(module, "CELLS_AT_ONCE", 700)
-    assert intervals(probabilities, encoded, draws=300, seed=2) == expected
-
-
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
-    accuracy, inside = 0.7, 0
-    random = np.random.default_rng(0)
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "roc_auc", "log_loss", "brier"])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(metric):
+    """Of 120 rows drawn from 40,000, whose metric is the truth."""
+    probabilities, predicted, encoded = sample(40_000, 3)
+    truth = class_metrics(probabilities, predicted, encoded)[metric]
+    random, inside = np.random.default_rng(0), 0
     for _ in range(300):
-        right = random.random(120) < accuracy
-        encoded = np.zeros(120, np.int64)
-        probabilities = np.where(right[:, None], [0.9, 0.1], [0.2, 0.8])
-        low, high = intervals(probabilities, encoded, draws=300)["accuracy"]
-        inside += low <= accuracy <= high
-    assert 0.90 < inside / 300 < 0.99
+        rows = random.integers(0, 40_000, 120)
+        low, high = intervals(
+            partial(draws_of_classes, probabilities[rows], predicted[rows], encoded[rows]), 120, draws=300
+        )[metric]
+        inside += low <= truth <= high
+    assert 0.90 < inside / 300 < 0.985
 
 
-def test_one_row_and_no_right_prediction_give_numbers():
-    for probabilities in ([[0.9, 0.1]], [[0.1, 0.9]]):
-        found = intervals(np.array(probabilities), np.array([0]), draws=50)
-        assert all(np.isfinite(value).all() for value in found.values())
-        assert found["accuracy"] == [float(probabilities[0][0] > 0.5)] * 2
+def test_rows_of_a_group_are_drawn_together():
+    """Ten equal rows in each of 40 groups say no more than 40 rows do, and an interval that knows it is as wide."""
+    random = np.random.default_rng(3)
+    values = random.normal(size=40)
+    alone = intervals(partial(mean_of_draws, values), 40, draws=4000)["mean"]
+    groups = [f"g{n}" for n in range(40) for _ in range(10)]
+    together = intervals(partial(mean_of_draws, values.repeat(10)), 400, groups, draws=4000)["mean"]
+    apart = intervals(partial(mean_of_draws, values.repeat(10)), 400, draws=4000)["mean"]
+    assert together == pytest.approx(alone, abs=0.03)
+    assert np.ptp(apart) < 0.5 * np.ptp(together)
+    no_groups = intervals(partial(mean_of_draws, values), 40, [None] * 40, draws=400)
+    assert no_groups == intervals(partial(mean_of_draws, values), 40, draws=400)
 
 
-def test_many_classes_and_rows_take_seconds():
-    probabilities, encoded = sample(3000, 400)
-    low, high = intervals(probabilities, encoded)["macro_f1"]
-    assert 0 < low < high < 1
+def test_groups_hold_the_truth_about_as_often_as_they_say():
+    random, inside = np.random.default_rng(0), 0
+    for _ in range(300):
+        effects = random.normal(size=30)
+        sizes = random.integers(1, 12, 30)
+        values = np.repeat(effects, sizes) + 0.1 * random.normal(size=sizes.sum())
+        groups = np.repeat(np.arange(30), sizes).tolist()
+        low, high = intervals(partial(mean_of_draws, values), len(values), groups, draws=300)["mean"]
+        inside += low <= 0 <= high
+    assert 0.88 < inside / 300 < 0.985
+
+
+def test_one_row_gives_numbers():
+    found = intervals(partial(draws_of_classes, np.array([[0.9, 0.1]]), np.array([0]), np.array([0])), 1, draws=50)
+    assert found["accuracy"] == [1.0, 1.0]
+    assert "roc_auc" not in found
 
 
 def mean_of_draws(values, counts):
@@ -92,7 +102,7 @@ def mean_of_draws(values, counts):
 
 def test_intervals_of_rows_are_those_of_rows_drawn_one_by_one():
     values = np.random.default_rng(1).exponential(size=70)
-    found = row_intervals(lambda counts: mean_of_draws(values, counts), 70, draws=6000)
+    found = intervals(partial(mean_of_draws, values), 70, draws=6000)
     drawn = np.random.default_rng(9).choice(values, (6000, 70)).mean(axis=1)
     np.testing.assert_allclose(found["mean"], np.quantile(drawn, [0.025, 0.975]), atol=0.02)
     assert set(found) == {"mean"}
@@ -107,15 +117,15 @@ def test_intervals_of_rows_do_not_depend_on_how_many_draws_are_made_at_once(monk
         assert (counts.sum(axis=1) == 70).all()
         return mean_of_draws(values, counts)
 
-    expected = row_intervals(measure, 70, draws=100, seed=3)
-    monkeypatch.setattr("mmcli.evaluation.intervals.CELLS_AT_ONCE", 70 * 30)
-    assert row_intervals(measure, 70, draws=100, seed=3) == expected
+    expected = intervals(measure, 70, draws=100, seed=3)
+    monkeypatch.setattr(module, "CELLS_AT_ONCE", 70 * 30)
+    assert intervals(measure, 70, draws=100, seed=3) == expected
     assert sizes == [100, 30, 30, 30, 10]
-    assert row_intervals(measure, 70, draws=100, seed=4) != expected
+    assert intervals(measure, 70, draws=100, seed=4) != expected
 
 
 def test_a_draw_that_leaves_a_metric_undefined_does_not_count():
     def measure(counts):
         return {"some": np.where(counts[:, 0] > 0, 5.0, np.nan)}
 
-    assert row_intervals(measure, 4, draws=200) == {"some": [5.0, 5.0]}
+    assert intervals(measure, 4, draws=200) == {"some": [5.0, 5.0]}

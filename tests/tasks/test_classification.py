@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import metrics
+from sklearn.calibration import calibration_curve
 
 from mmcli.errors import MmcliError
 from mmcli.tasks.classification import Classification
@@ -28,9 +29,9 @@ def test_perfect_predictions_have_the_best_of_every_metric():
     task = fitted()
     encoded = task.encode(TARGETS)
     found = task.metrics(np.eye(3)[encoded], encoded)
-    assert {name for name, value in found.items() if abs(value) < 1e-9} == {"log_loss", "ece"}
-    assert all(value == pytest.approx(1) for name, value in found.items() if name not in ("log_loss", "ece"))
-    assert len(found) == 15
+    assert {name for name, value in found.items() if abs(value) < 1e-9} == {"log_loss", "ece", "brier"}
+    assert all(value == pytest.approx(1) for name, value in found.items() if name not in ("log_loss", "ece", "brier"))
+    assert len(found) == 16
 
 
 # Classes and their names.
@@ -247,13 +248,33 @@ def test_scores_of_rows_have_the_metrics_as_their_means(classes):
     probabilities[3] = np.eye(classes)[(encoded[3] + 1) % classes]  # sure of what is wrong
     found = task.metrics(probabilities, encoded)
     scores = task.row_scores(probabilities, encoded)
-    assert set(scores) == {"accuracy", "balanced_accuracy", "log_loss"}
+    assert set(scores) == {"accuracy", "balanced_accuracy", "log_loss", "brier"}
     for name, each in scores.items():
         assert each.shape == (200,)
         assert each.mean() == pytest.approx(found[name], rel=1e-9)
     missing = encoded != 1  # a class that no row has counts in no average
     alone = task.row_scores(probabilities[missing], encoded[missing])["balanced_accuracy"].mean()
     assert alone == pytest.approx(task.metrics(probabilities[missing], encoded[missing])["balanced_accuracy"])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_brier_score_is_scikit_learns(classes):
+    task, probabilities, encoded = sample(classes)
+    expected = metrics.brier_score_loss(encoded, probabilities if classes > 2 else probabilities[:, 1])
+    assert task.metrics(probabilities, encoded)["brier"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_reliability_diagram_is_scikit_learns(classes):
+    task, probabilities, encoded = sample(classes)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded
+    accuracies, means = calibration_curve(right, confidence, n_bins=15)
+    bins = task.tables(probabilities, encoded)["calibration"]["bins"]
+    assert [each["accuracy"] for each in bins] == pytest.approx(accuracies)
+    assert [each["confidence"] for each in bins] == pytest.approx(means)
+    assert sum(each["rows"] for each in bins) == len(encoded)
+    gap = sum(each["rows"] * abs(each["accuracy"] - each["confidence"]) for each in bins) / len(encoded)
+    assert task.metrics(probabilities, encoded)["ece"] == pytest.approx(gap)
 
 
 # Classes among the likeliest, a threshold.

@@ -81,8 +81,6 @@ def test_what_several_targets_can_depends_on_their_tasks():
 @pytest.mark.parametrize(
     ("text", "name", "wrong", "message"),
     [
-        ("classification", "decide", lambda task, found: found[:, 0], "indexes of classes are whole numbers"),
-        ("classification", "indexes", lambda task, wanted: np.zeros(len(wanted), int), "not those of classes"),
         ("classification", "positive", "cat", "there are not two classes"),
         ("classification", "skipped_if_unseen", ("accuracy",), "accuracy does not leave a row"),
         (
