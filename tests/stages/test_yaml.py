@@ -73,7 +73,7 @@ def test_words_that_yaml_reads_as_booleans_are_explained(tmp_path, mmcli):
     (tmp_path / "config.yaml").write_text("text: on\n")
     done = mmcli("preprocess", "table.csv", "-o", "out", "--config", "config.yaml")
     assert done.code == 2
-    assert f"text: found true, expected a word; {told}" in done.err
+    assert f"text: found true, expected a string; {told}" in done.err
     (tmp_path / "config.yaml").write_text("lower: on\ntext: 'on'\n")
     assert mmcli("preprocess", "table.csv", "-o", "out", "--config", "config.yaml", "--target", "y").code == 0
     (tmp_path / "config.yaml").write_text("no: x\n")

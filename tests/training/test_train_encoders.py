@@ -85,7 +85,7 @@ def test_stored_values_and_ready_features_train_together(chain, tmp_path):
     labels = {row["id"]: row["label"] for row in csv.DictReader((chain / "table.csv").open())}
     right = [row["label"] == labels[row["id"]] for row in rows if "words" in row["modalities"]]
     assert np.mean(right) > 0.8
-    with pytest.raises(MmcliError, match="features: no picture, table, which the model encodes itself"):
+    with pytest.raises(MmcliError, match="features: lacks picture, table, which the model encodes itself"):
         answers(tmp_path / "model", tmp_path / "features")
 
 
