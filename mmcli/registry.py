@@ -6,24 +6,21 @@ imports nothing: summaries and class constants are read from the source.
 
 from __future__ import annotations
 
-import ast
 import inspect
-import types
+import sys
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from mmcli.errors import UsageError, missing_package, unknown_name
+from mmcli.class_source import ClassSource, find_class, folders_of, told_by
+from mmcli.errors import MmcliError, UsageError, missing_package, unknown_name
 from mmcli.options import coerce
-from mmcli.plugins import Origin, check_origin, entries_of
+from mmcli.plugins import KINDS, Entry, Origin, check_origin, entries_of, has_entries
 
 _SHOWN = 80  # characters of a text in a message
-KINDS = ("text", "image", "audio", "video", "table", "tensor")
 
 
 @dataclass(frozen=True)
@@ -81,27 +78,6 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A registered class: its module, loaded or to be imported, and its plugin if it is not from mmcli itself."""
-
-    module: str | types.ModuleType
-    class_name: str
-    origin: Origin | None = None
-
-    @property
-    def source(self) -> Path:
-        """The file of the class, found without importing it."""
-        if isinstance(self.module, types.ModuleType):
-            return Path(str(self.module.__file__))
-        package, _, name = self.module.rpartition(".")
-        for folder in _folders(package) if package else ():
-            for path in (folder / f"{name}.py", folder / name / "__init__.py"):
-                if path.exists():
-                    return path
-        return Path(str(import_module(self.module).__file__))
-
-
 class Registry:
     """The implementations in some packages and in plugins.
 
@@ -111,20 +87,28 @@ class Registry:
         apart: Files of these packages that are not entries.
         group: The plugin group with further entries, such as ``fusion``; "" for none.
         prefix: The prefix of their names in that group.
+        beside: Packages whose names plugins must not use either, because the same option takes them.
     """
 
     def __init__(
-        self, what: str, *packages: str, apart: frozenset[str] = frozenset(), group: str = "", prefix: str = ""
+        self,
+        what: str,
+        *packages: str,
+        apart: frozenset[str] = frozenset(),
+        group: str = "",
+        prefix: str = "",
+        beside: Sequence[str] = (),
     ) -> None:
         self.what = what
         self.packages = packages
         self.apart = apart
         self.group = group
         self.prefix = prefix
+        self.beside = beside
 
     def names(self) -> list[str]:
         """Return the registered names, sorted."""
-        return sorted(self._entries())
+        return sorted([*self._own(), *self._brought()])
 
     def module_of(self, name: str) -> str:
         """Return the dotted name of an entry's module.
@@ -132,19 +116,21 @@ class Registry:
         Raises:
             UsageError: There is no such name.
         """
-        module = self._entry(name).module
-        return module if isinstance(module, str) else module.__name__
+        return self._place(name)[0]
 
     def origin_of(self, name: str) -> Origin | None:
         """Return the plugin of a name; None if it is from mmcli itself or unknown."""
-        entry = self._entries().get(name)
+        entry = self._brought().get(name)
         return None if entry is None else entry.origin
 
     def name_of(self, kind: type) -> str:
         """Return the name under which a class is registered."""
-        for name, entry in self._entries().items():
-            module = entry.module if isinstance(entry.module, str) else entry.module.__name__
-            if (module, entry.class_name) == (kind.__module__, kind.__name__):
+        for name, module in self._own().items():
+            if (module, camel(name)) == (kind.__module__, kind.__name__):
+                return name
+        for name, entry in self._brought().items():
+            # A class that exists comes from a loaded module, so modules that are not loaded need no look.
+            if kind is entry.made or kind is getattr(sys.modules.get(entry.module), entry.class_name, None):
                 return name
         raise ValueError(f"{kind} is not registered as a {self.what}")
 
@@ -153,34 +139,49 @@ class Registry:
         origin = self.origin_of(name)
         return {} if origin is None else {"plugin": origin.to_json()}
 
+    def code_of(self, name: str) -> list[dict[str, str]]:
+        """Return what fingerprints record of a name's plugin; empty if it is from mmcli itself."""
+        origin = self.origin_of(name)
+        return [] if origin is None else [origin.identity()]
+
     def check_origin(self, name: str, recorded: Mapping[str, str] | None) -> None:
         """Check that a name comes from the recorded plugin; see ``plugins.check_origin``."""
         check_origin(self.what, name, recorded, self.origin_of(name))
 
-    def _entry(self, name: str) -> _Entry:
-        known = self._entries()
-        if name not in known:
-            raise unknown_name(self.what, name, sorted(known))
-        return known[name]
+    def _place(self, name: str) -> tuple[str, str]:
+        """Return the dotted name of an entry's module, and the name of its class."""
+        own, brought = self._own(), self._brought()
+        if name in own:
+            return own[name], camel(name)
+        if name in brought:
+            return brought[name].module, brought[name].class_name
+        raise unknown_name(self.what, name, sorted([*own, *brought]))
 
-    def _entries(self) -> dict[str, _Entry]:
-        own = {
-            path.stem: _Entry(f"{package}.{path.stem}", camel(path.stem))
+    def _own(self) -> dict[str, str]:
+        """Return the modules of mmcli's own entries by name."""
+        return {
+            path.stem: f"{package}.{path.stem}"
             for package in self.packages
-            for folder in _folders(package)
+            for folder in folders_of(package)
             for path in folder.glob("[!_]*.py")
             if path.stem not in self.apart
         }
-        brought = entries_of(self.group, self.what, own, self.prefix) if self.group else {}
-        return own | {name: _Entry(entry.module, entry.class_name, entry.origin) for name, entry in brought.items()}
+
+    def _brought(self) -> dict[str, Entry]:
+        if not self.group or not has_entries(self.group):
+            return {}
+        taken = {*self._own(), *self.apart, *(name for other in self.beside for name in Registry("", other)._own())}
+        return entries_of(self.group, self.what, taken, self.prefix)
 
     def summary(self, name: str) -> str:
-        """Return the first line of the docstring of the entry's file, without importing it."""
-        return self._source(name)[0]
+        """Return the first line of the docstring of the entry's file, of a plugin's class, without importing it."""
+        source = self._source(name)
+        first, second = source.file_summary, source.summary
+        return (second or first) if self.origin_of(name) else (first or second)
 
     def constant(self, name: str, constant: str, default: Any = None) -> Any:
         """Return a constant of the entry's class, read from its source without importing it."""
-        return self._source(name)[1].get(constant, default)
+        return self._source(name).constants.get(constant, default)
 
     def argument_is_place(self, name: str) -> bool:
         """Return whether the argument of a family is a path of files, so that only their content matters."""
@@ -190,16 +191,21 @@ class Registry:
         """Import an entry and return its class.
 
         Raises:
-            MmcliError: There is no such name, or the entry needs a package that is not installed.
+            MmcliError: There is no such name, it needs a package that is not installed, or its plugin lacks the class.
         """
-        entry = self._entry(name)
+        module, class_name = self._place(name)
+        entry = self._brought().get(name)
+        if entry is not None:
+            made = entry.load()
+            if not isinstance(made, type):
+                raise MmcliError(f"{entry.origin.name}: {module}:{class_name} is not a class")
+            return made
         try:
-            module = entry.module if isinstance(entry.module, types.ModuleType) else import_module(entry.module)
+            found: type = getattr(import_module(module), class_name)
         except ModuleNotFoundError as error:
             if error.name and error.name.startswith("mmcli"):
                 raise
             raise missing_package(f"{self.what} {name!r}", error.name or "") from error
-        found: type = getattr(module, entry.class_name)
         return found
 
     def build(self, spec: Spec, **given: Any) -> Any:
@@ -229,36 +235,15 @@ class Registry:
         if spec.argument is not None:
             _accept_argument(self.what, spec, kind)
 
-    def _source(self, name: str) -> tuple[str, dict[str, Any]]:
-        entry = self._entry(name)
-        return _read_source(entry.source, entry.class_name)
+    def _source(self, name: str) -> ClassSource:
+        """Return what a class says of itself; only one of a package in whose files it isn't found is imported."""
+        place, entry = self._place(name), self._brought().get(name)
+        if entry is not None and entry.made is not None:
+            return told_by(entry.made)
+        return _found_in(*place) or told_by(self.load(name))
 
 
-def _folders(package: str) -> list[Path]:
-    """Return where a package's files lie; none of the packages around it is imported, as ``find_spec`` would."""
-    top, *inner = package.split(".")
-    spec = find_spec(top)
-    places = () if spec is None else spec.submodule_search_locations or ()
-    return [folder for place in places if (folder := Path(place, *inner)).is_dir()]
-
-
-@cache
-def _read_source(path: Path, class_name: str) -> tuple[str, dict[str, Any]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-    constants: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == class_name:
-            summary = summary or (ast.get_docstring(node) or "").partition("\n")[0]
-            for line in node.body:
-                target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
-                value = getattr(line, "value", None)
-                if isinstance(target, ast.Name) and value is not None:
-                    try:
-                        constants[target.id] = ast.literal_eval(value)
-                    except ValueError:
-                        continue
-    return summary, constants
+_found_in = cache(find_class)
 
 
 def _accept_argument(what: str, spec: Spec, kind: type) -> str:
@@ -292,15 +277,16 @@ def _typed_options(where: str, kind: type, texts: Mapping[str, str], hidden: set
     return values
 
 
+_EXTRACTORS = {kind: f"mmcli.modalities.{kind}" for kind in KINDS}
+_ENCODERS = tuple(f"mmcli.encoders.{origin}" for origin in ("scratch", "torchvision", "torchaudio", "hub"))
 EXTRACTORS = {
     kind: Registry(
-        f"extractor for {kind}", f"mmcli.modalities.{kind}", apart=frozenset({"read"}), group="extractors",
-        prefix=f"{kind}.",
+        f"extractor for {kind}", package, apart=frozenset({"read"}), group="extractors", prefix=f"{kind}.",
+        beside=_ENCODERS,
     )
-    for kind in KINDS
+    for kind, package in _EXTRACTORS.items()
 }  # fmt: skip
-_ORIGINS = ("scratch", "torchvision", "torchaudio", "hub")
-ENCODERS = Registry("encoder", *(f"mmcli.encoders.{origin}" for origin in _ORIGINS), group="encoders")
+ENCODERS = Registry("encoder", *_ENCODERS, group="encoders", beside=tuple(_EXTRACTORS.values()))
 FUSIONS = Registry(
     "fusion method", *(f"mmcli.fusion.{family}" for family in ("static", "learnt", "late")), group="fusion"
 )

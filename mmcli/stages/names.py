@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 from mmcli.context import RunContext, takes
 from mmcli.models.estimators import FAMILY, Estimator, estimators, options_of_estimator
-from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, KINDS, TASKS, Registry, parse_spec
+from mmcli.plugins import KINDS
+from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, TASKS, Registry, parse_spec
 from mmcli.stages.cards import Card, encoder_cards
 from mmcli.stages.config import ListConfig
 from mmcli.stages.told_options import as_typed, tell_options

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmcli.errors import MmcliError
+from mmcli.plugins import identity_of, is_origin
 from mmcli.store.checks import TEXT, Record, check, one_of, or_null, whole_number
 from mmcli.store.columns import (
     KEY_BYTES,
@@ -89,7 +90,7 @@ class TransformRecord:
 
     @property
     def fingerprint(self) -> str:
-        """The hash of everything its results depend on; paths of files (``places``) are not part of it."""
+        """The hash of everything its results depend on; paths and names of files are not part of it."""
         return fingerprint([self.stage, self.version, _without_places(self.config), self.states])
 
     @property
@@ -103,9 +104,13 @@ class TransformRecord:
 
 
 def _without_places(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_places(item) for key, item in value.items() if key != "places"}
-    return value
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: identity_of(item) if key == "plugin" and is_origin(item) else _without_places(item)
+        for key, item in value.items()
+        if key != "places"
+    }
 
 
 class Artifact:

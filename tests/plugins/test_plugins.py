@@ -54,15 +54,16 @@ def installed(tmp_path_factory):
     """A folder to import from, with an installed package of the same classes."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "tones_package").mkdir()
-    shutil.copy(FILE, folder / "tones_package" / "__init__.py")
+    shutil.copy(FILE, folder / "tones_package" / "parts.py")
+    (folder / "tones_package" / "__init__.py").write_text("from .parts import Tone, Flat, Halves, Verdict\n")
     about = folder / "tones_package-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: tones-package\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text(
         "[mmcli.extractors]\nimage.tone = tones_package:Tone\n[mmcli.encoders]\nflat = tones_package:Flat\n"
         "[mmcli.fusion]\nhalves = tones_package:Halves\n[mmcli.tasks]\nverdict = tones_package:Verdict\n"
-        "[mmcli.augmentations]\nimage.darken = tones_package:darken\n"
-        "[mmcli.estimators]\nnearest = tones_package:Nearest\n"
+        "[mmcli.augmentations]\nimage.darken = tones_package.parts:darken\n"
+        "[mmcli.estimators]\nnearest = tones_package.parts:Nearest\n"
     )
     return folder
 
@@ -143,6 +144,12 @@ def test_a_file_that_has_changed_is_refused(by_file, tmp_path):
     assert "came from tones.py with the SHA-256" in done.stderr
 
 
+def test_a_file_may_have_another_name(by_file, tmp_path):
+    shutil.copy(FILE, tmp_path / "renamed.py")
+    found = succeed(by_file, "predict", "model", "table.csv", "--plugin", tmp_path / "renamed.py").stdout
+    assert len(found.splitlines()) == 60
+
+
 def test_a_changed_file_makes_its_features_again_and_no_others(by_file, tmp_path):
     shutil.copytree(by_file, tmp_path / "place")
     use = CHAIN[0]
@@ -160,6 +167,10 @@ def test_an_installed_package_needs_no_naming(by_file, installed, tmp_path):
     path = [installed, ROOT]
     for command in CHAIN:
         succeed(folder, *command, path=path)
+    told = {"package": "tones-package", "version": "1.0"}
+    model = json.loads((folder / "model/artifact.json").read_text())
+    assert model["parameters"]["plugins"] == {"fusion method halves": told, "task verdict": told}
+    assert model["chain"][-1]["config"]["plugin"] == told
     listed = json.loads(succeed(folder, "list", "all", "--json", path=path).stdout)
     assert {"tone", "flat", "halves", "verdict"} <= {entry["name"] for entry in listed}
     assert (folder / "answers.jsonl").read_bytes() == (by_file / "answers.jsonl").read_bytes()
@@ -218,6 +229,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
         ("x = 1\n", "no MMCLI"),
         ("MMCLI = {}\n", "no MMCLI"),
         ("MMCLI = {'extractor': {}}\n", "has 'extractor', expected extractors"),
+        ("MMCLI = {'extractors': {'tone': int}}\n", "extractors 'tone': expected KIND.NAME"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
         ("def f(:\n", "SyntaxError"),
         ("class Sum: ...\nMMCLI = {'fusion': {'sum': Sum}}\n", "mmcli itself has a fusion method 'sum'"),

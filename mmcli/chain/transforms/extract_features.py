@@ -151,8 +151,7 @@ class ExtractTransform:
             if not use.extractor.fitted:
                 continue
             registry = registry_for(self.inputs[use.source].kind, use.spec.name)
-            plugin = registry.plugin_of(use.spec.name).values()
-            code = [use.extractor.version, _options(use.extractor), *plugin]
+            code = [use.extractor.version, _options(use.extractor), *registry.code_of(use.spec.name)]
             learns_from = hashlib.sha256(fingerprint(code).encode())
             for column in train(use.source):
                 learns_from.update(column.key.tobytes())
@@ -213,7 +212,7 @@ class ExtractTransform:
         ]  # fmt: skip
         if name in self.precisions:
             identity += [self.batch_size, self.precisions[name], self.seed, *(["compiled"] if self.compiled else [])]
-        identity += registry_for(source.kind, use.spec.name).plugin_of(use.spec.name).values()
+        identity += registry_for(source.kind, use.spec.name).code_of(use.spec.name)
         return ModalitySpec(
             kind=source.kind, source=source.source, extractor=str(use.spec), fingerprint=fingerprint(identity),
             fields={"": replace(use.extractor.output(source), dtype=self.dtype)}, scaling=use.extractor.scaling,

@@ -48,6 +48,11 @@ def build_fusion(method: Spec, in_dims: Mapping[str, int], seed: int, link: Link
     return fusion
 
 
+def _version_of(method: Spec) -> int | None:
+    """Return the version of a plugin method's code; None for mmcli's own, which have that of the transform."""
+    return FUSIONS.constant(method.name, "version", 0) if FUSIONS.origin_of(method.name) is not None else None
+
+
 @dataclass(frozen=True)
 class _Input:
     spec: ModalitySpec
@@ -116,11 +121,17 @@ class FuseTransform:
         """Make the transform that ``config`` and ``states`` describe.
 
         Raises:
-            MmcliError: Its method now comes from another package or plugin.
+            MmcliError: Its method now comes from another package or plugin, or its code has another version.
         """
-        FUSIONS.check_origin(parse_spec(config["method"]).name, config.get("plugin"))
+        method = parse_spec(config["method"])
+        FUSIONS.check_origin(method.name, config.get("plugin"))
+        if config.get("method_version") != _version_of(method):
+            raise MmcliError(
+                f"fusion method {method}: made with version {config.get('method_version')} of its code, but the plugin "
+                f"has version {_version_of(method)}; run the chain again from fuse"
+            )
         made = cls(
-            {name: inputs[name] for name in config["inputs"]}, parse_spec(config["method"]), config["seed"],
+            {name: inputs[name] for name in config["inputs"]}, method, config["seed"],
             fuses=config.get("fuses", True), pooling=config.get("pooling", DEFAULT_POOLING),
         )  # fmt: skip
         parts = dict(states)
@@ -137,6 +148,8 @@ class FuseTransform:
             told["fuses"] = False
         if self.pooling != DEFAULT_POOLING:
             told["pooling"] = self.pooling
+        if (version := _version_of(self.method)) is not None:
+            told["method_version"] = version
         return {**told, **FUSIONS.plugin_of(self.method.name)}
 
     def states(self) -> dict[str, State]:
@@ -161,6 +174,8 @@ class FuseTransform:
                 identity.append(self.pooling)
             if self._learnt is not None:
                 identity.append(self._learnt.digest())
+            if (version := _version_of(self.method)) is not None:
+                identity += [version, *FUSIONS.code_of(self.method.name)]
             form = FieldSpec("dense", "float32", (int(self._fusion.out_dim),), "D")  # type: ignore[arg-type]
             made[FUSED] = ModalitySpec("tensor", FUSED, None, fingerprint(identity), {"": form})
         return made

@@ -15,7 +15,7 @@ from mmcli.chain.transforms import Lookup
 from mmcli.errors import AbsentError, MmcliError, UnusableError
 from mmcli.modalities import BesideTable, Media, Preprocessor, ReadsCells, Watches
 from mmcli.modalities.notices import Notices, listening
-from mmcli.registry import KINDS
+from mmcli.plugins import KINDS
 from mmcli.runtime import Runtime
 from mmcli.store.columns import (
     ABSENT_KEY,
