@@ -92,7 +92,7 @@ class TestPackages:
         assert FUSIONS.plugin_of("mine") == {"plugin": {"package": "found", "version": "2.3"}}
         assert FUSIONS.code_of("mine") == [{"package": "found"}]
         FUSIONS.check_origin("mine", {"package": "found", "version": "1.0"})
-        with pytest.raises(MmcliError, match="'mine' was mmcli's own when this was made, and comes from found now"):
+        with pytest.raises(MmcliError, match="'mine' was part of mmcli when this was made, and now comes from found"):
             FUSIONS.check_origin("mine", None)
         with pytest.raises(MmcliError, match=r"came from the package other 1.5 when .* pip install other==1.5"):
             FUSIONS.check_origin("mine", {"package": "other", "version": "1.5"})
@@ -100,9 +100,9 @@ class TestPackages:
     @pytest.mark.parametrize(
         ("files", "value", "said"),
         [
-            ({}, "found_none:Mine", "found: found_none:Mine: there is no such module"),
+            ({}, "found_none:Mine", "found: found_none:Mine: no such module"),
             ({"found_nine.py": ""}, "found_nine:Mine", "found_nine:Mine: AttributeError"),
-            ({"found_ten.py": "Mine = 3"}, "found_ten:Mine", "found: found_ten:Mine is no class"),
+            ({"found_ten.py": "Mine = 3"}, "found_ten:Mine", "found: found_ten:Mine is not a class"),
             ({"found_eleven.py": "1 / 0"}, "found_eleven:Mine", "ZeroDivisionError: division by zero"),
             ({"found_twelve.py": "import found_what"}, "found_twelve:Mine", "needs the package 'found_what'"),
             ({}, "found_none", "found: fusion 'mine' is 'found_none', expected package.module:Class"),
@@ -117,7 +117,7 @@ class TestPackages:
     def test_a_name_of_two_packages_is_refused(self, install):
         for name in ("found_a", "found_b"):
             install(name, {}, "[mmcli.fusion]\nmine = found_any:Mine\n")
-        with pytest.raises(MmcliError, match=r"'mine' is brought by found_. and by found_.; uninstall one"):
+        with pytest.raises(MmcliError, match=r"'mine' is defined by found_. and by found_.; uninstall one"):
             FUSIONS.names()
 
     @pytest.mark.parametrize("name", ["tone", "smell.tone", "image.", "image.a b", "image.video.tone"])
@@ -170,18 +170,18 @@ class TestFiles:
         one = self.write(tmp_path / "one.py", '{"fusion": {"mine": Mine}}')
         two = self.write(tmp_path / "two.py", '{"fusion": {"mine": Mine}}', MINE * 2)
         use_plugins([one, two])
-        with pytest.raises(MmcliError, match=r"fusion method 'mine' is brought by one.py and by two.py; leave one out"):
+        with pytest.raises(MmcliError, match=r"fusion method 'mine' is defined by one.py and by two.py; leave one out"):
             FUSIONS.names()
 
     @pytest.mark.parametrize(
         ("table", "names", "said"),
         [
-            ('{"encoders": {"tfidf": Mine}}', ENCODERS.names, "encoder 'tfidf' is mmcli's own"),
-            ('{"extractors": {"image.resnet18": Mine}}', EXTRACTORS["image"].names, "'resnet18' is mmcli's own"),
-            ('{"tasks": {"targets": Mine}}', TASKS.names, "task 'targets' is mmcli's own"),
+            ('{"encoders": {"tfidf": Mine}}', ENCODERS.names, "encoder 'tfidf' is one of mmcli's own"),
+            ('{"extractors": {"image.resnet18": Mine}}', EXTRACTORS["image"].names, "'resnet18' is one of mmcli's own"),
+            ('{"tasks": {"targets": Mine}}', TASKS.names, "task 'targets' is one of mmcli's own"),
             (
                 '{"extractors": {"image.x": Mine}, "encoders": {"x": Mine}}', EXTRACTORS["image"].names,
-                "is brought by mine.py, and encoders by mine.py",
+                "is defined by mine.py, and encoders by mine.py",
             ),
         ],
     )  # fmt: skip
@@ -197,9 +197,9 @@ class TestFiles:
             ('{"extractors": {"smell.tone": Mine}}', r"extractors 'smell\.tone': expected KIND\.NAME"),
             ('{"fusion": {"a:b": Mine}}', "fusion 'a:b': expected a name of letters"),
             ('{"fusion": {3: Mine}}', "fusion 3: expected a name"),
-            ('{"fusion": [Mine]}', "is no dict of names and classes"),
-            ('{"fusion": {"mine": Mine()}}', "fusion 'mine' is no class"),
-            ('{"augmentations": {"image.mine": Mine}}', r"augmentations 'image\.mine' is no function"),
+            ('{"fusion": [Mine]}', "is not a dict of names and classes"),
+            ('{"fusion": {"mine": Mine()}}', "fusion 'mine' is not a class"),
+            ('{"augmentations": {"image.mine": Mine}}', r"augmentations 'image\.mine' is not a function"),
             ("exit(3)", "SystemExit: 3"),
         ],
     )

@@ -232,7 +232,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
         ("MMCLI = {'extractors': {'tone': int}}\n", "extractors 'tone': expected KIND.NAME"),
         ("1 / 0\n", "ZeroDivisionError: division by zero"),
         ("def f(:\n", "SyntaxError"),
-        ("class Sum: ...\nMMCLI = {'fusion': {'sum': Sum}}\n", "mmcli itself has a fusion method 'sum'"),
+        ("class Sum: ...\nMMCLI = {'fusion': {'sum': Sum}}\n", "fusion method 'sum' is one of mmcli's own"),
         (None, "No such file"),
     ],
 )
