@@ -162,7 +162,7 @@ class TestFiles:
         (used,) = use_plugins([self.write(tmp_path / "mine.py", '{"fusion": {"mine": Mine}}')])
         FUSIONS.check_origin("mine", {"file": "other.py", "sha256": used.sha256})
         with pytest.raises(
-            MmcliError, match=r"came from mine.py with the SHA-256 000.*, mine.py has .*make this again"
+            MmcliError, match=r"came from mine.py with the SHA-256 000.*, but mine.py has .*make this again"
         ):
             FUSIONS.check_origin("mine", {"file": "mine.py", "sha256": "0" * 64})
 
