@@ -1,4 +1,4 @@
-"""What every kind of modality offers: a Preprocessor that reads and decodes, and extractors, one a file."""
+"""The interfaces of a modality kind: a Preprocessor that reads and decodes, and extractors, one per file."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from mmcli.store.state import State
 
 
 class Media(Protocol):
-    """Reads the file that a cell names, of at most ``max_bytes``; one of a path spelled alike, if ``fix_paths``."""
+    """Reads the file a cell names, up to ``max_bytes``; with ``fix_paths``, also a file whose path is spelled alike."""
 
     max_bytes: int
     fix_paths: bool
 
     def limited(self, max_bytes: int, fix_paths: bool) -> Media:
-        """Return the same with another limit, and paths fixed or not."""
+        """Return a copy with another size limit, and with or without path fixing."""
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file.
 
         Raises:
-            UnusableError: ``missing`` where there is no such file, ``skipped`` where it is over a limit,
-                ``corrupt`` where it cannot be read.
+            UnusableError: ``missing`` if there is no such file, ``skipped`` if it is over a limit, ``corrupt`` if
+                it cannot be read.
         """
 
 
 class Preprocessor(Protocol):
     """Turns the cells of one modality into stored tensors, one row at a time.
 
-    ``content`` finds the input's bytes and ``decode`` depends on nothing but them, so a key made of these bytes
-    and the preprocessor's configuration names the result.
+    ``content`` returns the input's bytes and ``decode`` depends on nothing else, so a hash of these bytes and the
+    preprocessor's configuration is a valid cache key.
     """
 
     version: ClassVar[int]
@@ -42,10 +42,10 @@ class Preprocessor(Protocol):
     columns: tuple[str, ...]
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the bytes of this modality in a row; None where its cells are empty.
+        """Return the bytes of this modality in a row; None if its cells are empty.
 
         Raises:
-            UnusableError: The input cannot be had.
+            UnusableError: The input cannot be read.
         """
 
     def decode(self, content: bytes) -> dict[str, Array]:
@@ -56,13 +56,13 @@ class Preprocessor(Protocol):
         """
 
     def fit(self, contents: Iterable[bytes]) -> None:
-        """Learn from the content of the train rows; only where ``fitted``."""
+        """Learn from the content of the train rows; called only if ``fitted``."""
 
     def fields(self) -> dict[str, FieldSpec]:
-        """Return the form of the tensors; where ``fitted``, known once it is."""
+        """Return the form of the tensors; if ``fitted``, known only after ``fit``."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what later stages must know of the tensors."""
+        """Return what later stages must know about the tensors."""
 
     def config(self) -> dict[str, Any]:
         """Return the constructor's arguments, as JSON values."""
@@ -71,18 +71,18 @@ class Preprocessor(Protocol):
         """Return what ``fit`` learnt."""
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Restore what an earlier ``fit`` learnt."""
 
 
 @dataclass(frozen=True)
 class OddCell:
-    """A cell that is none of its column's kind, and costs no more than itself.
+    """A cell with an invalid value for its column; only this cell is lost, not its row.
 
     Args:
-        row: Its place among the rows that were read.
-        column: Its column.
-        value: What it holds.
-        reason: Why that is no value.
+        row: Index among the rows that were read.
+        column: Column name.
+        value: The cell's value.
+        reason: Why the value is invalid.
     """
 
     row: int
@@ -93,43 +93,43 @@ class OddCell:
 
 @runtime_checkable
 class ReadsCells(Protocol):
-    """A Preprocessor that reads the cells of many rows at once: what it makes of each is what it makes of it alone."""
+    """A Preprocessor that reads the cells of many rows at once, with the same result as row by row."""
 
     columns: tuple[str, ...]
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes | None], list[OddCell]]:
-        """Return the content of each row, None where there is none, and the cells taken for empty."""
+        """Return the content of each row (None if empty), and the invalid cells, which count as empty."""
 
     def decode_rows(self, contents: Sequence[bytes]) -> dict[str, Array]:
-        """Return the tensors of rows by field name, first axis N."""
+        """Return the tensors of N rows by field name, N first."""
 
 
 @runtime_checkable
 class BesideTable(Protocol):
-    """A Preprocessor that may read one array with a row for each row of the table."""
+    """A Preprocessor that may read a single array with one row for each row of the table."""
 
     array: str | None
 
     def array_rows(self) -> int:
-        """Return how many rows the array has."""
+        """Return the number of rows in the array."""
 
     def take_array(self, path: str | None) -> None:
-        """Read from now on another array, for another table."""
+        """Switch to the array of another table."""
 
 
 @runtime_checkable
 class Watches(Protocol):
-    """A fitted Preprocessor that can tell where new rows are strange to those it was fitted on."""
+    """A fitted Preprocessor that can detect new rows unlike those it was fitted on."""
 
     def watch(self) -> None:
-        """Look from now on."""
+        """Start watching."""
 
     def strange(self) -> list[str]:
-        """Return what most values of a column were strange in, a sentence each."""
+        """Return one sentence for each column most of whose values are unlike the train rows."""
 
 
 class Extractor(Protocol):
-    """Turns one stored modality into features; frozen: it learns from no label.
+    """Turns one stored modality into features; frozen: it never learns from labels.
 
     Options are the constructor's keyword-only arguments, stored unchanged.
     """
@@ -139,40 +139,40 @@ class Extractor(Protocol):
     scaling: ClassVar[Literal["column", "whole"]]
 
     def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
-        """Learn from columns of train rows, all present; only where ``fitted``."""
+        """Learn from columns of train rows, all present; called only if ``fitted``."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return the form of the features, before any are computed; where ``fitted``, known once it is."""
+        """Return the form of the features before any are computed; if ``fitted``, known only after ``fit``."""
 
     def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
         """Return the features of a column whose rows are all present.
 
-        A row's result depends on that row alone, to the last bit.
+        A row's result depends only on that row, to the last bit.
 
         Raises:
             MmcliError: A row is empty (T = 0).
         """
 
     def assets(self) -> dict[str, str]:
-        """Return the files it reads by option name, each with the hash of its content: part of the fingerprint."""
+        """Return the content hash of each file it reads, by option name: part of the fingerprint."""
 
     def state(self) -> State:
         """Return what ``fit`` learnt."""
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Restore what an earlier ``fit`` learnt."""
 
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """An extractor that may look at the text itself, where others look at its tokens."""
+    """An extractor that may read the text itself rather than its tokens."""
 
     def passes_over(self, asked: Sequence[str]) -> list[str]:
-        """Return those options of the tokens, as typed, that do not change what it makes of a text."""
+        """Return those of the given token options, as typed, that do not affect its features."""
 
 
 @runtime_checkable
 class Wraps(Protocol):
-    """An extractor that puts another to work."""
+    """An extractor that wraps another."""
 
     inner: Extractor

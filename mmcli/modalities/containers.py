@@ -1,4 +1,4 @@
-"""Files that hold pictures and sound together: opened by FFmpeg, in memory alone, and looked over for a missing end."""
+"""Audio and video containers: opened by FFmpeg, in memory only, and checked for truncation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import io
 from functools import cache
 from typing import Any
 
-_LARGEST_BLOCK = 2**28  # bytes that FFmpeg may take at a time; a lying index would make it take all there are
-_TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this
+_LARGEST_BLOCK = 2**28  # bytes FFmpeg may allocate at once; a wrong index could make it allocate all memory
+_TO_A_PIPE = 0x7FFF0000  # writers to a pipe leave a size of at least this
 _SEGMENT = b"\x18\x53\x80\x67"
 _ELEMENTS = (
     b"\xa3", b"\xa0", b"\xe7", b"\xab", b"\xa7", b"\xec", b"\xbf", b"\x1f\x43\xb6\x75", b"\x11\x4d\x9b\x74",
@@ -15,23 +15,23 @@ _ELEMENTS = (
     b"\x10\x43\xa7\x70",
 )  # fmt: skip  # of a Matroska segment and of a cluster
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide")
-_MEDIA_BOXES = (b"moov", b"mdat", b"moof")  # without all of which sound or pictures lack a part
-_MOST_PARTS = 20_000_000  # of a GIF, most of them 255 bytes long; one with more is not looked through
+_MEDIA_BOXES = (b"moov", b"mdat", b"moof")  # without one of these, sound or pictures are incomplete
+_MOST_PARTS = 20_000_000  # blocks of a GIF, most of them 255 bytes long; a file with more is not checked
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LAST_PAGE = 4
-_GOES_ON = 255  # the size of a part of a packet that ends on the next page
+_GOES_ON = 255  # segment size of a packet that continues on the next page
 
 
 def open_container(content: bytes, demuxers: str) -> Any:
-    """Open a file's bytes by FFmpeg.
+    """Open a file's bytes with FFmpeg.
 
     Args:
         content: The bytes.
-        demuxers: Names of FFmpeg's formats, with commas: only ones that hold media themselves, as a playlist would
-            make FFmpeg open what it names.
+        demuxers: Comma-separated names of FFmpeg formats. Only formats that contain media: a playlist would make
+            FFmpeg open the files it names.
 
     Raises:
-        Exception: Of any kind: FFmpeg was fed arbitrary bytes.
+        Exception: Any; FFmpeg fails unpredictably on invalid bytes.
     """
     import av
 
@@ -48,13 +48,13 @@ def _limit_ffmpeg() -> None:
     try:
         limit = ctypes.CDLL(_core.__file__).av_max_alloc
     except (OSError, AttributeError):
-        return  # a build of FFmpeg that cannot be reached: its own limit, 2 GiB a block, stays
+        return  # this build of FFmpeg is out of reach: its own limit, 2 GiB per block, applies
     limit.argtypes, limit.restype = [ctypes.c_size_t], None
     limit(_LARGEST_BLOCK)
 
 
 def pictures_of(container: Any) -> list[Any]:
-    """Return the streams of moving pictures; the cover of a record is none."""
+    """Return the video streams, without cover art."""
     from av.stream import Disposition
 
     covers = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -62,9 +62,9 @@ def pictures_of(container: Any) -> list[Any]:
 
 
 def is_cut_container(content: bytes) -> bool:
-    """Tell whether a file ends before its headers say: MP4 and MOV, Matroska and WebM, AVI, Ogg, GIF, PNG, WebP.
+    """Return whether a file ends earlier than its headers say: MP4, MOV, Matroska, WebM, AVI, Ogg, GIF, PNG, WebP.
 
-    Bytes after the end (tags, padding, text) are no harm.
+    Bytes after the end (tags, padding, text) are ignored.
     """
     if content[4:8] in _BOXES:
         return _boxes_are_cut(content)
@@ -82,7 +82,7 @@ def is_cut_container(content: bytes) -> bool:
 
 
 def _last_page_is_cut(content: bytes) -> bool:
-    """Tell whether the last page of an Ogg file is cut, or a packet in it; it may lack the mark of the last page."""
+    """Return whether the last page of an Ogg file, or a packet in it, is cut; the end-of-stream flag may be absent."""
     page = content.rfind(b"OggS")
     sizes = content[page + 27 : page + 27 + content[page + 26]] if page + 26 < len(content) else b""
     end = page + 27 + len(sizes) + sum(sizes)
@@ -92,7 +92,7 @@ def _last_page_is_cut(content: bytes) -> bool:
 
 
 def _boxes_are_cut(content: bytes) -> bool:
-    """Tell whether an MP4 file lacks its index, or a part of it or of its media; bytes after these may be anything."""
+    """Return whether an MP4 file lacks all or part of its index or its media; bytes after these are ignored."""
     position = 0
     media: list[bytes] = []
     while position + 8 <= len(content):
@@ -111,12 +111,12 @@ def _boxes_are_cut(content: bytes) -> bool:
 
 
 def _is_complete(media: list[bytes]) -> bool:
-    """Tell whether an MP4 file has an index and its media, and the media of its last fragment."""
+    """Return whether an MP4 file has an index, its media, and the media of its last fragment."""
     return b"moov" in media and b"mdat" in media and media[-1] != b"moof"
 
 
 def _segment_is_cut(content: bytes) -> bool:
-    """Tell whether the segment of a Matroska file, after its EBML header, or what it holds, ends past the end."""
+    """Return whether a Matroska file's segment, or an element in it, extends past the end of the file."""
     size, start = _ebml_size(content, 4)
     if size is None or content[start + size : start + size + 4] != _SEGMENT:
         return size is not None and start + size >= len(content)
@@ -125,7 +125,7 @@ def _segment_is_cut(content: bytes) -> bool:
 
 
 def _elements_are_cut(content: bytes, position: int) -> bool:
-    """Tell whether the last element of a segment whose size is left open, or of its last cluster, ends past the end."""
+    """Return whether the last element of a segment of unknown size, or of its last cluster, extends past the end."""
     while position < len(content) and (name := next((n for n in _ELEMENTS if content.startswith(n, position)), None)):
         size, position = _ebml_size(content, position + len(name))
         position += size or 0
@@ -133,7 +133,7 @@ def _elements_are_cut(content: bytes, position: int) -> bool:
 
 
 def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:
-    """Return a size, None where it is left open, and the position after it; its first bits count its bytes."""
+    """Return a size (None if unknown) and the position after it; its leading bits give its length in bytes."""
     first = content[position] if position < len(content) else 0
     length = 9 - first.bit_length() if first else 8
     size = int.from_bytes(content[position : position + length], "big") & ((1 << 7 * length) - 1)
@@ -141,7 +141,7 @@ def _ebml_size(content: bytes, position: int) -> tuple[int | None, int]:
 
 
 def _lists_are_cut(content: bytes) -> bool:
-    """Tell whether an AVI file, in one list or several, ends before the size of the last."""
+    """Return whether an AVI file ends before the last of its lists does."""
     position = 0
     while content.startswith(b"RIFF", position):
         size = int.from_bytes(content[position + 4 : position + 8], "little")
@@ -152,7 +152,7 @@ def _lists_are_cut(content: bytes) -> bool:
 
 
 def _chunks_are_cut(content: bytes) -> bool:
-    """Tell whether a PNG file ends before its last chunk, ``IEND``."""
+    """Return whether a PNG file ends before its last chunk, ``IEND``."""
     position = len(_PNG)
     while position + 8 <= len(content):
         if content.startswith(b"IEND", position + 4):
@@ -162,7 +162,7 @@ def _chunks_are_cut(content: bytes) -> bool:
 
 
 def _blocks_are_cut(content: bytes) -> bool:
-    """Tell whether a GIF file ends before its trailer."""
+    """Return whether a GIF file ends before its trailer."""
     position = _past_colours(content, 10, 13)
     parts = 0
     while content.startswith((b"!", b","), position):
@@ -180,6 +180,6 @@ def _blocks_are_cut(content: bytes) -> bool:
 
 
 def _past_colours(content: bytes, flags: int, start: int) -> int:
-    """Return where a GIF's table of colours, which begins at ``start`` if the flags say that there is one, ends."""
+    """Return where the GIF colour table at ``start`` ends; ``start`` itself if the flags announce none."""
     bits = content[flags] if flags < len(content) else 0
     return start + (3 << (bits & 7) + 1 if bits & 0x80 else 0)

@@ -1,4 +1,4 @@
-"""Paths that differ in spelling alone from a file that is there: as other systems and programs write them."""
+"""Finds existing files whose paths differ only in spelling, as other systems and programs write them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ DIFFERENCES: dict[str, Callable[[str], str]] = {
     "backslashes": lambda path: path.replace("\\", "/"),
     "%20 and such": unquote,
 }
-"""What undoes a way of writing paths, by the name that messages have for it."""
+"""Functions that undo a spelling, by the name used in messages."""
 UNICODE, CASE = "Unicode form", "letter case"
 
 
 class NearPaths:
-    """Finds the file that a path means, told by the folders it leads through; each folder is listed once."""
+    """Finds the file that a path means by listing the folders on the way; each folder is listed once."""
 
     def __init__(self) -> None:
         self._listed: dict[str, dict[str, list[str]]] = {}
 
     def find(self, root: str, path: str) -> tuple[str, str] | None:
-        """Return a path that is there, and in what the one asked for differs from it; None where there is none.
+        """Return an existing path and how the given one differs from it; None if there is none.
 
         Args:
-            root: The folder that a relative path starts from.
-            path: As it is written.
+            root: Folder that relative paths start from.
+            path: As written in the cell.
         """
         told: list[str] = []
         for name, change in DIFFERENCES.items():
@@ -40,7 +40,7 @@ class NearPaths:
         return None if found is None or not (told or ways) else (found, _joined([*told, *ways]))
 
     def _walk(self, root: str, path: str) -> tuple[str | None, list[str]]:
-        """Return the path with each part as its folder spells it; None where a part is not there, or twice."""
+        """Return the path with each part as its folder spells it; None if a part is absent or ambiguous."""
         here, parts, ways = ("/" if path.startswith("/") else root), [], dict[str, None]()
         for part in path.split("/"):
             if part in ("", ".", "..") or os.path.lexists(os.path.join(here, part)):
@@ -58,7 +58,7 @@ class NearPaths:
         return (found, list(ways)) if os.path.isfile(here) else (None, [])
 
     def _names(self, folder: str) -> dict[str, list[str]]:
-        """Return the names in a folder by what they are without Unicode form and letter case."""
+        """Return the names in a folder, grouped by their normalised, case-folded form."""
         if folder not in self._listed:
             names: dict[str, list[str]] = {}
             try:

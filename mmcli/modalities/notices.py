@@ -1,4 +1,4 @@
-"""What a reader did with an input that is ok and a person should know of, such as a colour profile left out."""
+"""Notices of readers about inputs that are ok but worth knowing about, such as an ignored colour profile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXAMPLES = 3
 
 
 def notice(text: str) -> None:
-    """Say what was done with the input that is being read; nobody hears it outside of ``listening``."""
+    """Report something about the input being read; ignored outside ``listening``."""
     heard = _HEARD.get()
     if heard is not None:
         heard.append(text)
@@ -22,7 +22,7 @@ def notice(text: str) -> None:
 
 @contextmanager
 def listening() -> Iterator[list[str]]:
-    """Collect what readers say in this thread."""
+    """Collect the notices of readers in this thread."""
     heard: list[str] = []
     token = _HEARD.set(heard)
     try:
@@ -32,7 +32,7 @@ def listening() -> Iterator[list[str]]:
 
 
 class Notices:
-    """Counts what was said of samples, by modality and text, and keeps the first ids as examples."""
+    """Counts notices by modality and text, and keeps the first sample ids as examples."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -40,7 +40,7 @@ class Notices:
         self._examples: dict[tuple[str, str], list[str]] = {}
 
     def add(self, modality: str, sample: str, texts: list[str]) -> None:
-        """Count what was said of one sample."""
+        """Count the notices of one sample."""
         with self._lock:
             for text in dict.fromkeys(texts):
                 place = (modality, text)
@@ -48,7 +48,7 @@ class Notices:
                 self._examples[place] = sorted([*self._examples.get(place, ()), sample])[:_EXAMPLES]
 
     def report(self, reporter: Reporter) -> None:
-        """Warn of each thing that was said, with its count and examples."""
+        """Warn once for each notice, with its count and examples."""
         for (modality, text), count in sorted(self._counts.items()):
             examples = ", ".join(self._examples[modality, text])
             reporter.warn(f"{modality}: {text}: {count} inputs, such as {examples}")

@@ -1,4 +1,4 @@
-"""What images and the frames of a video share: the fit to one size, and the background."""
+"""Resizing and background, shared by images and video frames."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Resize = Literal["crop", "pad", "stretch"]
 
 
 def background_colour(name: str) -> tuple[int, ...]:
-    """Return red, green and blue of a colour name or ``#rrggbb``.
+    """Return the red, green and blue of a colour name or ``#rrggbb``.
 
     Raises:
-        MmcliError: It is no colour.
+        MmcliError: It is not a colour.
     """
     from PIL import ImageColor
 
@@ -27,7 +27,7 @@ def background_colour(name: str) -> tuple[int, ...]:
 
 
 def flatten(image: Image, background: tuple[int, ...]) -> Image:
-    """Return an RGBA image in RGB on the background."""
+    """Composite an RGBA image onto the background, in RGB."""
     from PIL import Image as pil
 
     if image.mode == "RGB":
@@ -37,11 +37,11 @@ def flatten(image: Image, background: tuple[int, ...]) -> Image:
 
 
 def fit(image: Image, size: int, resize: Resize, background: tuple[int, ...]) -> Image:
-    """Return an image as a square.
+    """Resize an image to a square.
 
     Args:
         image: In RGB or RGBA.
-        size: Of a side, in pixels.
+        size: Side length in pixels.
         resize: ``crop`` scales the shorter side to ``size`` and keeps the centre, ``pad`` scales the longer side
             and fills with the background, ``stretch`` scales both.
         background: Red, green and blue.

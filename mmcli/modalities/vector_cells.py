@@ -1,4 +1,4 @@
-"""Vectors that stand in a cell: as a list, as the JSON of one, or as NumPy prints one."""
+"""Vectors inside a cell: a list, a JSON list, or NumPy's printed form."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _PLAIN_NUMBERS = 8
 
 
 def read_vector(cell: Any) -> Array | None:
-    """Return the numbers of a cell, (D,) or (T, D); None where it holds something else, such as the name of a file.
+    """Return the numbers of a cell, (D,) or (T, D); None if it holds something else, such as a file name.
 
     Raises:
-        UnusableError: It is a list, and not one of numbers, or of lists of equal length.
+        UnusableError: It is a list, but not of numbers or of lists of equal length.
     """
     if isinstance(cell, str):
         text = cell.strip()
@@ -46,7 +46,7 @@ def read_vector(cell: Any) -> Array | None:
 
 
 def _parsed(text: str) -> Any:
-    """Return the list that a text stands for, None where it stands for none."""
+    """Parse a text as a list; return None if it is not one."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -62,7 +62,7 @@ def _parsed(text: str) -> Any:
 
 
 def are_vectors(cells: list[Any]) -> bool:
-    """Tell whether cells that hold something are vectors of one width: numbers with fractions, or many of them."""
+    """Return whether the nonempty cells are vectors of one width: fractional numbers, or many numbers."""
     shapes: set[tuple[int, ...]] = set()
     fractions = False
     for cell in cells:

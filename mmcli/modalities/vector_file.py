@@ -1,4 +1,4 @@
-"""Word vectors in a text file: one word a line with its numbers, as GloVe, word2vec and fastText write them."""
+"""Word vectors in a text file, one word and its numbers per line, as GloVe, word2vec and fastText write them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _MOST_VECTORS_KEPT = 100_000
 
 
 class VectorFile:
-    """The vectors of a file, each read when its word first comes.
+    """The vectors of a file, each read when its word is first looked up.
 
-    The first look-up reads the file through once and keeps the place of each word, no vector; a gzip file is then
-    unpacked to a temporary file. Only the lines of words that are looked up are turned into numbers.
+    The first look-up scans the file once and keeps only the position of each word; a gzip file is unpacked to a
+    temporary file. Only the lines of words that are looked up are parsed.
 
     Args:
         path: The file.
 
     Raises:
-        MmcliError: It cannot be read, or its first line is no word vector.
+        MmcliError: It cannot be read, or its first line is not a word vector.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,10 +55,10 @@ class VectorFile:
         return file_digest(self.path)
 
     def vector(self, word: str) -> NDArray[np.float32] | None:
-        """Return the vector of a word, (D,); None where the file has none.
+        """Return the vector of a word, (D,); None if the file has none.
 
         Raises:
-            MmcliError: A line of the file is malformed, or lines that its header announces are not there.
+            MmcliError: A line of the file is malformed, or the file has fewer lines than its header announces.
         """
         if self._bytes is None:
             self._index()
@@ -78,7 +78,7 @@ class VectorFile:
         return found
 
     def _index(self) -> None:
-        """Find the place of each word; where one comes twice, the first counts."""
+        """Find the position of each word; the first of duplicates counts."""
         places: dict[bytes, int] = {}
         unpacked = tempfile.TemporaryFile() if self._is_gzip() else None  # noqa: SIM115 the mapping keeps it
         place = count = 0
@@ -94,7 +94,7 @@ class VectorFile:
                     unpacked.write(line)
         if self._announced is not None and count < self._announced:
             raise MmcliError(
-                f"{self.path}: {count} vectors, but its first line announces {self._announced}: is it cut short?"
+                f"{self.path}: {count} vectors, but its first line announces {self._announced}; is it truncated?"
             )
         if unpacked is not None:
             unpacked.flush()
@@ -108,7 +108,7 @@ class VectorFile:
     def _word(self, line: bytes, number: int) -> bytes:
         if line.count(b" ") == self.dim:
             return line.partition(b" ")[0]
-        parts = line.rsplit(None, self.dim)  # some words of GloVe have spaces in them
+        parts = line.rsplit(None, self.dim)  # some GloVe words contain spaces
         if len(parts) != self.dim + 1:
             raise self._malformed(number, parts)
         return parts[0]
@@ -139,7 +139,7 @@ class VectorFile:
             raise MmcliError(f"{self.path}, line {number}: cannot be read: {error}") from None
         if len(line) == _LONGEST_LINE:
             raise MmcliError(
-                f"{self.path}, line {number}: longer than {_LONGEST_LINE} bytes; this is no text file of vectors"
+                f"{self.path}, line {number}: longer than {_LONGEST_LINE} bytes; expected a text file of vectors"
             )
         return line
 
@@ -152,7 +152,7 @@ class VectorFile:
 
 
 def open_vectors(path: str) -> VectorFile:
-    """Return the vectors of a file, which a process reads once as long as it does not change.
+    """Return the vectors of a file; a process opens it once as long as it does not change.
 
     Raises:
         MmcliError: There is no such file, or it cannot be read.

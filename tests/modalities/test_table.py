@@ -229,7 +229,7 @@ def test_columns_most_of_whose_values_are_strange_are_told():
     preprocessor.decode_rows([content for content in preprocessor.read(rows)[0] if content is not None])
     told = preprocessor.strange()
     assert told == [
-        "column 'color': 6 of 10 values were in no train row (such as 'c'); is it written or measured otherwise?"
+        "column 'color': 6 of 10 values were in no train row (such as 'c'); check the column's spelling and units"
     ]
     rows = [row(age=str(1e6 + n), color="c", size="L") for n in range(10)]
     preprocessor.decode_rows([content for content in preprocessor.read(rows)[0] if content is not None])

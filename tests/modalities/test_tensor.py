@@ -123,7 +123,7 @@ def test_one_array_has_a_row_for_each_sample(suffix, tmp_path):
         assert preprocessor.decode(content)[""].tolist() == VALUES[number].tolist()
     with pytest.raises(MmcliError, match=f"rows.{suffix}: has 2 rows, but the table has 3 or more"):
         preprocessor.content({"row": 2}, Files())
-    with pytest.raises(MmcliError, match="has 2 rows, but a row of the table comes without its number"):
+    with pytest.raises(MmcliError, match="has 2 rows, but a table row has no valid row number"):
         preprocessor.content({}, Files())
 
 
@@ -132,7 +132,7 @@ def test_an_array_that_cannot_be_had_is_one_line(tmp_path):
     (tmp_path / "two.npz").write_bytes(written(np.savez, a=VALUES, b=VALUES))
     (tmp_path / "one.npy").write_bytes(npy(np.float32(1)))
     for name, message in [
-        ("absent.npy", "no such file"), ("bad.npy", ""), ("two.npz", "holds 2 arrays"), ("one.npy", "one number"),
+        ("absent.npy", "no such file"), ("bad.npy", ""), ("two.npz", "holds 2 arrays"), ("one.npy", "a single number"),
     ]:  # fmt: skip
         with pytest.raises(MmcliError, match=f"{name}: {message}") as caught:
             Preprocessor((), array=str(tmp_path / name)).content({"row": 0}, Files())

@@ -138,7 +138,7 @@ def test_what_spacy_does_not_have_is_one_clear_line(model, tmp_path):
     blank = tmp_path / "blank"
     spacy.blank("en").to_disk(blank)
     cases = [
-        (dict(spacy_model="no_such_model"), "'no_such_model' is not installed"),
+        (dict(spacy_model="no_such_model"), "'no_such_model' is neither installed nor a folder"),
         (dict(language="qq"), "spaCy has no such language"),
         (dict(spacy_model=str(blank), lemmatize=True), "--lemmatize.*gives no lemmas"),
         (dict(spacy_model=str(blank), pos=True), "--pos.*gives no parts of speech"),
@@ -315,7 +315,7 @@ def test_word_vectors_want_one_source_that_is_there(tmp_path):
         ({}, "needs vectors"),
         ({"path": "a", "spacy_model": "b"}, "not both"),
         ({"path": str(tmp_path / "absent.vec")}, "absent.vec: no such file"),
-        ({"spacy_model": "no_such_model"}, "not installed"),
+        ({"spacy_model": "no_such_model"}, "neither installed"),
     ]:
         with pytest.raises(MmcliError, match=message):
             WordVectors(**options).extract(spec, column, RUNTIME)

@@ -117,7 +117,7 @@ def test_an_extractor_that_learns_is_refused():
 
     hog = Hog()
     hog.fitted = True
-    with pytest.raises(MmcliError, match="learns from images"):
+    with pytest.raises(MmcliError, match="is fitted on images"):
         Frames("hog", hog)
 
 

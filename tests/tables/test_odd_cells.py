@@ -123,7 +123,7 @@ def test_new_rows_strange_to_the_train_rows_are_told(stores, tmp_path):
         preprocess(source, tmp_path / "like", like=folder / "m", reporter=made)
         list(predict(folder / "m", source, reporter=answered))
         for heard in (made, answered):
-            told = [text for text in heard.warnings if "written or measured otherwise" in text]
+            told = [text for text in heard.warnings if "spelling and units" in text]
             assert len(told) == (2 if name == "other" else 0)
 
 

@@ -1,4 +1,4 @@
-"""Files of chunks (WAV, RF64, AIFF, W64, CAF) and AU: where their samples are, whatever their sizes say."""
+"""Locates the samples of chunked files (WAV, RF64, AIFF, W64, CAF) and AU, whatever the size fields say."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-_TO_A_PIPE = 0x7FFF0000  # what writers to a pipe leave as a size is at least this, or 0
-_LEFT_OPEN = 2**62  # the same where sizes have eight bytes
-_W64_SIZE = 16  # where a W64 file says how long it is
+_TO_A_PIPE = 0x7FFF0000  # writers to a pipe leave a size of at least this, or 0
+_LEFT_OPEN = 2**62  # the same for 8-byte sizes
+_W64_SIZE = 16  # offset of a W64 file's own length
 _SIZE_IN_DS64 = 0xFFFFFFFF
 _FORMS = (b"WAVE", b"AIFF", b"AIFC")
 _SAMPLES = (b"data", b"SSND")
@@ -18,7 +18,7 @@ _OPEN = b"\xff\xff\xff\xff"
 
 @dataclass(frozen=True)
 class _Layout:
-    """How a format lays out its chunks: where the first is, bytes of a name and of a size, what a size counts."""
+    """A format's chunk layout: where the first is, bytes of a name and of a size, and what a size counts."""
 
     start: int
     name: int
@@ -30,7 +30,7 @@ class _Layout:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """A chunk: its name, where its header and its content begin, and the bytes of its content as its header says."""
+    """A chunk: its name, where its header and content begin, and the content's size according to the header."""
 
     name: bytes
     header: int
@@ -49,7 +49,7 @@ _LAYOUTS = {
 
 
 def is_cut_chunk(content: bytes) -> bool:
-    """Tell whether the samples of a WAV, RF64, AIFF, W64, CAF or AU file end before the size of their chunk."""
+    """Return whether the samples of a WAV, RF64, AIFF, W64, CAF or AU file end before their chunk does."""
     if content.startswith(b".snd"):
         start, size = _place_in_au(content)
         return size < _TO_A_PIPE and start + size > len(content)
@@ -64,9 +64,9 @@ def is_cut_chunk(content: bytes) -> bool:
 
 
 def with_open_sizes(content: bytes) -> bytes:
-    """Return a file with the size of its samples, where that is 0 or left open as no decoder takes it.
+    """Fill in the size of a file's samples if it is 0 or left open in a way that decoders reject.
 
-    A size of 0 with chunks behind it is true: there are no samples.
+    A size of 0 followed by other chunks is correct: there are no samples.
     """
     if content.startswith(b".snd"):
         start, size = _place_in_au(content)
@@ -91,7 +91,7 @@ def with_open_sizes(content: bytes) -> bytes:
 
 
 def mpeg_in_wav(content: bytes) -> bytes | None:
-    """Return the MPEG audio that a WAV file holds; None where it is not one that does."""
+    """Return the MPEG audio inside a WAV file; None if there is none."""
     layout = _layout_of(content)
     if layout is None or content[8:12] != b"WAVE":
         return None
@@ -124,7 +124,7 @@ def _chunks(content: bytes, layout: _Layout, start: int | None = None) -> Iterat
 
 
 def _samples_chunk(content: bytes, layout: _Layout) -> tuple[_Chunk | None, int]:
-    """Return the chunk of the samples, None where there is none, and the size that a chunk before may tell."""
+    """Return the chunk of samples (None if there is none) and the size that an earlier chunk may give."""
     in_ds64 = 0
     for chunk in _chunks(content, layout):
         if chunk.name == b"ds64":
@@ -139,7 +139,7 @@ def _has_ds64(content: bytes, chunk: _Chunk) -> bool:
 
 
 def _are_chunks(content: bytes, layout: _Layout, start: int) -> bool:
-    """Tell whether what begins at ``start`` is chunks up to the end, rather than samples."""
+    """Return whether the bytes from ``start`` to the end are chunks rather than samples."""
     last = None
     for last in _chunks(content, layout, start):
         if not last.name.isascii() or not last.name.strip().isalnum():

@@ -1,6 +1,6 @@
-"""Decodes the bytes of audio files into mono waveforms, as far as they are needed.
+"""Decodes audio files into mono waveforms, only as far as needed.
 
-How long a sound is, and whether its file is truncated, is told by how the data end; what a header counts is a claim.
+The duration, and whether the file is truncated, is found from the end of the data; header counts are not trusted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mmcli.modalities.audio._truncated import format_name, is_cut
 from mmcli.store.columns import Array
 
 _SOUNDFILE = (b"RIFF", b"RIFX", b"RF64", b"riff", b"fLaC", b"OggS", b"FORM", b"caff", b".snd")
-_MISSING = 0.25  # seconds less than another decoder finds that are no damage
+_MISSING = 0.25  # seconds by which one decoder may find less than the other without the file being damaged
 
 
 def decode(content: bytes, seconds: float) -> tuple[Array, int]:
@@ -29,8 +29,8 @@ def decode(content: bytes, seconds: float) -> tuple[Array, int]:
     Files joined one after the other (MP3, FLAC, chained Ogg) are read to the end of the last.
 
     Raises:
-        UnusableError: ``corrupt`` where it is no audio, damaged, truncated, or empty.
-        AbsentError: It is a film without sound.
+        UnusableError: ``corrupt`` if it is not audio, damaged, truncated, or empty.
+        AbsentError: It is a video without sound.
     """
     sound = without_tags(content)
     if is_cut(sound) or (content and not sound):
@@ -44,10 +44,10 @@ def decode(content: bytes, seconds: float) -> tuple[Array, int]:
 
 
 def _parts(content: bytes) -> Iterator[Callable[[float], Sound]]:
-    """Return what decodes each of the files that were joined.
+    """Return a decoder for each of the joined files.
 
     Raises:
-        UnusableError: ``corrupt`` where the last frame of an MP3 is cut in two.
+        UnusableError: ``corrupt`` if the last frame of an MP3 is cut.
     """
     mpeg = mpeg_in_wav(content) or (content if is_mpeg_frame(content[:2]) else None)
     audio = read_mpeg(mpeg) if mpeg else None
@@ -65,7 +65,7 @@ def _parts(content: bytes) -> Iterator[Callable[[float], Sound]]:
 
 
 def _either(content: bytes, seconds: float) -> Sound:
-    """Decode by the one decoder and, where it refuses or stops early, by the other: the longer sound is right."""
+    """Decode with one decoder and, if it fails or stops early, with the other; the longer result is right."""
     if not content.startswith(_SOUNDFILE):
         try:
             return with_pyav(content, seconds)
@@ -93,7 +93,7 @@ def _ogg(content: bytes, seconds: float) -> Sound:
 
 
 def _flac(content: bytes, seconds: float) -> Sound:
-    """Decode a FLAC file whose count of samples may be 0, too low or too high."""
+    """Decode a FLAC file whose header's sample count may be 0, too low or too high."""
     promised = promised_samples(content)
     found = with_soundfile(content, seconds) if promised else None
     if found and not found.is_short and not (len(found.samples) == promised and goes_on(content, promised)):

@@ -1,4 +1,4 @@
-"""The end of FLAC files: how many samples there are up to the end of the last frame, whatever the header counts."""
+"""Counts the samples of a FLAC file up to its last frame, whatever the header says."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from functools import cache
 
 _INFO = b"fLaC\0\0\0\x22"
 _SYNCS = (b"\xff\xf8", b"\xff\xf9")
-_MAX_SEARCHES = 2**18  # places that look like a frame and are none
+_MAX_SEARCHES = 2**18  # false frame starts to try before giving up
 _NEAR = 2**17  # samples: two of the longest frames
 _BLOCKS = {1: 192, 2: 576, 3: 1152, 4: 2304, 5: 4608, **{code: 256 << code - 8 for code in range(8, 16)}}
 
 
 def files_of(content: bytes) -> Iterator[bytes]:
-    """Return the files that were joined."""
+    """Yield the files that were joined."""
     start = 0
     while start >= 0:
         after = content.find(_INFO, start + len(_INFO))
@@ -22,26 +22,26 @@ def files_of(content: bytes) -> Iterator[bytes]:
 
 
 def promised_samples(content: bytes) -> int:
-    """Return the samples that the header of a FLAC file says there are, 0 where it does not."""
+    """Return the number of samples in a FLAC file's header, 0 if unknown."""
     return int.from_bytes(content[21:26], "big") & (1 << 36) - 1
 
 
 def is_cut_flac(content: bytes, decoded: int) -> bool:
-    """Tell whether fewer samples were decoded than there are up to the end of the last frame, by its number.
+    """Return whether fewer samples were decoded than there are up to the last frame, by its frame number.
 
-    Bytes after the last frame are passed over.
+    Bytes after the last frame are ignored.
     """
     ends = _samples_to_end(content, decoded)
     return ends is None or ends > decoded
 
 
 def goes_on(content: bytes, samples: int) -> bool:
-    """Tell whether a file has frames behind so many samples."""
+    """Return whether a file has frames after this many samples."""
     return (_samples_to_end(content, samples) or 0) > samples
 
 
 def _samples_to_end(content: bytes, about: int) -> int | None:
-    """Return the samples up to the end of the last frame, ``about`` so many; None where there is no such frame."""
+    """Return the samples up to the end of the last frame near ``about`` samples; None if there is no such frame."""
     first = content.find(b"\xff", len(_INFO))
     while first >= 0 and not (begin := _frame_at(content, first)):
         first = content.find(b"\xff", first + 1)
@@ -58,10 +58,10 @@ def _samples_to_end(content: bytes, about: int) -> int | None:
 
 
 def _frame_at(content: bytes, start: int) -> tuple[int, int] | None:
-    """Return the number of the first sample, and the samples, of the frame that begins at ``start``, if one does."""
+    """Return the first sample number and the sample count of the frame at ``start``; None if there is no frame."""
     codes = content[start + 2 : start + 4]
     lead = content[start + 4] if start + 4 < len(content) else 0xFF
-    ones = 8 - (lead ^ 0xFF).bit_length()  # the number is written as UTF-8 writes a character
+    ones = 8 - (lead ^ 0xFF).bit_length()  # the number is coded like a character in UTF-8
     if ones in (1, 8) or not content.startswith(_SYNCS, start):
         return None
     at = start + 4 + max(1, ones)

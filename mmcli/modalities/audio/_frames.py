@@ -1,4 +1,4 @@
-"""What extractors of short-time frames share: waveforms in, one vector or a sequence of frames out."""
+"""Shared by extractors of short-time frames: waveforms in, one vector or a sequence of frames out."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Pool = Literal["none", "stats"]
 STATISTICS = 3
 _FULL_SCALE = 32768
 _WORTH_SHARING = 2**15
-"""Samples of a sound, on average, from which workers gain by sharing sounds: short ones are a string of small calls."""
+"""Mean samples per sound from which splitting sounds among workers pays; short sounds are many small calls."""
 
 
 def check_frames(name: str, n_fft: int, hop_length: int, segments: int = 1) -> None:
-    """Refuse windows and steps that no sound can be cut into.
+    """Reject invalid windows and steps.
 
     Raises:
         MmcliError: A value is not positive.
@@ -34,7 +34,7 @@ def check_frames(name: str, n_fft: int, hop_length: int, segments: int = 1) -> N
 
 
 def check_mels(name: str, n_mels: int, f_min: float, f_max: float | None) -> None:
-    """Refuse a mel scale without bands.
+    """Reject a mel scale without bands.
 
     Raises:
         MmcliError: There is no band, or its frequencies are out of order.
@@ -73,14 +73,14 @@ def extract_frames(
     frames_of: Callable[[torch.Tensor], torch.Tensor],
     segments: int,
 ) -> Tensor:
-    """Return the features of each sound, computed one by one, so that none depends on its neighbours.
+    """Return the features of each sound, computed one by one so that none depends on its neighbours.
 
     Args:
-        form: What ``output_form`` returned.
+        form: The result of ``output_form``.
         column: int16 waveforms (S,).
-        runtime: Whose workers share the sounds.
-        frames_of: Takes a waveform (1, 1, S), from -1 to 1, to its features (D, T).
-        segments: Into how many parts of the time statistics are divided.
+        runtime: Its workers share the sounds.
+        frames_of: Maps a waveform (1, 1, S), from -1 to 1, to its features (D, T).
+        segments: Number of equal time segments to compute statistics over.
 
     Raises:
         MmcliError: A sound has no samples.
@@ -90,7 +90,7 @@ def extract_frames(
     threads = torch.get_num_threads()
 
     def features(row: int) -> Array:
-        # Sharing one short sound among threads takes many times as long as computing it in one.
+        # Splitting one short sound among threads takes many times as long as computing it in one.
         torch.set_num_threads(1)
         samples = column.main.item(row)
         if not len(samples):
@@ -109,9 +109,9 @@ def extract_frames(
 
 
 def summarise(frames: Array, segments: int) -> Array:
-    """Return mean, standard deviation and maximum over T of frames (T, D), one segment of time after the other.
+    """Return the mean, standard deviation and maximum over T of frames (T, D), segment after segment.
 
-    Segments share a frame where there are fewer frames than segments.
+    Segments share frames if there are fewer frames than segments.
     """
     length = len(frames)
     if length >= segments:
@@ -125,7 +125,7 @@ def summarise(frames: Array, segments: int) -> Array:
 
 
 def _summarise_apart(frames: Array, starts: Array) -> Array:
-    """Return the same where each segment has frames of its own, from its start up to the next one's."""
+    """Do the same where segments do not share frames: each runs from its start to the next one's."""
     counts = np.diff(np.append(starts, len(frames)))
     means = np.add.reduceat(frames, starts, axis=0) / counts[:, None]
     deviations = frames - np.repeat(means, counts, axis=0)

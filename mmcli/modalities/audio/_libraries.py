@@ -16,20 +16,20 @@ from mmcli.modalities.audio._truncated import format_name
 from mmcli.modalities.containers import open_container, pictures_of
 from mmcli.store.columns import Array
 
-_BLOCK = 2**20  # samples of all channels together
+_BLOCK = 2**20  # samples, all channels together
 _RATES = (1000, 768_000)
 _DEMUXERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dts,eac3,flac,flv,gsm,loas,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,"
     "nistsphere,ogg,shn,tak,truehd,tta,voc,w64,wav,wv,xwma"
 )
 _LAST_ENTRIES = 1000
-_PADDING = 4096  # samples of the longest frame of AAC, twice
-_NO_END = 2**62  # libsndfile's count of a file that does not tell its length is at least this
+_PADDING = 4096  # samples: twice the longest AAC frame
+_NO_END = 2**62  # libsndfile reports at least this for a file of unknown length
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The mean of the channels, (S,) float32, its rate in Hz, and whether it is shorter than the file promises."""
+    """The mean of the channels, (S,) float32, its rate in Hz, and whether it is shorter than the file claims."""
 
     samples: Array
     rate: int
@@ -37,7 +37,7 @@ class Sound:
 
 
 class _Bytes(io.BytesIO):
-    """Bytes that libsndfile may ask for at a place before their start, as it does where headers are wrong."""
+    """Bytes that tolerate a seek before their start, as libsndfile does if headers are wrong."""
 
     def seek(self, offset: int, whence: int = 0) -> int:
         try:
@@ -47,10 +47,10 @@ class _Bytes(io.BytesIO):
 
 
 def with_soundfile(content: bytes, seconds: float) -> Sound | None:
-    """Decode the first seconds by libsndfile; None where it does not know the format, or cannot decode to the end.
+    """Decode the first seconds with libsndfile; None if it does not know the format or cannot decode to the end.
 
     Raises:
-        UnusableError: ``corrupt`` where the sample rate is none of sound.
+        UnusableError: ``corrupt`` if the sample rate is implausible.
     """
     import soundfile
 
@@ -77,15 +77,15 @@ def _blocks(file: Any, needed: int) -> Iterator[Array]:
 
 
 def with_pyav(content: bytes, seconds: float) -> Sound:
-    """Decode the first seconds by FFmpeg.
+    """Decode the first seconds with FFmpeg.
 
     Raises:
-        UnusableError: ``corrupt`` where FFmpeg does not know the format or finds damage.
-        AbsentError: It is a film without sound.
+        UnusableError: ``corrupt`` if FFmpeg does not know the format or finds damage.
+        AbsentError: It is a video without sound.
     """
     try:
         container = open_container(content, _DEMUXERS)
-    except Exception:  # FFmpeg fed arbitrary bytes
+    except Exception:  # arbitrary bytes make FFmpeg fail in any way
         name = format_name(content)
         raise UnusableError("corrupt", "not audio" if name == "audio" else f"damaged or truncated {name}") from None
     with container:
@@ -109,14 +109,14 @@ def with_pyav(content: bytes, seconds: float) -> Sound:
             return Sound(_without_padding(samples, container, stream, rate), rate)
         except UnusableError:
             raise
-        except Exception:  # FFmpeg fed damaged bytes
+        except Exception:  # FFmpeg fails in any way on damaged bytes
             raise UnusableError("corrupt", f"damaged or truncated {format_name(content)}") from None
 
 
 def _frames(container: Any, stream: Any, needed: int, rate: int) -> Iterator[Array]:
     import av
 
-    # Interleaved: of planes, one for each channel, PyAV takes past the last where there are more than eight.
+    # Interleaved: with one plane per channel, PyAV reads past the last if there are more than eight.
     interleaved, form = None, None
     for frame in container.decode(stream):
         if form != (frame.format.name, frame.layout.name, frame.sample_rate):
@@ -132,7 +132,7 @@ def _frames(container: Any, stream: Any, needed: int, rate: int) -> Iterator[Arr
 
 
 def _without_padding(samples: Array, container: Any, stream: Any, rate: int) -> Array:
-    """Leave out what the last frame holds behind the end that an MP4's edit list sets, which FFmpeg does not."""
+    """Drop the samples after the end set by an MP4's edit list, which FFmpeg keeps."""
     if not container.format.name.startswith("mov") or stream.duration is None:
         return samples
     end = round(float(stream.duration * stream.time_base) * rate)
@@ -140,7 +140,7 @@ def _without_padding(samples: Array, container: Any, stream: Any, rate: int) -> 
 
 
 def _index_ends_outside(stream: Any, size: int) -> bool:
-    """Tell whether the last packets that a file's index names lie beyond its end."""
+    """Return whether the last packets in a file's index lie beyond its end."""
     entries = stream.index_entries
     last = (entries[place] for place in range(max(0, len(entries) - _LAST_ENTRIES), len(entries)))
     return any(entry.pos + entry.size > size for entry in last)
@@ -148,7 +148,7 @@ def _index_ends_outside(stream: Any, size: int) -> bool:
 
 @dataclass(frozen=True)
 class MpegSound:
-    """Frames of MPEG audio in a row, to be decoded."""
+    """Decodes a run of MPEG audio frames."""
 
     content: bytes
     part: MpegPart
@@ -157,13 +157,13 @@ class MpegSound:
         """Decode the first seconds.
 
         Raises:
-            UnusableError: ``corrupt`` where frames are damaged.
+            UnusableError: ``corrupt`` if frames are damaged.
         """
         try:
             return Sound(join(self._blocks(needed_samples(self.part.rate, seconds))), self.part.rate)
         except UnusableError:
             raise
-        except Exception:  # FFmpeg fed damaged bytes
+        except Exception:  # FFmpeg fails in any way on damaged bytes
             raise UnusableError("corrupt", "damaged MP3") from None
 
     def _blocks(self, needed: int) -> Iterator[Array]:
@@ -175,7 +175,7 @@ class MpegSound:
 
 
 def in_turn(parts: Any, seconds: float) -> Sound:
-    """Decode parts that follow each other, at the rate of the first, until there are as many seconds."""
+    """Decode consecutive parts, at the rate of the first, until there are enough seconds."""
     found: list[Array] = []
     rate, left = 0, seconds
     for part in parts:
@@ -190,10 +190,10 @@ def in_turn(parts: Any, seconds: float) -> Sound:
 
 
 def needed_samples(rate: int, seconds: float) -> int:
-    """Return the samples of some seconds.
+    """Return the number of samples in some seconds.
 
     Raises:
-        UnusableError: ``corrupt`` where the rate is none of sound.
+        UnusableError: ``corrupt`` if the rate is implausible.
     """
     if not _RATES[0] <= rate <= _RATES[1]:
         raise UnusableError("corrupt", f"damaged audio: a sample rate of {rate} Hz")
@@ -201,6 +201,6 @@ def needed_samples(rate: int, seconds: float) -> int:
 
 
 def join(blocks: Iterator[Array]) -> Array:
-    """Return blocks (S,) one after the other, float32."""
+    """Concatenate blocks (S,), as float32."""
     parts = list(blocks)
     return np.concatenate(parts).astype(np.float32, copy=False) if parts else np.zeros(0, np.float32)

@@ -1,4 +1,4 @@
-"""MPEG audio (MP3, MP2, MP1): its frames are found one by one, as what headers count may be wrong or missing."""
+"""MPEG audio (MP3, MP2, MP1): frames are found one by one, because header counts may be wrong or missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BIT_RATES = {
 _RATES = (44100, 48000, 32000)
 _HEADER = 4
 _SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x10-\xef]", re.DOTALL)
-_MAX_SEARCHES = 2**18  # places that look like a frame and are none
+_MAX_SEARCHES = 2**18  # false frame starts to try before giving up
 _XING_HAS_FRAMES, _XING_HAS_BYTES, _XING_HAS_TABLE, _XING_HAS_QUALITY = 1, 2, 4, 8
 _ENCODERS = (b"LAME", b"Lavf", b"Lavc")
 _DECODER_DELAY = 529
@@ -31,7 +31,7 @@ _DECODER_DELAY = 529
 
 @dataclass(frozen=True)
 class _Header:
-    """What the first bytes of a frame say: its layer, its bytes, its samples, its rate in Hz."""
+    """The header of a frame: its layer, bytes, samples, and rate in Hz."""
 
     version: int
     layer: int
@@ -42,16 +42,16 @@ class _Header:
 
 @dataclass
 class MpegPart:
-    """Frames in a row, as one encoder wrote them.
+    """Consecutive frames written by one encoder.
 
     Args:
-        kind: The bits that its frames have in common: version, layer and rate.
+        kind: The header bits that its frames share: version, layer and rate.
         layer: 1, 2 or 3.
         rate: In Hz.
         starts: Where each frame begins.
-        skip: Samples that encoder and decoder put before the sound.
-        padding: Samples that the encoder put behind it.
-        counted: Frames that the encoder says there are; None where it does not.
+        skip: Samples that encoder and decoder add before the sound.
+        padding: Samples that the encoder added after it.
+        counted: Number of frames according to the encoder; None if unknown.
     """
 
     kind: bytes
@@ -65,24 +65,24 @@ class MpegPart:
 
 @dataclass(frozen=True)
 class MpegAudio:
-    """The frames of a file: its parts, one for each file that was joined, and whether the last frame is cut in two."""
+    """The frames of a file: its parts, one for each joined file, and whether the last frame is cut."""
 
     parts: list[MpegPart]
     is_cut: bool
 
 
 def is_mpeg_frame(start: bytes) -> bool:
-    """Tell whether two bytes may begin a frame of MPEG audio, layer I, II or III."""
+    """Return whether two bytes may start an MPEG audio frame of layer I, II or III."""
     return len(start) == 2 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0 and start[1] & 0x06 != 0
 
 
 def read_mpeg(content: bytes) -> MpegAudio | None:
-    """Find the frames in a file's bytes without tags; None where there are none of a length that is told.
+    """Find the frames in a file without tags; None if there are none of known length.
 
-    Tags and other bytes between frames are passed over.
+    Tags and other bytes between frames are skipped.
 
     Raises:
-        UnusableError: ``corrupt`` where most bytes belong to no frame.
+        UnusableError: ``corrupt`` if most bytes belong to no frame.
     """
     parts: list[MpegPart] = []
     position = searches = strange = 0
@@ -115,10 +115,10 @@ def read_mpeg(content: bytes) -> MpegAudio | None:
 
 
 def decode_part(content: bytes, part: MpegPart) -> Iterator[Array]:
-    """Decode the frames of a part to the mean of their channels, without what the encoder added at both ends.
+    """Decode a part to the mean of its channels, without the encoder's padding at both ends.
 
     Raises:
-        Exception: Of any kind: FFmpeg was fed damaged frames.
+        Exception: Any; FFmpeg fails unpredictably on damaged frames.
     """
     import av
 
@@ -135,7 +135,7 @@ def decode_part(content: bytes, part: MpegPart) -> Iterator[Array]:
 
 
 def _length(part: MpegPart, content: bytes) -> int:
-    """Return the samples of a part; what was added behind them is left out where the count of frames is right."""
+    """Return the number of samples in a part, without padding at the end if the frame count is right."""
     first = _header(content[part.starts[0] + 1], content[part.starts[0] + 2]) if part.starts else None
     whole = len(part.starts) * (first.samples if first else 0) - part.skip
     is_right = part.counted is not None and abs(part.counted - len(part.starts)) <= 1
@@ -143,12 +143,12 @@ def _length(part: MpegPart, content: bytes) -> int:
 
 
 def _kind(content: bytes, position: int) -> bytes:
-    """Return the bits that frames of one sound have in common: version and layer, rate."""
+    """Return the header bits that frames of one sound share: version, layer and rate."""
     return bytes((content[position + 1] | 1, content[position + 2] & 0x0C))
 
 
 def _is_followed(content: bytes, position: int, header: _Header) -> bool:
-    """Tell whether a frame of the same kind, or the end, follows what may be a frame."""
+    """Return whether a candidate frame is followed by a frame of the same kind, or by the end."""
     after = position + header.size
     if after >= len(content):
         return after == len(content) or position == 0
@@ -162,7 +162,7 @@ def _is_followed(content: bytes, position: int, header: _Header) -> bool:
 
 @cache
 def _header(second: int, third: int) -> _Header | None:
-    """Read the second and third byte of a frame; None where they are not of a frame whose size they tell."""
+    """Parse the second and third byte of a frame; None if they are invalid or leave its size open."""
     version, layer = {0: 3, 2: 2, 3: 1}.get(second >> 3 & 3, 0), 4 - (second >> 1 & 3)
     if second & 0xE0 != 0xE0 or not version or layer == 4 or not 0 < third >> 4 < 15 or third >> 2 & 3 == 3:
         return None
@@ -175,7 +175,7 @@ def _header(second: int, third: int) -> _Header | None:
 
 
 def _add(parts: list[MpegPart], content: bytes, position: int, header: _Header) -> None:
-    """Add a frame to the last part; one that only counts begins the next part instead."""
+    """Add a frame to the last part; an index frame starts a new part instead."""
     start, kind = _index_of(content, position, header), _kind(content, position)
     if start is None:
         if not parts or parts[-1].kind != kind:
@@ -196,7 +196,7 @@ def _add(parts: list[MpegPart], content: bytes, position: int, header: _Header) 
 
 
 def _index_of(content: bytes, position: int, header: _Header) -> int | None:
-    """Return where the index in a frame (Xing, Info, VBRI) begins; None where the frame is one of sound."""
+    """Return where the index in a frame (Xing, Info, VBRI) begins; None if the frame holds sound."""
     if header.layer != 3:
         return None
     mono = content[position + 3] >> 6 == 3

@@ -1,4 +1,4 @@
-"""Ogg files as they are chained, one whole file after another, and damage to their pages."""
+"""Splits chained Ogg files and detects damaged pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _Page(NamedTuple):
 
 
 def links_of(content: bytes) -> Iterator[bytes]:
-    """Return the files that were chained; a page that begins a stream after pages of another kind begins a file."""
+    """Yield the chained files: a page that starts a stream after pages of another kind starts a file."""
     start, began = 0, True
     for page in _pages(content):
         begins = bool(content[page.start + 5] & _BEGINS)
@@ -30,7 +30,7 @@ def links_of(content: bytes) -> Iterator[bytes]:
 
 
 def with_end_flag(content: bytes) -> bytes:
-    """Return a file whose last page has the mark of the last page, without which decoders keep what was padded."""
+    """Set the end-of-stream flag on a file's last page, without which decoders keep the padding."""
     last = max(_pages(content), default=None)
     if last is None or content[last.start + 5] & _ENDS:
         return content
@@ -42,7 +42,7 @@ def with_end_flag(content: bytes) -> bytes:
 
 
 def is_damaged(content: bytes) -> bool:
-    """Tell whether pages are missing between others, by their numbers, or have the wrong checksum."""
+    """Return whether pages are missing, by their numbers, or have a wrong checksum."""
     last: dict[bytes, int] = {}
     for start, end in _pages(content):
         serial, number = content[start + 14 : start + 18], int.from_bytes(content[start + 18 : start + 22], "little")
@@ -65,6 +65,6 @@ def _pages(content: bytes) -> Iterator[_Page]:
 
 
 def _checksum(page: bytes) -> int:
-    """Return the CRC-32 of a page: zlib's polynomial, but from the highest bit of each byte, and from 0."""
+    """Return the CRC-32 of a page: zlib's polynomial, but most significant bit first and starting from 0."""
     mirrored = zlib.crc32(page.translate(_MIRROR), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return int(f"{mirrored:032b}"[::-1], 2)

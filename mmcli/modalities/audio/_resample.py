@@ -1,4 +1,4 @@
-"""Waveforms of another sample rate."""
+"""Resamples waveforms."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmcli.store.columns import Array
 
 
 def resample(samples: Array, rate: int, target: int) -> Array:
-    """Return samples (S,) of one rate in Hz at another."""
+    """Resample (S,) from one rate in Hz to another."""
     if rate == target:
         return samples
     from scipy.signal import resample_poly
@@ -24,7 +24,7 @@ def resample(samples: Array, rate: int, target: int) -> Array:
 
 @lru_cache(maxsize=4)
 def _anti_alias(ratio: int) -> Array:
-    """Return a low-pass filter, 90 dB down 12% above half the lower rate; shorter for rates without common divisor."""
+    """Return a low-pass filter, -90 dB at 12% above half the lower rate; shorter for rates without common divisor."""
     from scipy.signal import firwin
 
     half = max(4, min(24, 500_000 // ratio)) * ratio

@@ -1,4 +1,4 @@
-"""Tags that music programs write before and after the sound of a file, whatever its format."""
+"""Strips the tags that music programs write before and after the sound, in any format."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ _ID3V1, _ID3V1_LONG = 128, 227
 _APE_HEADER, _APE_HAS_HEADER = 32, 1 << 31
 _LYRICS_END = b"LYRICS200"
 _LYRICS_SIZE = 6  # digits
-_MOST = 100  # tags, of one kind or several
+_MOST = 100  # tags, of any kinds
 
 
 def size_of_id3(content: bytes, position: int) -> int:
-    """Return the bytes of an ID3v2 tag: its header of ten, what this counts in seven bits a byte, a footer of ten."""
+    """Return the bytes of an ID3v2 tag: 10-byte header, the size it gives in 7 bits per byte, 10-byte footer."""
     head = content[position : position + 10].ljust(10, b"\0")
     size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
     return 10 + size + (10 if head[5] & 0x10 else 0)
 
 
 def without_tags(content: bytes) -> bytes:
-    """Return a file without ID3v2 tags at its start and ID3v1, APE, lyrics and ID3v2 tags at its end."""
+    """Strip ID3v2 tags at a file's start, and ID3v1, APE, lyrics and ID3v2 tags at its end."""
     start, end = 0, len(content)
     for _ in range(_MOST):
         if not content.startswith(b"ID3", start):
@@ -32,7 +32,7 @@ def without_tags(content: bytes) -> bytes:
 
 
 def _tag_before(content: bytes, end: int) -> int:
-    """Return the bytes of the tag that ends at ``end``, 0 where there is none."""
+    """Return the bytes of the tag that ends at ``end``, 0 if there is none."""
     if end >= _ID3V1 and content.startswith(b"TAG", end - _ID3V1):
         long = end - _ID3V1 - _ID3V1_LONG
         return _ID3V1 + (_ID3V1_LONG if long >= 0 and content.startswith(b"TAG+", long) else 0)

@@ -1,4 +1,4 @@
-"""Finds sound files that end in the middle of what they hold, which decoders pass over."""
+"""Detects truncated sound files, which decoders accept silently."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TS_PACKET = 188
 
 
 def format_name(content: bytes) -> str:
-    """Return what people call the format of a sound file, by its first bytes: "MP3", or "audio" where unknown."""
+    """Return the usual name of a sound file's format, by its first bytes: "MP3"; "audio" if unknown."""
     if is_mpeg_frame(content[:2]):
         return "MP3"
     if content[:1] == b"\xff" and content[1:2] in (b"\xf0", b"\xf1", b"\xf8", b"\xf9"):
@@ -25,7 +25,7 @@ def format_name(content: bytes) -> str:
 
 
 def is_cut(content: bytes) -> bool:
-    """Tell whether a file ends inside a chunk, box, page or packet: WAV, AIFF, CAF, W64, AU, and films' containers."""
+    """Return whether a file ends inside a chunk, box, page or packet: WAV, AIFF, CAF, W64, AU, video containers."""
     if content.startswith(b"G") and content.startswith(b"G", _TS_PACKET):
         last = len(content) // _TS_PACKET * _TS_PACKET
         return content.startswith(b"G", last)

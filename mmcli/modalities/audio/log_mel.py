@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class LogMel:
     """Mel spectrograms of sounds in decibels: (T, D), or (D,) of their statistics.
 
-    Power spectra of Hann windows centred every ``hop_length`` samples (with zeros beyond the ends), summed in
-    triangular bands; nothing is more than 80 decibels below the loudest of its sound.
+    Power spectra of Hann windows centred every ``hop_length`` samples (zero-padded at the ends), summed in
+    triangular bands; values are floored at 80 decibels below the sound's maximum.
 
     Args:
-        n_mels: Mel bands.
-        n_fft: Samples of a window.
+        n_mels: Number of mel bands.
+        n_fft: Window length in samples.
         hop_length: Samples from one window to the next.
-        f_min: Where the lowest band begins, in Hz.
-        f_max: Where the highest band ends, in Hz; None is half the sample rate.
-        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` every frame.
+        f_min: Lower edge of the lowest band in Hz.
+        f_max: Upper edge of the highest band in Hz; None is half the sample rate.
+        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` keeps every frame.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Stevens, Volkmann and Newman 1937 for the scale, in the form of O'Shaughnessy 1987, Speech
     Communication: 2595 log10(1 + f / 700).
@@ -62,7 +62,7 @@ class LogMel:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (T, D) or (D,), D = bands, three times for their statistics."""
+        """Return (T, D) with D = bands, or (D,) with D = 3 × bands for their statistics."""
         check_rate("log_mel", spec, self.f_min, self.f_max)
         return output_form(self.n_mels, self.pool, 1, self.hop_length, spec.main)
 
@@ -88,7 +88,7 @@ class LogMel:
         return extract_frames(self.output(spec), column, runtime, frames, 1)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -96,4 +96,4 @@ class LogMel:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""

@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 class Mfcc:
     """Mel-frequency cepstral coefficients of sounds: (T, D), or (D,) of their statistics.
 
-    Power spectra of Hann windows centred every ``hop_length`` samples (with zeros beyond the ends), mel bands,
-    decibels no more than 80 below the loudest of the sound, and an orthonormal cosine transform.
+    Power spectra of Hann windows centred every ``hop_length`` samples (zero-padded at the ends), mel bands,
+    decibels floored at 80 below the sound's maximum, and an orthonormal cosine transform.
 
     Args:
-        n_mfcc: Coefficients of a frame, at most ``n_mels``.
-        n_fft: Samples of a window.
+        n_mfcc: Coefficients per frame, at most ``n_mels``.
+        n_fft: Window length in samples.
         hop_length: Samples from one window to the next.
-        n_mels: Mel bands.
-        f_min: Where the lowest band begins, in Hz.
-        f_max: Where the highest band ends, in Hz; None is half the sample rate.
+        n_mels: Number of mel bands.
+        f_min: Lower edge of the lowest band in Hz.
+        f_max: Upper edge of the highest band in Hz; None is half the sample rate.
         deltas: Append the slope of each coefficient over five frames.
-        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` every frame.
-        segments: Statistics of this many equal parts of the time, one after the other.
+        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` keeps every frame.
+        segments: Number of equal time segments; the statistics of each are concatenated.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Davis and Mermelstein 1980, Comparison of Parametric Representations for Monosyllabic Word
     Recognition in Continuously Spoken Sentences, section II.
@@ -74,7 +74,7 @@ class Mfcc:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (T, D) or (D,), D = coefficients, twice with deltas, three times for each segment's statistics."""
+        """Return (T, D), or (D,) of statistics; D = coefficients, × 2 with deltas, × 3 × segments for statistics."""
         check_rate("mfcc", spec, self.f_min, self.f_max)
         width = self.n_mfcc * (2 if self.deltas else 1)
         return output_form(width, self.pool, self.segments, self.hop_length, spec.main)
@@ -106,7 +106,7 @@ class Mfcc:
         return extract_frames(self.output(spec), column, runtime, frames, self.segments)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -114,4 +114,4 @@ class Mfcc:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Reads sound files into mono waveforms of one sample rate, whatever their format and channels."""
+"""Reads sound files of any format and channel count into mono waveforms of one sample rate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmcli.modalities.files import read_cell
 from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
-_MARGIN = 1.0  # seconds decoded past the end, so that filters do not feel where decoding stopped
+_MARGIN = 1.0  # seconds decoded past the end, so that filters are not affected by where decoding stopped
 _SILENCE = 0.01  # -40 dB
 _RMS = 0.1  # -20 dB of full scale
 _FILTER_ORDER = 4
@@ -23,20 +23,20 @@ _FULL_SCALE = 32768
 
 
 class Preprocessor:
-    """Mono waveforms, (S,) int16; channels are averaged, then filtered, trimmed, cut and normalised in this order.
+    """Mono waveforms, (S,) int16; channels are averaged, then filtered, trimmed, cut and normalised, in this order.
 
     Args:
         columns: The column whose cells name sound files.
-        sample_rate: In Hz; sounds of another are resampled.
-        max_seconds: Sounds are cut to their first so many seconds.
-        trim: Cut off what lies below -40 dB of the peak at both ends.
-        high_pass: Attenuate frequencies below this, in Hz, by a Butterworth filter without phase shift.
+        sample_rate: In Hz; other rates are resampled.
+        max_seconds: Keep only the first seconds of each sound.
+        trim: Remove leading and trailing parts more than 40 dB below the peak.
+        high_pass: Attenuate frequencies below this, in Hz, with a zero-phase Butterworth filter.
         low_pass: Attenuate frequencies above this, in Hz.
         normalize: ``peak`` scales the largest sample to full scale, ``rms`` the root mean square to -20 dB.
-        max_decode_seconds: No more than this of a sound is decoded to find where it is to be trimmed.
+        max_decode_seconds: Decode at most this much of a sound to find where to trim it.
 
     Raises:
-        MmcliError: A value is out of its range, or a frequency not below half the sample rate.
+        MmcliError: A value is out of range, or a frequency is not below half the sample rate.
     """
 
     version: ClassVar[int] = 2
@@ -82,14 +82,14 @@ class Preprocessor:
         return round(self.max_seconds * self.sample_rate)
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the file's bytes; None where the cell is empty."""
+        """Return the file's bytes; None if the cell is empty."""
         return read_cell(row, self.columns[0], media)
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the waveform as (S,) int16.
 
         Raises:
-            UnusableError: ``corrupt`` where it is no audio, damaged, truncated, or empty.
+            UnusableError: ``corrupt`` if it is not audio, damaged, truncated, or empty.
         """
         samples, rate = decode(content, self.max_decode_seconds if self.trim else self.max_seconds + _MARGIN)
         samples = self._filter(resample(samples, rate, self.sample_rate))
@@ -138,11 +138,11 @@ class Preprocessor:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
 
 def _trim(samples: Array) -> Array:
-    """Cut off what is quieter than -40 dB of the peak at both ends; all of a silent sound stays."""
+    """Remove leading and trailing parts more than 40 dB below the peak; a silent sound is kept as is."""
     loudness = np.abs(samples)
     loud = np.flatnonzero(loudness >= _SILENCE * loudness.max(initial=0))
     return samples[loud[0] : loud[-1] + 1] if len(loud) else samples

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Spectrogram:
-    """Spectrograms of sounds: (T, D), or (D,) of their statistics; one column for each frequency.
+    """Spectrograms of sounds: (T, D), or (D,) of their statistics; one column per frequency.
 
-    Spectra of Hann windows centred every ``hop_length`` samples, with zeros beyond the ends.
+    Spectra of Hann windows centred every ``hop_length`` samples, zero-padded at the ends.
 
     Args:
-        n_fft: Samples of a window; there are n_fft // 2 + 1 frequencies.
+        n_fft: Window length in samples; there are n_fft // 2 + 1 frequencies.
         hop_length: Samples from one window to the next.
         power: The exponent of the magnitude: 1 for amplitude, 2 for power.
-        decibels: Give decibels, no more than 80 below the loudest of the sound, rather than linear values.
-        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` every frame.
+        decibels: Use decibels, floored at 80 below the sound's maximum, instead of linear values.
+        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` keeps every frame.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     version: ClassVar[int] = 1
@@ -57,7 +57,7 @@ class Spectrogram:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (T, D) or (D,), D = frequencies, three times for their statistics."""
+        """Return (T, D) with D = frequencies, or (D,) with D = 3 × frequencies for their statistics."""
         return output_form(self.n_fft // 2 + 1, self.pool, 1, self.hop_length, spec.main)
 
     def extract(self, spec: ModalitySpec, column: Column, runtime: Runtime) -> Tensor:
@@ -81,7 +81,7 @@ class Spectrogram:
         return extract_frames(self.output(spec), column, runtime, frames, 1)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -89,4 +89,4 @@ class Spectrogram:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""

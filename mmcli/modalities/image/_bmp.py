@@ -1,4 +1,4 @@
-"""BMP files of 16 and 32 bits whose colours lie under masks of their own."""
+"""BMP files of 16 and 32 bits with colour masks of their own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = 256
 
 
 def masked_bmp(content: bytes) -> tuple[tuple[int, int], tuple[int, ...]] | None:
-    """Return width and height, and the masks of red, green, blue and alpha, of a BMP that has them; None of another."""
+    """Return the size (width, height) and the masks of red, green, blue and alpha of a BMP with masks, else None."""
     if not content.startswith(b"BM") or len(content) < 70:
         return None
     header, width, height, _, bits, compression = struct.unpack_from("<IiiHHI", content, 14)
@@ -31,10 +31,10 @@ def masked_bmp(content: bytes) -> tuple[tuple[int, int], tuple[int, ...]] | None
 
 
 def read_masked_bmp(content: bytes, size: tuple[int, int], masks: tuple[int, ...]) -> Image:
-    """Return a BMP in RGB, or in RGBA where it has a mask of alpha.
+    """Return a BMP in RGB, or in RGBA if it has an alpha mask.
 
     Raises:
-        UnusableError: ``corrupt`` where pixels are missing.
+        UnusableError: ``corrupt`` if pixels are missing.
     """
     from PIL import Image as pil
 

@@ -1,4 +1,4 @@
-"""Brings images of any mode and colour space to RGB as screens show it, sRGB."""
+"""Converts images of any mode and colour space to sRGB."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 _LARGEST_PROFILE = 4 * 2**20
 _MODES = {"RGB": ("RGB", "RGBA"), "GRAY": ("L",), "CMYK": ("CMYK",)}
-_SAME = 1  # levels that an image may be away from sRGB to need no conversion
+_SAME = 1  # levels by which an image may differ from sRGB without being converted
 _STEPS = 9
 
 
 def to_colour(image: Image, profile: bytes, *, of_colours: bool = False) -> Image:
-    """Return the image in RGB, or in RGBA where it has transparency, its colour profile applied.
+    """Return the image in RGB, or in RGBA if it has transparency, with its colour profile applied.
 
-    A profile that cannot be applied is left out, and a notice says so.
+    A profile that cannot be applied is ignored, with a notice.
 
     Args:
         image: In any mode, loaded.
-        profile: An ICC profile; empty where the pixels are sRGB's.
-        of_colours: Grey levels are colours of the profile as well, red, green and blue alike.
+        profile: An ICC profile; empty if the pixels are sRGB.
+        of_colours: The profile also applies to grey levels, as colours with equal red, green and blue.
     """
     if image.mode == "F" or image.mode.startswith("I"):
         image = _to_bytes(image)
@@ -82,9 +82,9 @@ def _lab_to_srgb() -> ImageCmsTransform:
 
 @lru_cache(maxsize=16)
 def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
-    """Return what converts pixels of a profile to sRGB, or why it cannot be applied.
+    """Return the transform from a profile to sRGB, or the reason why it cannot be applied.
 
-    Neither where the pixels are sRGB already, which the numbers of the profile decide and not its name.
+    Neither if the pixels are sRGB already; the profile's numbers decide that, not its name.
     """
     from PIL import ImageCms
 
@@ -100,7 +100,7 @@ def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
             return None, "" if _changes_nothing(same, "L") else "it is one of RGB on a grey image"
         if mode not in _MODES.get(space, ()):
             return None, f"it is one of {space} on an image in {mode}"
-        # The table that LittleCMS would rather make of a table is fast, and coarse where colours are dark or pure.
+        # LittleCMS would convert a table into its own faster table, which is coarse for dark and pure colours.
         exact = space == "RGB" and not source.profile.is_matrix_shaper
         flags = ImageCms.Flags.NOOPTIMIZE if exact else ImageCms.Flags.NONE
         shown = "RGBA" if mode == "RGBA" else "RGB"
@@ -111,7 +111,7 @@ def _to_srgb(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
 
 
 def _changes_nothing(transform: ImageCmsTransform, mode: str) -> bool:
-    """Tell whether a transform leaves colours from all over their space as they are."""
+    """Return whether a transform keeps colours from all over the space unchanged."""
     from PIL import Image as pil
 
     if mode == "L":
@@ -127,7 +127,7 @@ def _changes_nothing(transform: ImageCmsTransform, mode: str) -> bool:
 
 
 def _to_bytes(image: Image) -> Image:
-    """Scale grey levels to 8 bits: of 16 bits, or float from 0 to 1 or to 255."""
+    """Scale grey levels to 8 bits, from 16 bits or from float in 0..1 or 0..255."""
     from PIL import Image as pil
 
     values = np.asarray(image)

@@ -1,4 +1,4 @@
-"""Colour spaces told by a few numbers, as PNG, AVIF and HEIC tell them, and the ICC profiles that say the same."""
+"""Colour spaces given by a few numbers, as in PNG, AVIF and HEIC, and the equivalent ICC profiles."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _PRIMARIES = {
 }
 _GAMMAS = {4: 2.2, 5: 2.8, 8: 1.0}
 _HIGH_DYNAMIC_RANGE = {16: "PQ", 18: "HLG"}
-_SAME = 0.05  # gammas this near are taken for the same
-_NEAR = 0.002  # chromaticities
+_SAME = 0.05  # gammas this close count as equal
+_NEAR = 0.002  # chromaticities this close count as equal
 _WHITE_D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """What the numbers of a pixel stand for.
+    """The meaning of a pixel's numbers.
 
     Args:
-        profile: As an ICC profile; None where it is sRGB.
-        dynamic_range: ``PQ`` or ``HLG``, brighter than a screen's; empty where it is not.
+        profile: An ICC profile; None for sRGB.
+        dynamic_range: ``PQ`` or ``HLG`` for high dynamic range, else empty.
     """
 
     profile: bytes | None = None
@@ -41,7 +41,7 @@ class ColourSpace:
 
 
 def code_point_space(primaries: int, transfer: int) -> ColourSpace:
-    """Return the colour space of two code points; those of television and unknown ones are taken for sRGB's.
+    """Return the colour space of two code points; television and unknown ones count as sRGB.
 
     Source: ITU-T H.273 (2021), tables 2 and 3.
     """
@@ -55,7 +55,7 @@ def code_point_space(primaries: int, transfer: int) -> ColourSpace:
 
 
 def nclx_space(content: bytes) -> ColourSpace | None:
-    """Return the colour space that an AVIF or HEIC file names by code points; None where it does not."""
+    """Return the colour space that an AVIF or HEIC file gives by code points, if any."""
     place = content.find(b"colrnclx")
     if place < 0 or place + 12 > len(content):
         return None
@@ -64,9 +64,9 @@ def nclx_space(content: bytes) -> ColourSpace | None:
 
 
 def space_of(gamma: float, points: tuple[float, ...]) -> ColourSpace:
-    """Return the colour space of an encoding gamma, such as 0.45455, and of white, red, green, blue as x and y.
+    """Return the colour space of an encoding gamma, such as 0.45455, and the x, y of white, red, green and blue.
 
-    Without the points they are sRGB's; numbers that are none of a colour space are taken for sRGB.
+    Without points, sRGB's are used; numbers that form no colour space count as sRGB.
     """
     points = points or _SRGB
     if not 0.05 <= gamma <= 20 or not all(0 < y <= 1 and 0 <= x <= 1 for x, y in zip(*_pairs(points), strict=True)):
@@ -76,7 +76,7 @@ def space_of(gamma: float, points: tuple[float, ...]) -> ColourSpace:
         return ColourSpace()
     try:
         return ColourSpace(_profile(points, None if same_curve else 1 / gamma))
-    except np.linalg.LinAlgError:  # primaries that lie in a line
+    except np.linalg.LinAlgError:  # collinear primaries
         return ColourSpace()
 
 
@@ -85,7 +85,7 @@ def _pairs(points: tuple[float, ...]) -> tuple[tuple[float, ...], tuple[float, .
 
 
 def _profile(points: tuple[float, ...], gamma: float | None) -> bytes:
-    """Return the ICC profile of white, red, green and blue, and of a gamma or sRGB's curve.
+    """Return the ICC profile for white, red, green and blue and a gamma; None is sRGB's curve.
 
     Source: ICC.1:2022, 8.3.3, 9.2 and 10.18.
     """
@@ -110,7 +110,7 @@ def _profile(points: tuple[float, ...], gamma: float | None) -> bytes:
 
 
 def _matrix(points: tuple[float, ...]) -> Array:
-    """Return the XYZ of red, green and blue in columns, white adapted to D50 by Bradford's method."""
+    """Return the XYZ of red, green and blue as columns, with white adapted to D50 by Bradford's method."""
     x, y = (np.array(side) for side in _pairs(points))
     colours = np.array([x / y, np.ones(4), (1 - x - y) / y])
     white = colours[:, 0]

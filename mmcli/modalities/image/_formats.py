@@ -1,4 +1,4 @@
-"""The formats of images: what is decoded, by what, and what is said of the others."""
+"""Image formats: which are decoded, by which decoder, and what is reported for the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from mmcli.errors import UnusableError
 from mmcli.modalities.image._tiff import refusal
 
-# EPS is a program that an interpreter would run; the others hand over to programs or libraries outside.
+# EPS is a program to be interpreted; the others call external programs or libraries.
 _NOT_DECODED = frozenset({"EPS", "WMF", "GRIB", "BUFR", "HDF5", "FITS", "MPEG"})
 _SIGNATURES = (
     (0, b"\xff\xd8\xff", "JPEG"), (0, b"\x89PNG", "PNG"), (0, b"GIF8", "GIF"), (0, b"BM", "BMP"),
@@ -26,35 +26,35 @@ _RARE = ", or one of a rare kind"
 
 
 def format_of(content: bytes) -> str | None:
-    """Return the format that the first bytes tell; None where they tell none of the common ones."""
+    """Return the format by the first bytes; None if it is not a common one."""
     return next((name for at, sign, name in _SIGNATURES if content.startswith(sign, at)), None)
 
 
 def is_heic(content: bytes) -> bool:
-    """Tell whether a file is HEIC or another of its family, which Pillow alone does not read."""
+    """Return whether a file is HEIC or of its family, which Pillow cannot read by itself."""
     return _foreign(content) == _HEIC
 
 
 @cache
 def decoders(max_pixels: int) -> tuple[str, ...]:
-    """Load Pillow's decoders, raise its own limit to this one, and return the formats to accept."""
+    """Load Pillow's decoders, raise its own pixel limit to this one, and return the formats to accept."""
     from PIL import Image
 
     Image.init()
     Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, max_pixels)  # never lower: other threads may need it
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of it is in the ledger
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters is in the ledger
     _quiet_libtiff()
     return tuple(name for name in Image.ID if name not in _NOT_DECODED)
 
 
 def _foreign(content: bytes) -> str | None:
-    """Return what files of these bytes are called, of those that Pillow alone does not read."""
+    """Return the name of a format that Pillow cannot read by itself, by the file's first bytes."""
     return next((name for at, sign, name in _NOT_READ if content.startswith(sign, at)), None)
 
 
 @cache
 def heic_is_read() -> bool:
-    """Teach Pillow to read HEIC, as far as the package for it is installed."""
+    """Register the HEIC decoder with Pillow; return whether its package is installed."""
     try:
         import pillow_heif
     except ImportError:
@@ -64,7 +64,7 @@ def heic_is_read() -> bool:
 
 
 def _quiet_libtiff() -> None:
-    """Stop libtiff, which Pillow decodes by, from writing of its own to standard error."""
+    """Keep libtiff, which Pillow uses, from writing to standard error."""
     import ctypes
 
     from PIL import _imaging
@@ -76,11 +76,11 @@ def _quiet_libtiff() -> None:
             set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
             set_handler(None)
     except (OSError, AttributeError):
-        return  # a Pillow whose libtiff cannot be reached: its lines are harmless
+        return  # libtiff inside this Pillow is out of reach: its output is harmless
 
 
 def problem_of(content: bytes, name: str | None, error: Exception) -> UnusableError:
-    """Say why an image cannot be decoded, as far as the decoder knows."""
+    """Return why an image cannot be decoded, as far as the decoder knows."""
     from PIL import UnidentifiedImageError
 
     if name is None:

@@ -1,4 +1,4 @@
-"""Brings the levels of pixels, of any number of bits or in floating point, to 8 bits."""
+"""Converts pixel levels of any bit depth, or in floating point, to 8 bits."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import numpy as np
 from mmcli.errors import UnusableError
 from mmcli.store.columns import Array
 
-_OVERSHOOT = 0.1  # of the range: what resampling and rounding leave outside it
-_BRIGHT = 2.0  # float pixels from 0 to 1 may have lights above 1; a picture from 0 to 255 would be black
+_OVERSHOOT = 0.1  # share of the range that resampling and rounding may overshoot it by
+_BRIGHT = 2.0  # float pixels in 0..1 may have highlights above 1; in 0..255, such a picture would be black
 _DIM = 16.0  # float pixels up to this fit neither range
-_UNSEEN = 1 / 512  # of the range: an image that is nowhere brighter is black in 8 bits
+_UNSEEN = 1 / 512  # share of the range: a darker image is all black in 8 bits
 _BAND = 2**20
 
 
 def whole_levels(values: Array, bits: int, *, signed: bool = False) -> Array:
-    """Return whole numbers as uint8, in proportion to what so many bits hold.
+    """Scale integers of this many bits to uint8.
 
     Raises:
-        UnusableError: ``skipped`` where levels are negative, or have more than 16 bits and are all black in 8.
+        UnusableError: ``skipped`` if levels are negative, or if they have more than 16 bits and are all black in 8.
     """
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     limit = 2 ** (bits - signed) - 1
@@ -28,10 +28,10 @@ def whole_levels(values: Array, bits: int, *, signed: bool = False) -> Array:
 
 
 def float_levels(values: Array) -> Array:
-    """Return floating-point numbers, from 0 to 1 or from 0 to 255, as uint8; what is a little outside is clipped.
+    """Scale floating-point numbers in 0..1 or 0..255 to uint8; values slightly outside are clipped.
 
     Raises:
-        UnusableError: ``corrupt`` where a number is NaN or infinite, ``skipped`` where the range is another.
+        UnusableError: ``corrupt`` if a number is NaN or infinite, ``skipped`` if they lie in another range.
     """
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if not np.isfinite((low, high)).all():
@@ -52,7 +52,7 @@ def _are_whole(values: Array) -> bool:
 
 
 def _scaled(values: Array, limit: float) -> Array:
-    """Return values from 0 to a limit as uint8, a band of rows at a time."""
+    """Scale values from 0 to a limit to uint8, a band of rows at a time."""
     scaled = np.empty(values.shape, np.uint8)
     rows = max(1, _BAND * len(values) // max(1, values.size))
     for start in range(0, len(values), rows):

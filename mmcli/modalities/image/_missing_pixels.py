@@ -1,4 +1,4 @@
-"""Finds the images whose pixels end early though their file looks whole, which decoders fill in silently."""
+"""Detects images whose pixel data end early in a file that looks complete; decoders silently fill the gap."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PNG_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2,
 
 
 def open_ended_jpeg(content: bytes) -> bytes:
-    """Return a sequential JPEG without its end marker, other content as it is.
+    """Return a sequential JPEG without its end marker, and other content unchanged.
 
-    At that marker libjpeg paints the pixels that are missing grey; without it, it says that it needs more data.
-    The zeros in its place are what libjpeg wants to have read ahead for the last pixels.
+    At that marker libjpeg fills missing pixels with grey; without it, it reports that it needs more data. The zeros
+    that replace the marker are the read-ahead that libjpeg needs for the last pixels.
     """
     position, sequential = _first_scan(content)
     if sequential:
@@ -33,14 +33,14 @@ def open_ended_jpeg(content: bytes) -> bytes:
 
 
 def jpeg_scans(content: bytes) -> int:
-    """Return how many times a JPEG goes over its pixels; each takes its time, and few bytes."""
+    """Return the number of scans in a JPEG; each takes few bytes but much time."""
     position, _ = _first_scan(content)
     end = content.find(_JPEG_END, position)
     return 1 + content.count(bytes((0xFF, _JPEG_START_OF_SCAN)), position, len(content) if end < 0 else end)
 
 
 def _first_scan(content: bytes) -> tuple[int, bool]:
-    """Return where the first scan of a JPEG begins, the end where there is none, and whether it is sequential."""
+    """Return where the first scan of a JPEG begins (the end if there is none), and whether it is sequential."""
     position, sequential = 2, False
     while content[position : position + 1] == b"\xff" and position + 4 <= len(content):
         marker, length = content[position + 1], int.from_bytes(content[position + 2 : position + 4], "big")
@@ -52,7 +52,7 @@ def _first_scan(content: bytes) -> tuple[int, bool]:
 
 
 def png_is_short(content: bytes) -> bool:
-    """Tell whether the pixel data of a PNG end before its last row."""
+    """Return whether a PNG's pixel data end before its last row."""
     width, height = struct.unpack(">II", content[16:24])
     depth, colour, interlaced = content[24], content[25], content[28]
     bits = depth * _PNG_CHANNELS[colour]
@@ -72,12 +72,12 @@ def png_is_short(content: bytes) -> bool:
 
 
 def png_is_changed(content: bytes) -> bool:
-    """Tell whether the pixel data of a PNG differ from their checksums, which Pillow does not look at."""
+    """Return whether a PNG's pixel data do not match their checksums, which Pillow does not check."""
     return any(zlib.crc32(body, zlib.crc32(b"IDAT")) != checksum for body, checksum in _pixel_data(content))
 
 
 def _pixel_data(content: bytes) -> Iterator[tuple[memoryview, int]]:
-    """Return the compressed pixel data of a PNG, chunk by chunk, each with its checksum."""
+    """Yield the compressed pixel data of a PNG, chunk by chunk, each with its checksum."""
     position, view = len(_PNG_SIGNATURE), memoryview(content)
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)

@@ -1,4 +1,4 @@
-"""What Pillow leaves of a PNG: the colour that is transparent at the file's own depth, and chunks that name colours."""
+"""PNG features that Pillow ignores: a transparent colour at the file's own depth, and colour space chunks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _EXACT = 100_000  # the unit of gAMA and cHRM
 
 
 def show_key(image: Image, content: bytes) -> Image:
-    """Return a loaded grey or RGB PNG with alpha where one level or colour stands for transparent.
+    """Add alpha to a loaded grey or RGB PNG in which one level or colour is transparent.
 
-    The key is compared at the depth of the file; Pillow compares it with levels that are scaled to 8 bits already.
+    The key is compared at the file's depth; Pillow compares it with levels already scaled to 8 bits.
     """
     from PIL import Image as pil
 
@@ -56,7 +56,7 @@ def _without_key(image: Image) -> Image:
 
 
 def _low_bytes(content: bytes) -> Array:
-    """Return the lower bytes of 16-bit RGB, (H, W, 3), which Pillow leaves out unless it is told another order."""
+    """Return the low bytes of 16-bit RGB, (H, W, 3), which Pillow drops unless given another byte order."""
     from PIL import Image as pil
 
     with pil.open(io.BytesIO(content), formats=("PNG",)) as image:
@@ -65,7 +65,7 @@ def _low_bytes(content: bytes) -> Array:
 
 
 def chunks(content: bytes) -> dict[bytes, bytes]:
-    """Return the chunks before the pixels of a PNG, by name; of several of one name the first."""
+    """Return the chunks before a PNG's pixels by name; the first of each name."""
     found: dict[bytes, bytes] = {}
     position = _SIGNATURE_BYTES
     while position + 8 <= len(content):
@@ -78,7 +78,7 @@ def chunks(content: bytes) -> dict[bytes, bytes]:
 
 
 def colour_space(content: bytes) -> ColourSpace | None:
-    """Return the colours that chunks name, sRGB's if they do not; None where a profile is to be applied.
+    """Return the colour space given by chunks, sRGB by default; None if an ICC profile applies.
 
     Source: Portable Network Graphics (PNG) Specification, Third Edition (2025), 4.3: cICP, then iCCP, sRGB, gAMA.
     """

@@ -8,7 +8,7 @@ from mmcli.store.columns import Array
 
 
 def shrink(image: Array, size: int | None) -> Array:
-    """Return an image (3, H, W) uint8 as (3, size, size); as it is where it is no larger, or size is None."""
+    """Shrink an image (3, H, W) uint8 to (3, size, size); unchanged if it is no larger, or ``size`` is None."""
     if size is None or min(image.shape[1:]) <= size:
         return image
     from PIL import Image

@@ -1,4 +1,4 @@
-"""What FFmpeg decodes and Pillow does not: JPEG 2000 of deep colours, which it rounds past white, and SGI's runs."""
+"""FFmpeg for images that Pillow decodes wrongly: deep-colour JPEG 2000 (rounded past white) and run-length SGI."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _ROWS = 256
 
 
 def is_deep(content: bytes) -> bool:
-    """Tell whether a JPEG 2000 has several components, one of them of more than 8 bits."""
+    """Return whether a JPEG 2000 has several components, one of more than 8 bits."""
     depths = _depths(content)
     return len(depths) > 1 and max(depths) > 8
 
 
 def _depths(content: bytes) -> list[int]:
-    """Return the bits of each component of a JPEG 2000.
+    """Return the bit depth of each component of a JPEG 2000.
 
     Source: ITU-T T.800 (2019), A.5.1.
     """
@@ -38,11 +38,11 @@ def _depths(content: bytes) -> list[int]:
 
 
 def decoded_by_ffmpeg(image: Image, content: bytes) -> Image:
-    """Return a JPEG 2000 or SGI that Pillow has opened, in RGB or RGBA.
+    """Decode a JPEG 2000 or SGI image that Pillow has opened, to RGB or RGBA.
 
     Raises:
-        UnusableError: ``corrupt`` where FFmpeg sees another size.
-        Exception: Of any kind: FFmpeg was fed arbitrary bytes.
+        UnusableError: ``corrupt`` if FFmpeg finds another size.
+        Exception: Any; FFmpeg fails unpredictably on invalid bytes.
     """
     from PIL import Image as pil
 
@@ -51,12 +51,12 @@ def decoded_by_ffmpeg(image: Image, content: bytes) -> Image:
     if (frame.width, frame.height) != image.size:
         raise UnusableError("corrupt", f"damaged or truncated {image.format}")
     transparent = any(part.is_alpha for part in frame.format.components)
-    if not frame.format.is_rgb:  # of television in FFmpeg's eyes; the format has no such range
+    if not frame.format.is_rgb:  # FFmpeg assumes television range, which the format does not have
         frame.color_range = 2
         frame.colorspace = 5
     wide = frame.to_ndarray(format="rgba64le" if transparent else "rgb48le")
     white = 65535
-    if frame.format.name.startswith("ya16"):  # the one format that FFmpeg leaves at fewer bits
+    if frame.format.name.startswith("ya16"):  # the only format that FFmpeg leaves at fewer bits
         white = 2 ** max(_depths(content)) - 1
     levels = np.empty(wide.shape, np.uint8)
     for start in range(0, len(wide), _ROWS):

@@ -1,4 +1,4 @@
-"""Reads the TIFF files that Pillow refuses or reads wrongly: any number of bits, planes apart, palettes, alpha.
+"""Reads TIFF files that Pillow rejects or reads wrongly: any bit depth, separate planes, palettes, alpha.
 
 Source: TIFF, Revision 6.0 (1992); Adobe Photoshop TIFF Technical Notes (2002), technical note 3 (2005).
 """
@@ -34,15 +34,15 @@ _BIG_NUMBERS = b"MM\0+"
 
 @dataclass(frozen=True)
 class Layout:
-    """How the pixels of a TIFF lie in its file.
+    """The pixel layout of a TIFF.
 
     Args:
-        size: Width and height, in pixels.
-        photometric: What the samples mean, by TIFF's number.
-        alpha: Which of the extra samples is alpha, with its kind; None where none is.
+        size: Width and height in pixels.
+        photometric: TIFF's code for the meaning of the samples.
+        alpha: Which of the extra samples is alpha, and its kind; None if none is.
         tags: All tags of the first page.
-        coding: How samples are stored.
-        of_big_numbers: A BigTIFF whose most significant bytes come first, none of which Pillow opens.
+        coding: How the samples are stored.
+        of_big_numbers: A big-endian BigTIFF, which Pillow never opens.
     """
 
     size: tuple[int, int]
@@ -54,7 +54,7 @@ class Layout:
 
     @property
     def is_plain(self) -> bool:
-        """Tell whether Pillow reads it as well: whole bytes or single bits, and no alpha."""
+        """Return whether Pillow reads it as well: whole bytes or single bits, and no alpha."""
         coding = self.coding
         return (
             (coding.bits == 8 or (coding.bits == 1 and coding.samples == 1))
@@ -68,10 +68,10 @@ class Layout:
 
 
 def tiff_layout(content: bytes) -> Layout | None:
-    """Return how the pixels of a TIFF lie; None where this reader knows less of it than Pillow does.
+    """Return the pixel layout of a TIFF; None if Pillow knows more about it than this reader.
 
     Raises:
-        Exception: Of any kind: the content may be damaged.
+        Exception: Any; the content may be damaged.
     """
     tags = first_page(content)
     bits, formats = numbers_of(tags, _BITS, (1,)), numbers_of(tags, _FORMAT, (1,))
@@ -110,7 +110,7 @@ def read_tiff(content: bytes, layout: Layout) -> Image:
     """Return the first page of a TIFF in L, RGB, RGBA, CMYK or LAB, with its profile and orientation.
 
     Raises:
-        UnusableError: ``corrupt`` where pixels are missing, ``skipped`` where their levels are none of a picture.
+        UnusableError: ``corrupt`` if pixels are missing, ``skipped`` if their levels are not those of a picture.
     """
     wanted = (*range(_COLOURS[layout.photometric]), *([layout.alpha[0]] if layout.alpha else []))
     values = samples_of(content, layout.coding, layout.size, wanted)
@@ -126,7 +126,7 @@ def read_tiff(content: bytes, layout: Layout) -> Image:
 
 
 def refusal(content: bytes) -> str | None:
-    """Say what a TIFF holds that nothing here reads; None where it should be read, or its tags are damaged."""
+    """Return what makes a TIFF unreadable here; None if it should be readable, or its tags are damaged."""
     try:
         if tiff_layout(content) is not None:
             return None
@@ -134,13 +134,13 @@ def refusal(content: bytes) -> str | None:
         bits = "+".join(str(number) for number in numbers_of(tags, _BITS, (1,))[:5])
         kind = f"photometric {number_of(tags, _PHOTOMETRIC)}, compression {number_of(tags, _COMPRESSION, 1)}"
         samples = number_of(tags, _SAMPLES, 1)
-    except Exception:  # damaged bytes fail in any way
+    except Exception:  # damaged bytes raise anything
         return None
     return f"a TIFF of {samples} samples of {bits} bits, {kind}, cannot be read: convert it to PNG"
 
 
 def _until_the_next(offsets: tuple[int, ...], end: int) -> tuple[int, ...]:
-    """Return how many bytes each block may have where the file does not say."""
+    """Return the maximum bytes of each block if the file does not give them."""
     ends = (*sorted(offsets)[1:], end)
     following = dict(zip(sorted(offsets), ends, strict=True))
     return tuple(following[offset] - offset for offset in offsets)
@@ -174,7 +174,7 @@ def _picture(levels: Array, layout: Layout) -> Image:
 
 
 def _divided(colours: Array, alpha: Array) -> Array:
-    """Return colours that were multiplied by alpha as they were before."""
+    """Undo the multiplication of colours by alpha."""
     divided = np.zeros(colours.shape, np.uint8)
     for row, (colour, weight) in enumerate(zip(colours, alpha, strict=True)):
         divided[row] = np.clip((colour * 255.0) / np.maximum(weight, 1) + 0.5, 0, 255)
@@ -191,12 +191,12 @@ def _lab(values: Array) -> Image:
 
 
 def _colour_map(layout: Layout) -> Array:
-    """Return the palette, (levels, 3) uint8; some programs write it in 8 bits where 16 are meant."""
+    """Return the palette, (levels, 3) uint8; some programs write 8-bit values instead of 16-bit ones."""
     colours = np.array(numbers_of(layout.tags, _COLOUR_MAP, ()), np.uint16)
     levels = 2**layout.coding.bits
     if len(colours) != 3 * levels:
         raise UnusableError("corrupt", f"damaged TIFF: a palette of {len(colours)} numbers, expected {3 * levels}")
-    shift = 0 if colours.max(initial=0) < 256 else 8  # 8 bits times 256 as well as times 257
+    shift = 0 if colours.max(initial=0) < 256 else 8  # right for 8 bits times 256 and times 257
     return (colours.reshape(3, levels).T >> shift).astype(np.uint8)
 
 

@@ -16,12 +16,12 @@ from mmcli.store.columns import Array
 
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
 COMPRESSIONS = (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD)
-"""Those that know nothing of what they compress."""
+"""Compressions of plain bytes."""
 _FLOAT = 3
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _LARGEST_BLOCK = 2**30  # bytes
-_LARGEST_TILE, _SMALL = 4, 2**16  # times the image, or times so many pixels
+_LARGEST_TILE, _SMALL = 4, 2**16  # times the image's pixels, or times this many pixels
 _BAND = 2**20
 
 
@@ -30,18 +30,18 @@ class Coding:
     """How the samples of a TIFF are stored.
 
     Args:
-        bits: Of a sample.
+        bits: Bits per sample.
         kind: 1 unsigned, 2 signed, 3 floating point.
-        samples: Of a pixel.
-        big_endian: The order of bytes.
-        compression: TIFF's number.
-        reverse: The bits of each byte stand in reverse.
+        samples: Samples per pixel.
+        big_endian: Byte order.
+        compression: TIFF's code.
+        reverse: The bits of each byte are in reverse order.
         predictor: 1 none, 2 differences, 3 differences of floating-point numbers.
-        planes_apart: Each sample of all pixels by itself.
-        tiled: In tiles, not in strips.
-        block: Width and height of a tile, or of a strip.
-        offsets: Of the tiles or strips, row by row, plane by plane.
-        counts: Their bytes.
+        planes_apart: Each sample of all pixels is stored as a separate plane.
+        tiled: Stored in tiles, not in strips.
+        block: Width and height of a tile or strip.
+        offsets: Offsets of the tiles or strips, row by row, plane by plane.
+        counts: Bytes of each tile or strip.
     """
 
     bits: int
@@ -59,7 +59,7 @@ class Coding:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """What the samples are returned in."""
+        """The dtype of the returned samples."""
         if self.kind == _FLOAT:
             return np.dtype(np.float32)
         sign = "i" if self.kind == 2 else "u"
@@ -70,7 +70,7 @@ def samples_of(content: bytes, coding: Coding, size: tuple[int, int], wanted: tu
     """Return the wanted samples of every pixel, (H, W, len(wanted)).
 
     Raises:
-        UnusableError: ``corrupt`` where some are missing.
+        UnusableError: ``corrupt`` if some are absent.
     """
     width, height = size
     values = np.empty((height, width, len(wanted)), coding.dtype)
@@ -85,7 +85,7 @@ def samples_of(content: bytes, coding: Coding, size: tuple[int, int], wanted: tu
 
 
 def _blocks(content: bytes, coding: Coding, size: tuple[int, int]) -> Iterator[tuple[int, int, int, Array]]:
-    """Return each strip or tile as (rows, width, samples), with its plane and place."""
+    """Yield each strip or tile as (rows, width, samples), with its plane and position."""
     (width, height), (across, down) = size, coding.block
     planes = coding.samples if coding.planes_apart else 1
     samples = 1 if coding.planes_apart else coding.samples
@@ -121,7 +121,7 @@ def _decompressed(data: bytes, compression: int, row_bytes: int, rows: int) -> b
 
 
 def _as_bytes_of_grey(data: bytes, compression: int, width: int, height: int) -> bytes:
-    """Return a TIFF whose 8-bit grey pixels are the bytes that were compressed."""
+    """Return a TIFF whose 8-bit grey pixels are the compressed bytes."""
     tags = (
         (256, width), (257, height), (258, 8), (259, compression), (262, 1), (273, 8), (277, 1), (278, height),
         (279, len(data)),
@@ -133,7 +133,7 @@ def _as_bytes_of_grey(data: bytes, compression: int, width: int, height: int) ->
 
 
 def _unpacked(raw: Array, coding: Coding, width: int, samples: int) -> Array:
-    """Return packed rows, (rows, bytes) uint8, as (rows, width, samples)."""
+    """Unpack rows (rows, bytes) uint8 to (rows, width, samples)."""
     values = np.empty((len(raw), width, samples), coding.dtype)
     band = max(1, _BAND // (width * samples))
     for start in range(0, len(raw), band):
@@ -148,7 +148,7 @@ def _unpacked(raw: Array, coding: Coding, width: int, samples: int) -> Array:
 
 
 def _numbers(raw: Array, coding: Coding, count: int) -> Array:
-    """Return so many whole numbers of each row; floating-point numbers as their bits."""
+    """Return ``count`` integers of each row; floating-point numbers as their bits."""
     bits = coding.bits
     big = coding.big_endian or coding.predictor == _FLOAT_DIFFERENCES
     if bits in (8, 16, 32, 64):
@@ -166,14 +166,14 @@ def _numbers(raw: Array, coding: Coding, count: int) -> Array:
 
 
 def _bytes_of_floats(raw: Array, coding: Coding, samples: int) -> Array:
-    """Undo the differences between the bytes of floating-point numbers, most significant bytes first."""
+    """Undo the byte differences of floating-point numbers, most significant bytes first."""
     each = coding.bits // 8
     summed = np.add.accumulate(raw.reshape(len(raw), -1, samples), axis=1, dtype=np.uint8)
     return np.ascontiguousarray(summed.reshape(len(raw), each, -1).swapaxes(1, 2)).reshape(len(raw), -1)
 
 
 def _as_float(numbers: Array, bits: int) -> Array:
-    if bits == 24:  # a sign, 7 bits of exponent with bias 63, 16 of fraction
+    if bits == 24:  # sign, 7 bits of exponent with bias 63, 16 bits of fraction
         sign, exponent, fraction = numbers >> 23, (numbers >> 16) & 127, numbers & 65535
         value = np.ldexp(1 + fraction / 65536, exponent.astype(int) - 63) * np.where(sign, -1.0, 1.0)
         return np.where(exponent == 0, 0.0, np.where(exponent == 127, np.nan, value)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The tags of a TIFF's first page, of 32-bit and 64-bit files of both byte orders."""
+"""The tags of a TIFF's first page, in 32-bit and 64-bit files of either byte order."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Tags = dict[int, tuple[int, ...] | bytes]
 
 
 def is_big_endian(content: bytes) -> bool:
-    """Tell whether the most significant bytes of numbers come first."""
+    """Return whether a TIFF is big-endian."""
     return content.startswith(b"MM")
 
 
 def first_page(content: bytes) -> Tags:
-    """Return the tags of whole numbers, each as a tuple, and of bytes and text, each as bytes.
+    """Return the tags: integers as a tuple each, bytes and text as bytes.
 
-    Fractions are pairs of numbers.
+    Fractions are pairs of integers.
 
     Raises:
-        ValueError: They are no tags of a TIFF.
+        ValueError: These are not TIFF tags.
         struct.error: They end early.
     """
     order = ">" if is_big_endian(content) else "<"
@@ -53,7 +53,7 @@ def first_page(content: bytes) -> Tags:
 
 
 def numbers_of(tags: Tags, tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-    """Return the whole numbers of a tag."""
+    """Return the integers of a tag."""
     value = tags.get(tag, default)
     return tuple(value)
 
@@ -62,7 +62,7 @@ def number_of(tags: Tags, tag: int, default: int | None = None) -> int:
     """Return the first number of a tag.
 
     Raises:
-        KeyError: It is not there, and there is no default.
+        KeyError: The tag is absent and there is no default.
     """
     value = tags.get(tag)
     if value:

@@ -1,4 +1,4 @@
-"""TIFFs of luma and subsampled chroma that are not compressed, whose samples Pillow takes for whole pixels.
+"""Uncompressed TIFFs of luma and subsampled chroma, whose samples Pillow takes for whole pixels.
 
 Source: TIFF, Revision 6.0 (1992), section 21.
 """
@@ -25,10 +25,10 @@ _FULL_RANGE = (0, 1, 255, 1, 128, 1, 255, 1, 128, 1, 255, 1)
 
 
 def plain_ycbcr(content: bytes) -> Tags | None:
-    """Return the tags of a TIFF of uncompressed luma and chroma, in strips; None of another.
+    """Return the tags of a TIFF with uncompressed luma and chroma in strips; None for any other.
 
     Raises:
-        Exception: Of any kind: the content may be damaged.
+        Exception: Any; the content may be damaged.
     """
     tags = first_page(content)
     form = (number_of(tags, _PHOTOMETRIC), number_of(tags, _COMPRESSION, 1), number_of(tags, _PLANAR, 1))
@@ -45,7 +45,7 @@ def read_ycbcr(content: bytes, tags: Tags) -> Image:
     """Return the first page in RGB, with its profile and orientation.
 
     Raises:
-        UnusableError: ``corrupt`` where pixels are missing.
+        UnusableError: ``corrupt`` if pixels are missing.
     """
     from PIL import Image as pil
 

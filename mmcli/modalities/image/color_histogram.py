@@ -1,4 +1,4 @@
-"""Histograms of colours, for the whole image or each field of a grid."""
+"""Colour histograms of the whole image or of each cell of a grid."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mmcli.store.state import State
 
 
 class ColorHistogram:
-    """Shares of an image's pixels by colour, (D,): for each field of a grid, and summing to one in each.
+    """Share of an image's pixels by colour, (D,), for each cell of a grid; shares sum to one in each cell.
 
     Args:
-        bins: Bins of each channel, 2 to 256.
+        bins: Bins per channel, 2 to 256.
         space: ``rgb``, or ``hsv``: hue, saturation and value.
-        joint: Count colours (``bins`` cubed) rather than each channel alone (three times ``bins``; the three
+        joint: Count colours (``bins`` cubed) instead of each channel separately (three times ``bins``; the three
             together sum to one).
-        grid: Fields along each side, so that top and bottom are told apart.
+        grid: Cells along each side, so that top and bottom are distinguished.
         root: Take the square root of each share, so that distances are Hellinger's and rare colours count more.
-        size: Images are shrunk to this height and width first; None leaves them as they are.
+        size: Shrink images to this height and width first; None keeps their size.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Swain and Ballard 1991, Color Indexing, section 2; the square root: Arandjelović and Zisserman 2012,
     Three things everyone should know to improve object retrieval, section 3.
@@ -67,10 +67,10 @@ class ColorHistogram:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (D,), D = fields × colours.
+        """Return (D,), D = cells × colours.
 
         Raises:
-            MmcliError: The images have fewer pixels than fields along a side.
+            MmcliError: The images have fewer pixels than cells along a side.
         """
         if min(spec.main.dims[1:]) < self.grid:
             raise MmcliError(f"color_histogram: grid {self.grid} is finer than images of {spec.main.dims[1:]} pixels")
@@ -82,7 +82,7 @@ class ColorHistogram:
         return assemble(self.output(spec), runtime.map(self._describe, images))
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -90,7 +90,7 @@ class ColorHistogram:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
     def _describe(self, image: Array) -> Array:
         pixels = shrink(image, self.size)
@@ -110,7 +110,7 @@ class ColorHistogram:
 
 
 def _to_hsv(pixels: Array) -> Array:
-    """Return hue, saturation and value (3, H, W), each from 0 to 255."""
+    """Return hue, saturation and value, (3, H, W), each from 0 to 255."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients: outlines and shapes."""
+"""Histograms of oriented gradients, which capture outlines and shapes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _CLIP = 0.2
 class Hog:
     """Histograms of oriented gradients of RGB images, (D,).
 
-    At each pixel the channel with the largest gradient counts, by the size of that gradient. Histograms of
-    neighbouring cells are normalised together, as overlapping blocks (L2-Hys).
+    Each pixel votes with the gradient of its channel with the largest gradient, weighted by magnitude. Histograms
+    of neighbouring cells are normalised together in overlapping blocks (L2-Hys).
 
     Args:
-        cells: Cells along each side; pixels left over at the edges are cut off.
-        orientations: Bins of the half circle.
+        cells: Cells along each side; left-over pixels at the edges are cropped.
+        orientations: Number of bins over the half circle.
         block: Cells along each side of a block, at most ``cells``.
-        size: Images are shrunk to this height and width first, so that small ones that were enlarged are not
-            measured by their blur; None leaves them as they are.
+        size: Shrink images to this height and width first, so that enlarged small images are not dominated by
+            blur; None keeps their size.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Dalal and Triggs 2005, Histograms of Oriented Gradients for Human Detection, section 6.
     """
@@ -57,7 +57,7 @@ class Hog:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (D,), D = blocks × cells of a block × orientations.
+        """Return (D,), D = blocks × cells per block × orientations.
 
         Raises:
             MmcliError: The images have fewer pixels than cells along a side.
@@ -75,7 +75,7 @@ class Hog:
         return assemble(self.output(spec), runtime.map(self._describe, images))
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -83,7 +83,7 @@ class Hog:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
     def _describe(self, image: Array) -> Array:
         pixels = _centre(shrink(image, self.size), self.cells).astype(np.int16)
@@ -94,8 +94,8 @@ class Hog:
         return np.asarray(_normalise(vectors).reshape(-1), np.float32)
 
     def _histograms(self, vertical: Array, horizontal: Array) -> Array:
-        """Return the mean size of the gradients by cell and orientation, (cells, cells, orientations)."""
-        # In double precision and degrees, as many angles of whole-numbered gradients lie at the edge of a bin.
+        """Return the mean gradient magnitude by cell and orientation, (cells, cells, orientations)."""
+        # In double precision and degrees, because many angles of integer gradients lie on a bin edge.
         angle = np.degrees(np.arctan2(vertical, horizontal)) % 180
         bins = np.minimum((angle / (180 / self.orientations)).astype(np.int64), self.orientations - 1)
         rows = np.arange(len(vertical)) // (len(vertical) // self.cells)
@@ -109,14 +109,14 @@ class Hog:
 
 
 def _centre(image: Array, cells: int) -> Array:
-    """Cut off what is left over when height and width are divided by ``cells``, half at each edge."""
+    """Crop height and width to multiples of ``cells``, half at each edge."""
     height, width = image.shape[1:]
     top, left = height % cells // 2, width % cells // 2
     return image[:, top : top + height // cells * cells, left : left + width // cells * cells]
 
 
 def _largest_gradient(pixels: Array) -> tuple[Array, Array]:
-    """Return the vertical and horizontal gradient (H, W) of each pixel's channel where it is largest."""
+    """Return the vertical and horizontal gradient (H, W) of each pixel's channel with the largest gradient."""
     vertical, horizontal = np.zeros_like(pixels), np.zeros_like(pixels)
     vertical[:, 1:-1] = pixels[:, 2:] - pixels[:, :-2]
     horizontal[:, :, 1:-1] = pixels[:, :, 2:] - pixels[:, :, :-2]

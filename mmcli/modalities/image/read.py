@@ -1,4 +1,4 @@
-"""Reads image files into RGB bytes of one size, whatever their format, mode and orientation."""
+"""Reads image files of any format, mode and orientation into RGB bytes of one size."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
 _ORIENTATION = 0x0112
 _MOST_SCANS = 100  # progressive JPEGs have about ten
-_JPEG_REDUCTION = 2  # a JPEG is decoded at no less than this many times the size it is resized to
+_JPEG_REDUCTION = 2  # a JPEG is decoded at no less than this many times the target size
 
 
 class Preprocessor:
-    """RGB images of one size, (C, H, W) uint8, their colours those of sRGB.
+    """sRGB images of one size, (C, H, W) uint8.
 
     Args:
         columns: The column whose cells name image files.
-        size: Height and width of the result, in pixels.
+        size: Height and width of the result in pixels.
         resize: ``crop`` scales the shorter side to ``size`` and keeps the centre, ``pad`` scales the longer side
             and fills with the background, ``stretch`` scales both.
-        background: What is behind transparent pixels and beside padded images: a colour name or ``#rrggbb``.
-        max_pixels: Images of more pixels are skipped before any is decoded.
+        background: Colour behind transparent pixels and around padded images: a name or ``#rrggbb``.
+        max_pixels: Images with more pixels are skipped before decoding.
 
     Raises:
-        MmcliError: The size or the limit is not positive, or the background is no colour.
+        MmcliError: The size or the limit is not positive, or the background is not a colour.
     """
 
     version: ClassVar[int] = 3
@@ -72,14 +72,14 @@ class Preprocessor:
         self.max_pixels = max_pixels
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the file's bytes; None where the cell is empty."""
+        """Return the file's bytes; None if the cell is empty."""
         return read_cell(row, self.columns[0], media)
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the image as (3, H, W) uint8.
 
         Raises:
-            UnusableError: ``corrupt`` where pixels are missing or damaged, ``skipped`` where there are too many.
+            UnusableError: ``corrupt`` if pixels are missing or damaged, ``skipped`` if there are too many.
         """
         from PIL import Image as pil
 
@@ -111,7 +111,7 @@ class Preprocessor:
         return {"": np.ascontiguousarray(np.asarray(fitted).transpose(2, 0, 1))}
 
     def _unpacked(self, content: bytes, name: str | None) -> Image | None:
-        """Return a TIFF or BMP that Pillow would refuse or read wrongly; None of another."""
+        """Read a TIFF or BMP that Pillow would reject or read wrongly; return None for others."""
         if name == "BMP" and (masked := masked_bmp(content)) is not None:
             self._check_size(masked[0])
             return read_masked_bmp(content, *masked)
@@ -119,7 +119,7 @@ class Preprocessor:
             return None
         try:
             tags, layout = plain_ycbcr(content), tiff_layout(content)
-        except Exception:  # damaged bytes fail in any way; Pillow may know more
+        except Exception:  # damaged bytes raise anything; Pillow may know more
             return None
         if tags is not None:
             self._check_size(size_of(tags))
@@ -130,7 +130,7 @@ class Preprocessor:
         return read_tiff(content, layout)
 
     def _loaded(self, image: Image, content: bytes) -> Image:
-        """Return an image that is open with its pixels decoded."""
+        """Decode the pixels of an open image."""
         self._check_size(image.size)
         self._draft(image)
         try:
@@ -139,7 +139,7 @@ class Preprocessor:
             if image.format != "SGI":
                 raise
             return decoded_by_ffmpeg(image, content)
-        self._check_size(image.size)  # icons hold images of other sizes than they say
+        self._check_size(image.size)  # icons may hold images of other sizes than stated
         if image.format == "PNG":
             _check_png(image, content)
             return show_key(image, content)
@@ -155,7 +155,7 @@ class Preprocessor:
         return UnusableError("skipped", f"more than {self.max_pixels} pixels: --max-pixels")
 
     def _draft(self, image: Image) -> None:
-        """Let the JPEG decoder leave out resolution that resizing would throw away."""
+        """Let the JPEG decoder skip resolution that resizing would discard."""
         side = max(image.size) if self.resize == "pad" else min(image.size)
         scale = _JPEG_REDUCTION * self.size / side
         if scale < 1:
@@ -184,28 +184,28 @@ class Preprocessor:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
 
 def _check_png(image: Image, content: bytes) -> None:
-    """Refuse a PNG whose pixels, which Pillow has decoded, are not all there or not what they were."""
+    """Reject a PNG whose decoded pixels are incomplete or fail their checksum."""
     if png_is_changed(content):
         raise UnusableError("corrupt", "damaged PNG: wrong checksum")
     last = image.crop((0, image.height - 1, image.width, image.height))
-    # One that ended early has a black last row, or is interlaced.
+    # A truncated PNG has a black last row, or is interlaced.
     if (image.info.get("interlace") or not last.tobytes().strip(b"\0")) and png_is_short(content):
         raise UnusableError("corrupt", "truncated PNG")
 
 
 def _inverted(image: Image) -> Image:
-    """Return an image of one bit, whose ones are black, as it is shown."""
+    """Invert a 1-bit image whose ones are black."""
     from PIL import ImageChops
 
     return ImageChops.invert(image.convert("L"))
 
 
 def _named_space(image: Image, content: bytes, name: str | None) -> ColourSpace | None:
-    """Return the colour space that an image names in another way than by an ICC profile; None where it does not."""
+    """Return the colour space that an image gives by other means than an ICC profile, if any."""
     space: ColourSpace | None = None
     if name == "PNG":
         space = colour_space(content)
@@ -217,7 +217,7 @@ def _named_space(image: Image, content: bytes, name: str | None) -> ColourSpace 
 
 
 def _turn(image: Image, source: Image) -> Image:
-    """Turn an image as the EXIF data of its source say; damaged EXIF data say nothing."""
+    """Rotate an image according to the EXIF data of its source; damaged EXIF data are ignored."""
     from PIL.Image import Transpose as Turn
 
     try:

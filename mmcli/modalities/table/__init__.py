@@ -1,4 +1,4 @@
-"""Table: numeric and categorical cells of a row, together one modality."""
+"""Table: the numeric and categorical cells of a row, together one modality."""
 
 from mmcli.modalities.table.read import Preprocessor
 

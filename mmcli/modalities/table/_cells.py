@@ -1,4 +1,4 @@
-"""The cells of a column, read many at a time: what each says is what it says alone."""
+"""Reads many cells of a column at once, with the same result as cell by cell."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Found = TypeVar("Found")
 _OF_NUMBERS = re.compile(r"[-+0-9.eE \n]*")
 _NUMBER_BYTES = b"-+0123456789.eE"
 _ERRORS = frozenset({"\\N", "#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!"})
-"""What databases and spreadsheets write where there is no value: no category is named so."""
+"""What databases and spreadsheets write for a missing value; never a category."""
 
 
 def read_numbers(cells: Sequence[Any], column: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Return the numbers (N,), NaN where there is none, and why cells that hold something are no numbers, by place."""
+    """Return the numbers (N,), NaN if there is none, and by position why a nonempty cell is not a number."""
     found = _plain_numbers(cells)
     if found is not None:
         return found, {}
@@ -31,13 +31,13 @@ def read_numbers(cells: Sequence[Any], column: str) -> tuple[NDArray[np.float64]
 
 
 def read_strings(strings: Any, column: str) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Return the same of an Arrow array of strings."""
+    """Do the same for an Arrow array of strings."""
     found = _cast(strings)
     return (found, {}) if found is not None else read_numbers(strings.to_pylist(), column)
 
 
 def _cast(strings: Any) -> NDArray[np.float64] | None:
-    """Return numbers as Arrow reads them, where Python would read the same; None where a cell may be none."""
+    """Return numbers as Arrow parses them, if Python would parse the same; None if a cell may not be a number."""
     import pyarrow
     import pyarrow.compute
 
@@ -54,7 +54,7 @@ def _cast(strings: Any) -> NDArray[np.float64] | None:
 
 
 def _plain_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
-    """Return the same where every cell is a number as Python writes it, or empty; None where one is not."""
+    """Do the same if every cell is empty or a number as Python writes it; None if one is not."""
     kinds = set(map(type, cells))
     try:
         if kinds == {str}:
@@ -72,7 +72,7 @@ def _plain_numbers(cells: Sequence[Any]) -> NDArray[np.float64] | None:
 
 
 def read_categories(cells: Sequence[Any], column: str) -> tuple[list[str | None], dict[int, str]]:
-    """Return the categories as they are written, in NFC and without white space around; None where there is none."""
+    """Return the categories as written, in NFC and stripped; None for an empty cell."""
     return _each(cells, column, _category)
 
 

@@ -1,4 +1,4 @@
-"""Means and standard deviations of columns, from blocks of rows: the same however the rows are cut."""
+"""Means and standard deviations of columns from blocks of rows."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 class Moments:
-    """Counts, means and sums of squared deviations, block by block.
+    """Counts, means and sums of squared deviations, updated block by block.
 
-    A block's deviations are taken from its first value, so that a constant column has exactly none.
+    A block's deviations are relative to its first value, so that those of a constant column are exactly 0.
 
     Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
 
     Args:
-        width: How many columns there are.
+        width: Number of columns.
     """
 
     def __init__(self, width: int) -> None:
@@ -23,7 +23,7 @@ class Moments:
         self.squares = np.zeros(width)
 
     def add(self, block: NDArray[np.float64]) -> None:
-        """Take a block (N, width) in; NaN is no value."""
+        """Add a block (N, width); NaN is a missing value."""
         there = ~np.isnan(block)
         count = there.sum(axis=0)
         if not count.any():
@@ -41,6 +41,6 @@ class Moments:
         self.count = whole
 
     def deviation(self) -> NDArray[np.float64]:
-        """Return the standard deviations (width,); 1 where a column does not vary."""
+        """Return the standard deviations (width,); 1 for a constant column."""
         deviation = np.sqrt(self.squares / np.maximum(self.count, 1))
         return np.where(deviation > 0, deviation, 1.0)

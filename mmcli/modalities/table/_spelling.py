@@ -1,4 +1,4 @@
-"""Categories that are one though they are written in several ways: 1 and 1.0, true and TRUE."""
+"""Merges different spellings of a category: 1 and 1.0, true and TRUE."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BOOLEANS = frozenset({"true", "false"})
 
 
 def told_spelling(values: Iterable[str]) -> Spelling:
-    """Return how a column's categories are told apart, by those of the train rows.
+    """Return how a column's categories are compared, based on the train rows.
 
-    Numbers without leading zeros are told apart as numbers, ``true`` and ``false`` whatever their case; everything else
-    by its letters, so that ``01`` is not ``1``.
+    Numbers without leading zeros are compared as numbers, ``true`` and ``false`` ignoring case, and everything else
+    letter by letter, so that ``01`` is not ``1``.
     """
     found = set(values)
     if found and all(_NUMBER.fullmatch(value) for value in found):
@@ -26,7 +26,7 @@ def told_spelling(values: Iterable[str]) -> Spelling:
 
 
 def spelled(value: str, spelling: Spelling) -> str:
-    """Return the one way in which a category is written."""
+    """Return the canonical spelling of a category."""
     if spelling == "boolean":
         lower = value.lower()
         return lower if lower in _BOOLEANS else value

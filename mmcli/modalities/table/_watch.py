@@ -1,4 +1,4 @@
-"""What new rows hold that the train rows did not: categories never seen, numbers far outside."""
+"""Detects values in new rows that are unlike the train rows: unseen categories, numbers far outside the range."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SHOWN = 3
 
 
 class Watch:
-    """Counts, column by column, the values that are there and those that are strange to the train rows.
+    """Counts, per column, all values and those unlike the train rows.
 
     Args:
-        numeric: The columns of numbers.
-        categorical: The columns of categories.
+        numeric: The numeric columns.
+        categorical: The categorical columns.
     """
 
     def __init__(self, numeric: Sequence[str], categorical: Sequence[str]) -> None:
@@ -29,7 +29,7 @@ class Watch:
         }
 
     def add_numbers(self, values: NDArray[np.float64], deviations: NDArray[np.float32]) -> None:
-        """Look at numbers (N, numeric), NaN where there is none, and how many standard deviations each is away."""
+        """Check numbers (N, numeric), NaN if missing, given each one's distance from the mean in deviations."""
         self._there["number"] += (~np.isnan(values)).sum(axis=0)
         with np.errstate(invalid="ignore"):
             far = np.argwhere(np.abs(deviations) > _FAR)
@@ -37,13 +37,13 @@ class Watch:
             self._note("number", place, f"{values[row, place]:g}")
 
     def add_category(self, place: int, value: str, known: bool) -> None:
-        """Look at one category."""
+        """Check one category."""
         self._there["category"][place] += 1
         if not known:
             self._note("category", place, value)
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each column most of whose values are strange."""
+        """Return one sentence for each column most of whose values are unlike the train rows."""
         told = []
         for kind, what in (
             ("category", "were in no train row"),
@@ -56,8 +56,8 @@ class Watch:
                 if there >= _FEW and 2 * count > there:
                     shown = ", ".join(repr(value) for value, _ in strange.most_common(_SHOWN))
                     told.append(
-                        f"column {column!r}: {count} of {there} values {what} (such as {shown}); is it written or "
-                        "measured otherwise?"
+                        f"column {column!r}: {count} of {there} values {what} (such as {shown}); check the column's "
+                        "spelling and units"
                     )
         return told
 
@@ -66,4 +66,4 @@ class Watch:
         if len(strange) < 1000 or value in strange:
             strange[value] += 1
         else:
-            strange[next(iter(strange))] += 1  # counted, if not under its name
+            strange[next(iter(strange))] += 1  # counted, though under another name

@@ -1,4 +1,4 @@
-"""The standardised numbers with their missing flags, and the categories one-hot."""
+"""The standardised numbers with their missing flags, and one-hot categories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmcli.store.state import State
 class Identity:
     """The table's numbers and flags, then for each categorical column a one-hot vector: dense (D,).
 
-    A one-hot vector begins with the column for unknown categories; a missing category is all zeros.
+    A one-hot vector starts with the column for unknown categories; a missing category is all zeros.
     """
 
     version: ClassVar[int] = 1

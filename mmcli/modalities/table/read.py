@@ -1,4 +1,4 @@
-"""Numeric cells to standardised numbers with flags for the missing, categorical cells to ids."""
+"""Turns numeric cells into standardised numbers with missing flags, and categorical cells into ids."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _ENCODE = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Preprocessor:
-    """The cells of several columns: numbers with mean 0 and standard deviation 1 over the train rows, and categories.
+    """The cells of several columns: numbers standardised over the train rows, and category ids.
 
     Args:
-        columns: All of the columns, numeric ones first.
-        numeric: The columns of numbers.
-        categorical: The columns of categories.
+        columns: All columns, numeric ones first.
+        numeric: The numeric columns.
+        categorical: The categorical columns.
 
     Raises:
-        MmcliError: A column is both, or there is none.
+        MmcliError: A column is both numeric and categorical, or there are no columns.
     """
 
     version: ClassVar[int] = 2
@@ -62,20 +62,20 @@ class Preprocessor:
         self._watch: Watch | None = None
 
     def watch(self) -> None:
-        """Look from now on for values that are strange to the train rows."""
+        """Start watching for values unlike the train rows."""
         self._watch = Watch(self.numeric, self.categorical)
 
     def strange(self) -> list[str]:
-        """Return a sentence for each column most of whose values were strange to the train rows."""
+        """Return one sentence for each column most of whose values were unlike the train rows."""
         return [] if self._watch is None else self._watch.warnings()
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the numbers (numeric,) as float64, NaN where there is none, then the categories as JSON.
+        """Return the numbers (numeric,) as float64, NaN if missing, then the categories as JSON.
 
-        None where every cell is empty.
+        None if every cell is empty.
 
         Raises:
-            UnusableError: A cell is none of its column's kind, and no other cell holds anything.
+            UnusableError: A cell is invalid for its column, and all other cells are empty.
         """
         (content,), odd = self.read([row])
         if content is None and odd:
@@ -83,9 +83,9 @@ class Preprocessor:
         return content
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> tuple[list[bytes | None], list[OddCell]]:
-        """Return the content of each row, None where there is none, and the cells that are none of their column's kind.
+        """Return the content of each row (None if empty), and the cells that are invalid for their column.
 
-        Such a cell is taken for empty.
+        Invalid cells count as empty.
         """
         odd: list[OddCell] = []
         numbers = np.empty((len(rows), len(self.numeric)))
@@ -115,7 +115,7 @@ class Preprocessor:
         return [content if there else None for content, there in zip(contents, present, strict=True)], odd
 
     def _cells_of(self, rows: Sequence[Mapping[str, Any]]) -> Iterable[Sequence[Any]]:
-        """Return the cells of each column, None where a row has none; strings may be an Arrow array."""
+        """Return the cells of each column, None if a row has none; strings may be an Arrow array."""
         if isinstance(rows, StringRows):
             strings = [rows.strings(column) for column in self.numeric]
             numbers = [[None] * len(rows) if each is None else each for each in strings]
@@ -128,11 +128,11 @@ class Preprocessor:
         return zip(*taken, strict=True) if len(self.columns) > 1 else [taken]
 
     def decode(self, content: bytes) -> dict[str, Array]:
-        """Return the numbers and their missing flags (2 * numeric,), and the ids of the categories (categorical,)."""
+        """Return the numbers and their missing flags (2 * numeric,), and the category ids (categorical,)."""
         return {name: values[0] for name, values in self.decode_rows([content]).items()}
 
     def decode_rows(self, contents: Sequence[bytes]) -> dict[str, Array]:
-        """Return the numbers with their missing flags (N, 2 * numeric), and ids of the categories (N, categorical)."""
+        """Return the numbers and their missing flags (N, 2 * numeric), and the category ids (N, categorical)."""
         numbers = self._numbers(contents)
         standard = self._standardised(numbers)
         if self._watch is not None:
@@ -146,7 +146,7 @@ class Preprocessor:
         }
 
     def fit(self, contents: Iterable[bytes]) -> None:
-        """Learn each numeric column's mean and standard deviation, and each category's id, in one pass."""
+        """Learn the mean and standard deviation of each numeric column, and the id of each category, in one pass."""
         moments = Moments(len(self.numeric))
         categories: list[Counter[str]] = [Counter() for _ in self.categorical]
         waiting = iter(contents)
@@ -199,7 +199,7 @@ class Preprocessor:
         }
 
     def facts(self) -> dict[str, Any]:
-        """Return the columns, and how many ids each categorical one has with 0 (missing) and 1 (unknown)."""
+        """Return the columns, and each categorical column's id count, including 0 (missing) and 1 (unknown)."""
         sizes = [len(known) + _RESERVED for known in self._ids]
         return {"numeric": list(self.numeric), "categorical": list(self.categorical), "categories": sizes}
 
@@ -208,14 +208,14 @@ class Preprocessor:
         return {"columns": list(self.columns), "numeric": list(self.numeric), "categorical": list(self.categorical)}
 
     def state(self) -> State:
-        """Return mean and std (numeric,), and the categories of each column in the order of ids, and their spelling."""
+        """Return mean and std (numeric,), each column's categories in the order of ids, and their spelling."""
         return State(
             {"categories": [list(known) for known in self._ids], "spellings": self._spellings},
             {"mean": self._mean, "std": self._std},
         )
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Restore what an earlier ``fit`` learnt."""
         self._mean, self._std = state.tensors["mean"], state.tensors["std"]
         categories = state.values["categories"]
         self._spellings = list(state.values.get("spellings", ["text" for _ in categories]))

@@ -1,4 +1,4 @@
-"""Tensor: features made elsewhere, from a file for each row, one array for all rows, or numeric columns."""
+"""Tensor: features computed elsewhere, from a file per row, one array for all rows, or numeric columns."""
 
 from mmcli.modalities.tensor.read import Preprocessor
 

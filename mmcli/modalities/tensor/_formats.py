@@ -1,4 +1,4 @@
-"""One array from the bytes of a .npy, .npz, .safetensors or .pt file, whatever its suffix; never by pickle."""
+"""Reads one array from the bytes of a .npy, .npz, .safetensors or .pt file, whatever its suffix; never unpickles."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ _SAFETENSORS_TYPES = {
 
 
 def read_array(content: bytes, max_bytes: int) -> Array:
-    """Return the one array of a file, in the type in which it is stored.
+    """Return the single array of a file, in its stored dtype.
 
     Args:
         content: The bytes of the file.
-        max_bytes: The most that the array may take, unpacked.
+        max_bytes: Maximum unpacked size of the array.
 
     Raises:
-        UnusableError: ``corrupt`` where it is of no known form, damaged, holds no array or several, or holds Python
-            objects; ``skipped`` where the array is larger than ``max_bytes``.
+        UnusableError: ``corrupt`` if the format is unknown, or the file is damaged, holds no array or several, or
+            holds Python objects; ``skipped`` if the array is larger than ``max_bytes``.
     """
     if content.startswith(_NPY):
         return _read_npy(content, max_bytes)
@@ -86,7 +86,7 @@ def _read_zip(content: bytes, max_bytes: int) -> Array:
             unpacked = sum(entry.file_size for entry in entries)
             pickles = [entry for entry in entries if entry.filename.endswith("data.pkl")]
             if pickles:
-                # torch unpacks by itself: what the entries say they hold is checked first.
+                # torch unpacks by itself, so the declared sizes of the entries are checked first.
                 _check_size((unpacked,), 1, max_bytes, LARGEST)
                 for entry in pickles:
                     check_pickles(archive.open(entry).read(LARGEST + 1), 1)
@@ -122,8 +122,8 @@ def _read_torch(content: bytes, max_bytes: int) -> Array:
 
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes become any kind of instruction, each with errors of its own
-        if type(error).__name__ == "UnpicklingError":  # what weights_only would have to run something for
+    except Exception as error:  # damaged bytes decode to arbitrary instructions, which raise anything
+        if type(error).__name__ == "UnpicklingError":  # weights_only refuses to run code
             raise UnusableError(
                 "corrupt", "a .pt file with Python objects in it; save a tensor alone by torch.save"
             ) from None
@@ -149,7 +149,7 @@ def _check_one(names: Collection[str]) -> None:
 
 
 def _check_size(shape: Sequence[int], item_size: int, max_bytes: int, header: int = 0) -> int:
-    """Return the bytes of an array; ``header`` more are allowed for what stands before it."""
+    """Return the size of an array in bytes; ``header`` more bytes are allowed before it."""
     size = math.prod(shape) * item_size
     if size > max_bytes + header:
         raise UnusableError("skipped", f"an array larger than {max_bytes} bytes: --max-bytes")

@@ -1,6 +1,6 @@
-"""Looks at what the pickled part of a .pt file would build, without building it.
+"""Checks what the pickled part of a .pt file would build, without building it.
 
-PyTorch refuses what could run code; what it lets pass can still ask for any amount of memory.
+PyTorch refuses what could run code; what it accepts can still request any amount of memory.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mmcli.errors import UnusableError
 
 LARGEST = 2**20
-"""Bytes of pickles that are looked at; those of a tensor take some hundred."""
+"""Bytes of pickles that are read; a tensor's take a few hundred."""
 _ALLOWED = re.compile(
     r"collections OrderedDict|torch (Size|[A-Z]\w*Storage|[a-z]\w*)|torch\.storage UntypedStorage"
     r"|torch\._utils _rebuild_(tensor_v[23]|parameter|parameter_with_state)"
@@ -21,14 +21,14 @@ _OTHER_TENSOR = "torch._utils _rebuild_"
 
 
 def check_pickles(content: bytes, count: int) -> None:
-    """Refuse pickles that make anything but plain tensors, numbers, texts and containers of these.
+    """Reject pickles that build anything but plain tensors, numbers, strings and containers of these.
 
     Args:
-        content: Begins with the pickles.
-        count: How many there are, one after the other.
+        content: Starts with the pickles.
+        count: Number of consecutive pickles.
 
     Raises:
-        UnusableError: Something else is in them, or they are damaged or too large.
+        UnusableError: They build something else, or are damaged or too large.
     """
     for name in _names(content, count):
         if not _ALLOWED.fullmatch(name):
@@ -38,7 +38,7 @@ def check_pickles(content: bytes, count: int) -> None:
 
 
 def _names(content: bytes, count: int) -> Iterator[str]:
-    """Return the names of classes and functions that pickles call for."""
+    """Yield the names of the classes and functions that pickles refer to."""
     import pickletools
 
     stream = io.BytesIO(content[:LARGEST])
@@ -47,7 +47,7 @@ def _names(content: bytes, count: int) -> Iterator[str]:
             for instruction, argument, _ in pickletools.genops(stream):
                 if instruction.name in ("GLOBAL", "STACK_GLOBAL", "INST"):
                     yield str(argument)
-    except Exception:  # damaged bytes become any kind of instruction, each with errors of its own
+    except Exception:  # damaged bytes decode to arbitrary instructions, which raise anything
         if len(content) > LARGEST:
             raise UnusableError("skipped", "a .pt file with more than 1 MiB beside its tensors") from None
         raise UnusableError("corrupt", "damaged .pt file") from None

@@ -1,4 +1,4 @@
-"""Numbers that float32 cannot tell apart as they are: scaled by the train rows first."""
+"""Scales numbers whose differences float32 would lose, by the train rows."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 
 from mmcli.store.columns import Array
 
-_LOST = 2.0**-24  # of a number, what rounding to float32 may change
-_TOO_MUCH = 1e-3  # of the spread
+_LOST = 2.0**-24  # relative error of rounding to float32
+_TOO_MUCH = 1e-3  # acceptable error as a share of the spread
 
 
 @dataclass(frozen=True)
 class Shift:
-    """What is taken from each number of a column, and what it is divided by, (D,) each."""
+    """The offset and scale of each column, (D,) each."""
 
     offset: Array
     scale: Array
 
     def apply(self, values: Array) -> Array:
-        """Return values (D,) or (T, D) as they are stored."""
-        wide = values.astype(np.longdouble)  # whole numbers of 64 bits, too
+        """Scale values (D,) or (T, D) for storage."""
+        wide = values.astype(np.longdouble)  # exact for 64-bit integers too
         return np.asarray((wide - self.offset) / self.scale, np.float64)
 
 
 def needed_shift(arrays: Sequence[Array]) -> Shift | None:
-    """Return the shift of columns that rounding would blur, 0 and 1 for others; None where there is no such column.
+    """Return the shift of columns that rounding would blur, 0 and 1 for the others; None if there is none.
 
     Args:
-        arrays: Of train rows, (D,) or (T, D) each, of 64-bit numbers.
+        arrays: 64-bit arrays of train rows, (D,) or (T, D) each.
     """
     rows = np.concatenate([np.atleast_2d(array) for array in arrays]).astype(np.longdouble)
     mean = rows.mean(axis=0)

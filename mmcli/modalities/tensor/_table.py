@@ -1,4 +1,4 @@
-"""One array with a row for each sample, read row by row."""
+"""One array with a row per sample, read row by row."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class RowArray:
 
     Args:
         path: The file.
-        max_bytes: The most that the array of any other file may take in memory.
+        max_bytes: Maximum size in memory of an array from any other file.
 
     Raises:
-        MmcliError: The file is not there, or holds no array with rows.
+        MmcliError: The file does not exist, or holds no array with rows.
     """
 
     def __init__(self, path: str, max_bytes: int) -> None:
@@ -39,7 +39,7 @@ class RowArray:
         except Exception as error:  # NumPy given a damaged header fails in any way
             raise MmcliError(f"{path}: {(str(error).splitlines() or ['damaged'])[0]}") from None
         if self._rows.ndim == 0:
-            raise MmcliError(f"{path}: one number; expected an array with a row for each sample")
+            raise MmcliError(f"{path}: a single number; expected an array with a row for each sample")
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -48,12 +48,12 @@ class RowArray:
         """Return a row.
 
         Raises:
-            MmcliError: ``number`` is no row number, or past the end.
+            MmcliError: ``number`` is not a row number, or is past the end.
         """
         count = len(self._rows)
         if not isinstance(number, int) or isinstance(number, bool):
             raise MmcliError(
-                f"{self.path}: has {count} rows, but a row of the table comes without its number (found {number!r})"
+                f"{self.path}: has {count} rows, but a table row has no valid row number (found {number!r})"
             )
         if not 0 <= number < count:
             raise MmcliError(

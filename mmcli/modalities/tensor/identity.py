@@ -1,4 +1,4 @@
-"""The stored array as it is."""
+"""The stored array, unchanged."""
 
 from __future__ import annotations
 

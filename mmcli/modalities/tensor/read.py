@@ -1,4 +1,4 @@
-"""Features made elsewhere, from files or columns, to float32 arrays of one form."""
+"""Reads features computed elsewhere, from files or columns, into float32 arrays of one form."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _SCALED_BY = 1024
 
 
 class Preprocessor:
-    """Arrays of numbers: vectors (D,), sequences (T, D) of differing length, or feature maps (C, H, W).
+    """Arrays of numbers: vectors (D,), sequences (T, D) of varying length, or feature maps (C, H, W).
 
-    The array of a row comes from the file that its cell names (.npy, .npz, .safetensors or .pt with one array in it),
-    from its cell itself, where that holds a list of numbers, from one array with a row for each sample, or from numeric
-    cells. Numbers of 64 bits whose differences float32 would blur, such as milliseconds since 1970, are standardised.
-    All rows have the form that most of the first 32 readable train rows have.
+    A row's array comes from the file that its cell names (.npy, .npz, .safetensors or .pt with one array), from the
+    cell itself if it holds a list of numbers, from one array with a row per sample, or from numeric cells. 64-bit
+    numbers whose differences float32 would lose, such as milliseconds since 1970, are standardised. All rows must have
+    the most frequent form among the first 32 readable train rows.
 
     Args:
-        columns: The column whose cells name files; or the numeric columns; or none, with ``array``.
+        columns: The column whose cells name files, or the numeric columns, or none with ``array``.
         array: A file with one array, whose row i belongs to row i of the table.
         numeric: Each row is the vector of the numbers in ``columns``.
-        lengths_column: A column that says how many steps of a row's sequence are its own; the others are padding.
-        lengths_file: A file with one array of these numbers, whose item i belongs to row i of the table.
-        pad_value: Steps at a sequence's end all of whose numbers are this are padding.
-        max_length: The most steps T of a sequence.
-        max_bytes: The most that one array may take in memory as it is stored; of ``array``, any file but .npy.
+        lengths_column: Column with the true number of steps of each row's sequence; the rest is padding.
+        lengths_file: A file with one array of these lengths, whose item i belongs to row i of the table.
+        pad_value: Trailing steps that consist only of this value are padding.
+        max_length: Maximum number of steps T of a sequence.
+        max_bytes: Maximum size of one array in memory; for ``array``, of any file but .npy.
 
     Raises:
-        MmcliError: The columns do not suit ``array`` and ``numeric``, or a limit is out of its range.
+        MmcliError: The columns do not fit ``array`` and ``numeric``, or a limit is out of range.
     """
 
     version: ClassVar[int] = 2
@@ -87,10 +87,10 @@ class Preprocessor:
         self._axes = "D"
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the bytes of the row's file, its row of the array as .npy, or its numbers as JSON; None where empty.
+        """Return the row's file, its row of the array as .npy, or its numbers as JSON; None if empty.
 
         Raises:
-            UnusableError: The file cannot be had, a cell is no number, or only some of the cells are empty.
+            UnusableError: The file cannot be read, a cell is not a number, or only some of the cells are empty.
             MmcliError: The array cannot be read, or has no such row.
         """
         if self.array is not None:
@@ -101,7 +101,7 @@ class Preprocessor:
         return read_cell(row, self.columns[0], media) if vector is None else _npy(self._own_steps(vector, row))
 
     def array_rows(self) -> int:
-        """Return how many rows the array beside the table has.
+        """Return the number of rows in the array.
 
         Raises:
             MmcliError: It cannot be read.
@@ -109,14 +109,14 @@ class Preprocessor:
         return len(self._array_rows())
 
     def take_array(self, path: str | None) -> None:
-        """Read from now on another array with rows of the same form, for another table."""
+        """Switch to the array of another table, with rows of the same form."""
         self.array, self._rows = path, None
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the array, float32.
 
         Raises:
-            UnusableError: It cannot be read, has another form than the others, or is over a limit.
+            UnusableError: It cannot be read, has an unexpected form, or is over a limit.
         """
         values = self._stored(self._numbers_of(content))
         dims, axes = _form(values)
@@ -128,10 +128,10 @@ class Preprocessor:
         return {"": values}
 
     def fit(self, contents: Iterable[bytes]) -> None:
-        """Learn the form of the arrays: the most frequent, or first of these, of the first 32 readable ones.
+        """Learn the form of the arrays: the most frequent (first on a tie) of the first 32 readable ones.
 
         Raises:
-            MmcliError: Not one can be read.
+            MmcliError: None can be read.
         """
         self._shift, self._padded = None, 0
         problems: Counter[str] = Counter()
@@ -150,15 +150,15 @@ class Preprocessor:
             self._shift = needed_shift(alike)
 
     def watch(self) -> None:
-        """Look at nothing more: what is told of was seen by ``fit``."""
+        """Do nothing: ``fit`` has seen all that is reported."""
 
     def strange(self) -> list[str]:
-        """Return that sequences end in steps of zeros, if those looked at all do."""
+        """Return a warning if all the sequences seen end in steps of zeros."""
         if not self._padded:
             return []
         return [
-            f"sequences from {self._source()} end in steps of zeros in all {self._padded} train rows looked at; if "
-            "these are padding, say so: --pad-value NAME=0, or --lengths NAME=COLUMN"
+            f"sequences from {self._source()} end in steps of zeros in all {self._padded} train rows checked; if "
+            "these are padding, use --pad-value NAME=0 or --lengths NAME=COLUMN"
         ]
 
     def fields(self) -> dict[str, FieldSpec]:
@@ -174,7 +174,7 @@ class Preprocessor:
         return {"": FieldSpec("dense", "float32", self._dims, self._axes)}
 
     def facts(self) -> dict[str, Any]:
-        """Return nothing: the form says all."""
+        """Return nothing: the form says everything."""
         return {}
 
     def config(self) -> dict[str, Any]:
@@ -192,14 +192,14 @@ class Preprocessor:
         }
 
     def state(self) -> State:
-        """Return the form of the arrays, and what is taken from their numbers before they are stored, if anything."""
+        """Return the form of the arrays and, if any, the offset and scale applied before storage."""
         if self._dims is None:
             return State()
         shift = {} if self._shift is None else {"offset": self._shift.offset, "scale": self._shift.scale}
         return State({"dims": list(self._dims), "axes": self._axes}, shift)
 
     def load_state(self, state: State) -> None:
-        """Take over the form of the arrays."""
+        """Restore the form of the arrays."""
         self._dims, self._axes = tuple(state.values["dims"]), state.values["axes"]
         if "offset" in state.tensors:
             self._shift = Shift(state.tensors["offset"], state.tensors["scale"])
@@ -215,7 +215,7 @@ class Preprocessor:
                 yield values
 
     def _numbers_of(self, content: bytes) -> Array:
-        """Return the array of a row in the type in which it lies there, without padding."""
+        """Return the array of a row in its stored dtype, without padding."""
         if self.numeric:
             return np.array(json.loads(content), np.float64)
         stored = read_array(content, self.max_bytes)
@@ -235,7 +235,7 @@ class Preprocessor:
         return values
 
     def _stored(self, values: Array) -> Array:
-        """Return an array as it is stored: scaled where float32 would blur it."""
+        """Return an array as stored: scaled if float32 would blur it."""
         if self._shift is not None and values.shape[-1:] == self._shift.offset.shape:
             values = self._shift.apply(values)
         with np.errstate(over="ignore"):
@@ -262,10 +262,10 @@ class Preprocessor:
         return self._rows
 
     def _own_steps(self, values: Array, row: Mapping[str, Any]) -> Array:
-        """Return the steps of a row's sequence that are no padding, as the lengths say that were given.
+        """Return the steps of a row's sequence that are not padding, by the given lengths.
 
         Raises:
-            UnusableError: The row's length is none.
+            UnusableError: The row's length is invalid.
         """
         if self.lengths_column is not None:
             told: Any = cell_number(row.get(self.lengths_column), self.lengths_column)

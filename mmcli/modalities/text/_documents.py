@@ -1,4 +1,4 @@
-"""What extractors read of a stored text."""
+"""Reads stored texts for extractors."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mmcli.store.columns import Column, Ragged
 
 
 def token_lists(column: Column) -> Iterator[list[str]]:
-    """Give the tokens of each row as preprocess made them; one that is rarer than was asked for is empty."""
+    """Yield the tokens of each row as preprocess made them; tokens rarer than ``--min-count`` are empty."""
     return (joined.split("\n") if joined else [] for joined in column.texts("tokens"))
 
 
 def check_not_empty(extractor: str, column: Column) -> None:
-    """Make sure that each row has text.
+    """Check that each row has text.
 
     Raises:
         MmcliError: A row has none.

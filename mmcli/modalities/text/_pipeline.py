@@ -1,4 +1,4 @@
-"""spaCy pipelines, with no more of them run than is asked for."""
+"""spaCy pipelines that run only the components needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcli.errors import MmcliError, UnusableError
 
 _NEVER_NEEDED = ["parser", "senter", "sentencizer", "ner", "textcat", "textcat_multilabel", "entity_linker"]
 _LONGEST_WORD = 1000
-"""Characters between two spaces: spaCy's time grows with the square of a run of marks or emoji."""
+"""Longest word, in characters: spaCy's time is quadratic in the length of a run of marks or emoji."""
 _LONG_TEXT = 100_000
 _WORD = re.compile(rf"\s*\S{{1,{_LONGEST_WORD}}}")
 
@@ -20,7 +20,7 @@ class Pipeline:
 
     Args:
         language: A loaded ``spacy.Language``.
-        annotate: Run its components; the tokenizer alone is many times as fast.
+        annotate: Run its components; the tokenizer alone is many times faster.
     """
 
     def __init__(self, language: Any, annotate: bool) -> None:
@@ -30,9 +30,9 @@ class Pipeline:
         self.identity = {key: str(language.meta.get(key, "")) for key in ("lang", "name", "version")}
 
     def __call__(self, text: str) -> Iterable[Any]:
-        """Return each ``spacy.tokens.Token`` of a text; where the tokenizer is alone, no more is read than is taken.
+        """Return each ``spacy.tokens.Token`` of a text; lazily where only the tokenizer runs.
 
-        A word of more than 1000 characters is cut.
+        Words of more than 1000 characters are split.
 
         Raises:
             UnusableError: Its components would need more memory than spaCy allows.
@@ -48,7 +48,7 @@ class Pipeline:
         return self._language(whole)  # type: ignore[no-any-return]
 
     def new_strings(self) -> int:
-        """Return how many strings it has kept since it was loaded."""
+        """Return how many strings the pipeline has stored since it was loaded."""
         return len(self._language.vocab.strings) - self._strings
 
 
@@ -57,10 +57,10 @@ def _has_long_word(text: str) -> bool:
 
 
 def load_pipeline(language: str, model: str | None, lemmatize: bool, pos: bool) -> Pipeline:
-    """Load a named pipeline, or the blank one of a language.
+    """Load a named pipeline, or the blank pipeline of a language.
 
     Raises:
-        MmcliError: There is none of that name, or it gives no lemmas or parts of speech where these are asked for.
+        MmcliError: There is no such pipeline, or it gives no lemmas or parts of speech although they are needed.
     """
     if model is None:
         return Pipeline(_blank(language), annotate=False)
@@ -80,7 +80,7 @@ def load_model(model: str, exclude: list[str]) -> Any:
     """Load an installed spaCy pipeline or one in a folder, without the components in ``exclude``.
 
     Raises:
-        MmcliError: It is not there, or cannot be loaded.
+        MmcliError: It is not installed, or cannot be loaded.
     """
     import spacy
 
@@ -89,7 +89,7 @@ def load_model(model: str, exclude: list[str]) -> Any:
     except OSError as error:
         if "[E050]" in str(error):
             raise MmcliError(
-                f"spaCy model {model!r} is not installed and no folder: python -m spacy download {model}"
+                f"spaCy model {model!r} is neither installed nor a folder: python -m spacy download {model}"
             ) from None
         raise MmcliError(f"spaCy model {model!r} cannot be loaded: {_first_line(error)}") from None
     except (ValueError, ImportError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Cells of text to cleaned text, tokens, and ids in a vocabulary of the train rows."""
+"""Turns text cells into cleaned text, tokens, and ids in a vocabulary of the train rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmcli.store.columns import Array, FieldSpec
 from mmcli.store.state import State
 
 UNKNOWN_ID = 1
-"""Of a token that is not in the vocabulary; 0 is left for padding."""
+"""Id of a token that is not in the vocabulary; 0 is reserved for padding."""
 DEFAULT_MAX_TOKENS = 256
 _RESERVED = 2
 _MOST_NEW_STRINGS = 500_000
@@ -28,22 +28,22 @@ _LONG = 2000
 
 
 class Preprocessor:
-    """Text, NFKC-normalised, and its tokens; the options change the tokens and never the text.
+    """Text, NFKC-normalised, and its tokens; the options affect only the tokens, never the text.
 
     Args:
-        columns: The column that holds the text, alone.
-        max_tokens: Tokens kept of each text, at least 1.
+        columns: The one column that holds the text.
+        max_tokens: Maximum number of tokens kept per text, at least 1.
         language: The language whose blank spaCy pipeline splits the text, such as ``en``.
-        spacy_model: A spaCy pipeline, installed or a folder, to use in its place.
+        spacy_model: A spaCy pipeline, installed or a folder, to use instead.
         lower: Lower-case the tokens.
-        remove_stop_words: Leave out the language's stop words.
-        lemmatize: Put each token's lemma in its place; the pipeline must give lemmas.
+        remove_stop_words: Remove the language's stop words.
+        lemmatize: Replace each token by its lemma; the pipeline must give lemmas.
         pos: Append the part of speech, ``word_NOUN``; the pipeline must give it.
-        min_count: How often the train rows must have a token for it to get an id of its own; above 1, tokens without
-            one are stored as empty.
+        min_count: Minimum number of occurrences in the train rows for a token to get its own id; above 1, rarer
+            tokens are stored as empty.
 
     Raises:
-        MmcliError: A value is out of its range, or lemmas or parts of speech are asked of a blank pipeline.
+        MmcliError: A value is out of range, or a blank pipeline is to give lemmas or parts of speech.
     """
 
     version: ClassVar[int] = 3
@@ -85,7 +85,7 @@ class Preprocessor:
         self._ids: dict[str, int] = {}
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the UTF-8 bytes of the cell; None where it is empty or white space.
+        """Return the UTF-8 bytes of the cell; None if it is empty or white space.
 
         Raises:
             UnusableError: The cell is not Unicode text.
@@ -94,11 +94,11 @@ class Preprocessor:
         return None if text is None else text.encode()
 
     def decode(self, content: bytes) -> dict[str, Array]:
-        """Return the ids of the tokens (T,), the normalised text and the tokens, one a line, as UTF-8 bytes.
+        """Return the token ids (T,), the normalised text, and the tokens, one per line, as UTF-8 bytes.
 
         Raises:
             UnusableError: The text is longer than the trained pipeline takes.
-            MmcliError: The spaCy pipeline cannot be had, or is not the one the vocabulary was made with.
+            MmcliError: The spaCy pipeline cannot be loaded, or is not the one the vocabulary was made with.
         """
         text = _clean(content)
         tokens = self._tokens(text)
@@ -113,7 +113,7 @@ class Preprocessor:
         """Learn the vocabulary: tokens of the train rows, the most frequent first.
 
         Raises:
-            MmcliError: The spaCy pipeline cannot be had.
+            MmcliError: The spaCy pipeline cannot be loaded.
         """
         self._pipeline, self._made_with = None, {}
         counts: Counter[str] = Counter()
@@ -121,7 +121,7 @@ class Preprocessor:
             try:
                 counts.update(self._tokens(_clean(content)))
             except UnusableError:
-                continue  # decode says why
+                continue  # decode reports it
         if self.spacy_model is not None:
             self._made_with = dict(self._load().identity)
         frequent = sorted((-count, token) for token, count in counts.items() if count >= self.min_count)
@@ -136,9 +136,9 @@ class Preprocessor:
         }
 
     def facts(self) -> dict[str, Any]:
-        """Return the size of the vocabulary, with ids 0 (padding) and 1 (unknown), the language, and what was asked.
+        """Return the vocabulary size, including ids 0 (padding) and 1 (unknown), the language, and ``words_asked``.
 
-        ``words_asked`` holds the options of the tokens that were asked for, as typed.
+        ``words_asked`` holds the token options that were given, as typed.
         """
         language = self._made_with.get("lang", self.language)
         asked = self._words_asked()
@@ -174,12 +174,12 @@ class Preprocessor:
         }
 
     def state(self) -> State:
-        """Return the vocabulary in the order of ids, from 2; and which pipeline it is of, where one was named."""
+        """Return the vocabulary in the order of ids, from 2, and the named pipeline it was made with, if any."""
         pipeline = {"pipeline": self._made_with} if self._made_with else {}
         return State({"vocabulary": list(self._ids), **pipeline})
 
     def load_state(self, state: State) -> None:
-        """Take over a vocabulary."""
+        """Restore a vocabulary."""
         self._pipeline, self._made_with = None, dict(state.values.get("pipeline", {}))
         self._number(state.values["vocabulary"])
 
@@ -199,7 +199,7 @@ class Preprocessor:
         return tokens
 
     def _load(self) -> Pipeline:
-        """Return the pipeline; a fresh one where this has met so many strings that memory would grow without end."""
+        """Return the pipeline; reload it once it has stored so many strings that memory would grow without end."""
         if self._pipeline is None or self._pipeline.new_strings() > _MOST_NEW_STRINGS:
             self._pipeline = load_pipeline(self.language, self.spacy_model, self.lemmatize, self.pos)
             if self._made_with and self._made_with != self._pipeline.identity:
@@ -213,8 +213,8 @@ class Preprocessor:
 def _clean(content: bytes) -> str:
     """Return the text in NFKC.
 
-    Source: Unicode Standard Annex 15, section 13: in a long text a joiner is set after every 30 combining marks, as
-    the time to put them in order grows with the square of their number.
+    Source: Unicode Standard Annex 15, section 13: in a long text a joiner is inserted after every 30 combining
+    marks, because the time to sort them is quadratic in their number.
     """
     text = content.decode()
     if len(text) > _LONG and not text.isascii():

@@ -1,4 +1,4 @@
-"""TF-IDF of character or word n-grams, normalised to length 1; optionally reduced by an SVD."""
+"""TF-IDF of character or word n-grams, normalised to length 1, optionally reduced by an SVD."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ Found = TypeVar("Found")
 
 
 class Tfidf:
-    """How often each n-gram is in a text, against the share of train texts that have it: dense (D,).
+    """TF-IDF weight of each n-gram in a text: dense (D,).
 
     The weight of n-gram t is ``tf * (ln((1 + n) / (1 + df)) + 1)`` with n train texts, df of which have t; each row
     then has Euclidean length 1. A text without any known n-gram is a row of zeros. ``fit`` keeps one count for each
-    n-gram of the train texts; with ``svd`` also these texts and their sparse matrix.
+    n-gram of the train texts in memory; with ``svd`` also these texts and their sparse matrix.
 
     Args:
         analyzer: n-grams of ``word``: the stored tokens, as the options of preprocess made them; ``char``: the
             characters of the text; ``char_wb``: those inside words, each word with a space on either side.
         ngrams: The shortest and longest n-grams; None is ``(2, 5)`` for characters and ``(1, 2)`` for words.
-        max_features: How many n-grams to keep: those in most train texts, ties by the n-gram; None keeps all.
-        min_df: How many train texts must have an n-gram for it to count.
-        sublinear: Use ``1 + ln(tf)`` in the place of tf.
+        max_features: Number of n-grams to keep: those in the most train texts, ties in n-gram order; None keeps all.
+        min_df: Minimum number of train texts that must contain an n-gram.
+        sublinear: Use ``1 + ln(tf)`` instead of tf.
         lowercase: Lower-case texts and tokens first.
-        svd: Reduce to this many dimensions by the truncated SVD of the train rows; None does not.
+        svd: Reduce to this many dimensions by a truncated SVD of the train rows; None keeps the n-grams.
 
     Source: Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988, section 3; for ``svd``
     Deerwester et al., "Indexing by latent semantic analysis", 1990.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     version: ClassVar[int] = 1
@@ -86,7 +86,7 @@ class Tfidf:
         """Learn which n-grams count and how much, from a stream of train texts.
 
         Raises:
-            MmcliError: No n-gram is left, or the train rows are too few for ``svd``.
+            MmcliError: No n-gram is left, or there are too few train rows for ``svd``.
         """
         frequencies: Counter[str] = Counter()
         kept: list[list[str]] = []
@@ -130,12 +130,12 @@ class Tfidf:
         features = np.zeros((len(column), self._components.shape[1]), np.float32)
         bounds = np.searchsorted(rows, np.arange(len(column) + 1))
         for row, (start, stop) in enumerate(pairwise(bounds)):
-            # Not a matrix product: what that gives for a row depends, in the last bits, on the others.
+            # Not a matrix product: its result for a row depends, in the last bits, on the other rows.
             features[row] = (self._components[terms[start:stop]] * weights[start:stop, None]).sum(0)
         return Dense(features)
 
     def passes_over(self, asked: Sequence[str]) -> list[str]:
-        """Return the options of the tokens that do not change what it makes of a text."""
+        """Return the token options that do not affect its features."""
         if self.analyzer == "word":
             return []
         return [option for option in asked if not (self.lowercase and option == "--lower")]
@@ -150,7 +150,7 @@ class Tfidf:
         return State({"vocabulary": self._vocabulary}, {"idf": self._idf, **components})
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt."""
+        """Restore what an earlier ``fit`` learnt."""
         self._load(list(state.values["vocabulary"]), state.tensors["idf"], state.tensors.get("components"))
 
     def _load(self, vocabulary: list[str], idf: Array, components: NDArray[np.float32] | None) -> None:
@@ -165,7 +165,7 @@ class Tfidf:
         self._known = _remember_words(known_terms)
 
     def _documents(self, column: Column) -> Iterator[list[str]]:
-        """Give the units of each text: n-grams do not reach from one to another."""
+        """Yield the units of each text: n-grams do not span units."""
         if self.analyzer == "word":
             for tokens in token_lists(column):
                 units = _without_empty(tokens, apart=self._high == 1)
@@ -188,11 +188,11 @@ class Tfidf:
         text = f" {unit} " if self.analyzer == "char_wb" else unit
         lengths = range(low, min(high, len(text)) + 1)
         grams = [text[start : start + length] for length in lengths for start in range(len(text) - length + 1)]
-        # A word shorter than the shortest n-gram counts whole.
+        # A word shorter than the shortest n-gram counts as one n-gram.
         return [text] if self.analyzer == "char_wb" and len(text) < low else grams
 
     def _weigh(self, documents: list[list[str]]) -> tuple[Array, Array, NDArray[np.float64]]:
-        """Return the rows, columns and values of the TF-IDF matrix that are not zero, by row."""
+        """Return the rows, columns and values of the TF-IDF matrix's nonzero entries, by row."""
         found = [list(chain.from_iterable(map(self._known, units))) for units in documents]
         lengths = [len(terms) for terms in found]
         flat = np.fromiter(chain.from_iterable(found), np.int64, sum(lengths))
@@ -212,7 +212,7 @@ class Tfidf:
         if dims > most:
             raise MmcliError(
                 f"tfidf: svd={dims}, but {len(documents)} train texts with {len(self._vocabulary)} n-grams "
-                f"give {most} at most"
+                f"give at most {most}"
             )
         parts = []
         for start in range(0, len(documents), _TEXTS_AT_ONCE):
@@ -224,7 +224,7 @@ class Tfidf:
 
 
 def _without_empty(tokens: list[str], apart: bool) -> list[str]:
-    """Return the tokens that are not empty: ``apart``, or the runs of neighbours among them, one a line."""
+    """Return the nonempty tokens: each by itself if ``apart``, else runs of neighbours joined line by line."""
     if apart:
         return [token for token in tokens if token]
     if "" not in tokens:
@@ -233,6 +233,6 @@ def _without_empty(tokens: list[str], apart: bool) -> list[str]:
 
 
 def _remember_words(function: Callable[[str], Found]) -> Callable[[str], Found]:
-    """Keep the results for words met lately; whole texts do not come again, and are long."""
+    """Cache the results for recent words; not for whole texts, which are long and do not recur."""
     kept = lru_cache(_MOST_WORDS_KEPT)(function)
     return lambda unit: kept(unit) if len(unit) <= _LONGEST_WORD_KEPT else function(unit)

@@ -1,4 +1,4 @@
-"""Vectors of words (GloVe, word2vec, fastText or spaCy's), averaged over a text or as a sequence."""
+"""Word vectors (GloVe, word2vec, fastText or spaCy's), averaged over a text or as a sequence."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class _Vectors(Protocol):
 
 
 class WordVectors:
-    """The vector of each token: their mean, dense (D,), or one a step, ragged (T, D).
+    """The vectors of a text's tokens: their mean, dense (D,), or one per token, ragged (T, D).
 
-    A token without a vector is left out of the mean, and a step of zeros in a sequence. A text none of whose tokens
-    has one is a vector of zeros; one that preprocess left no token is a sequence of one step of zeros.
+    A token without a vector is left out of the mean and is a step of zeros in a sequence. A text none of whose
+    tokens has a vector gives a mean of zeros; a text without tokens gives a sequence of one step of zeros.
 
     Args:
-        path: A text file of vectors, one word a line, with or without a first line ``count dim``; gzip too.
-        spacy_model: An installed spaCy pipeline, or the folder of one, whose vectors to use in its place.
+        path: A text file of vectors, one word per line, with or without a first line ``count dim``; may be gzipped.
+        spacy_model: A spaCy pipeline, installed or a folder, whose vectors to use instead.
         mode: ``mean`` or ``sequence``.
-        lowercase: Look a token up in lower case where it is not there as written.
+        lowercase: Look a token up in lower case if it is not found as written.
 
     Source: Mikolov et al., "Efficient estimation of word representations in vector space", 2013; Pennington et al.,
     "GloVe: Global vectors for word representation", 2014; Bojanowski et al., "Enriching word vectors with subword
     information", 2017.
 
     Raises:
-        MmcliError: ``mode`` is none of these.
+        MmcliError: ``mode`` is neither.
     """
 
     version: ClassVar[int] = 1
@@ -72,7 +72,7 @@ class WordVectors:
         self._digest: str | None = None
 
     def fit(self, spec: ModalitySpec, columns: Iterable[Column]) -> None:
-        """Do nothing: the vectors are what they are."""
+        """Do nothing: there is nothing to learn."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
         """Return the form of the features: dense (D,), or ragged (T, D).
@@ -145,7 +145,7 @@ class WordVectors:
 
 
 class _PipelineVectors:
-    """The vectors that a spaCy pipeline brings."""
+    """The vectors of a spaCy pipeline."""
 
     def __init__(self, name: str, language: Any) -> None:
         self._meta = [language.meta.get(key, "") for key in ("lang", "name", "version")]

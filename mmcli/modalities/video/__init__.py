@@ -1,4 +1,4 @@
-"""Videos: frames decoded to RGB bytes of one size, chosen by the time they are shown."""
+"""Videos: frames decoded to RGB bytes of one size, chosen by display time."""
 
 from mmcli.modalities.video.read import Preprocessor
 

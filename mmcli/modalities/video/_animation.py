@@ -1,4 +1,4 @@
-"""Animated WebP files, which FFmpeg does not read: their frames by Pillow, their times by the file's chunks."""
+"""Animated WebP files, which FFmpeg cannot read: frames from Pillow, times from the file's chunks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _ANIMATED = 0x02
 _FIRST_CHUNK = 12
-_TOO_SHORT, _INSTEAD = 10, 100  # milliseconds; as players do
+_TOO_SHORT, _INSTEAD = 10, 100  # milliseconds: shorter durations are replaced, as players do
 
 
 def is_animated_webp(content: bytes) -> bool:
-    """Tell whether a file is a WebP with frames."""
+    """Return whether a file is an animated WebP."""
     return (
         content.startswith(b"RIFF")
         and content[8:16] == b"WEBPVP8X"
@@ -38,10 +38,10 @@ def size_of(content: bytes) -> tuple[int, int]:
 
 
 def read_times(content: bytes) -> Sequenced:
-    """Return when the frames of an animated WebP are shown.
+    """Return the display times of an animated WebP's frames.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none, ``skipped`` where there are too many.
+        UnusableError: ``corrupt`` if there are none, ``skipped`` if there are too many.
     """
     durations = []
     position = _FIRST_CHUNK
@@ -60,10 +60,10 @@ def read_times(content: bytes) -> Sequenced:
 
 
 def animated_pictures(content: bytes, wanted: Array) -> Iterator[Image]:
-    """Return the pictures with these numbers, rising, in RGBA; their size was found to be within the limit.
+    """Yield the pictures with these increasing numbers, in RGBA; their size must have been checked.
 
     Raises:
-        Exception: Of any kind: Pillow was fed arbitrary bytes.
+        Exception: Any; Pillow fails unpredictably on invalid bytes.
     """
     from PIL import Image as pil
 

@@ -1,18 +1,18 @@
-"""What FFmpeg does not tell of an AVI file: its chunks without content, each of which shows the last frame again."""
+"""Counts an AVI file's empty chunks, each of which repeats the last frame; FFmpeg does not report them."""
 
 from __future__ import annotations
 
 _LISTS = (b"RIFF", b"LIST")
 _INNER = (b"AVI ", b"AVIX", b"movi", b"rec ")
-_MOST_CHUNKS = 8_000_000  # of pictures, sound and others; a file with more is not looked through
+_MOST_CHUNKS = 8_000_000  # of all kinds; a file with more is not scanned
 
 
 def count_empty_chunks(content: bytes, stream: int) -> int:
-    """Return how many chunks of a stream of pictures are empty.
+    """Return the number of empty chunks in a video stream.
 
     Args:
         content: The bytes of the file.
-        stream: Its number.
+        stream: The stream's number.
     """
     names = (b"%02ddc" % stream, b"%02ddb" % stream)
     found = position = 0

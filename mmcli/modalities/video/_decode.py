@@ -1,4 +1,4 @@
-"""Decodes those frames of a video that are shown at given times, and no more than these need."""
+"""Decodes the frames of a video that are shown at given times, and only the frames these need."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ _NAMES = (
     (0, b"\0\0\1", "H.264, H.265 or MPEG"),
     (0, b"\0\0\0\1", "H.264, H.265 or MPEG"),
 )  # fmt: skip
-_PACKED = re.compile(rb"DivX\d+(?:b|Build)\d+p")  # as encoders write that two frames may be in a packet
-_HEAD = 2**16  # bytes in which they do
+_PACKED = re.compile(rb"DivX\d+(?:b|Build)\d+p")  # encoder signature: a packet may hold two frames
+_HEAD = 2**16  # bytes in which to look for it
 _CHUNK = 8  # bytes of an empty chunk of an AVI
-_STORED_OUT_OF_ORDER = ("h264", "hevc")  # of which AVI does not tell when they are shown
+_STORED_OUT_OF_ORDER = ("h264", "hevc")  # codecs whose display times AVI does not store
 
 
 def pictures(
     content: bytes, times_of: Callable[[Fraction], Sequence[Fraction]], max_pixels: int, max_frames: int
 ) -> Iterator[Image]:
-    """Return the picture that is shown at each time, upright, in RGB or RGBA.
+    """Return the picture shown at each time, upright, in RGB or RGBA.
 
-    Pictures are compared with the times by when they are shown, so that the rate may vary.
+    Pictures are chosen by display time, so the frame rate may vary.
 
     Args:
         content: The bytes of the file.
-        times_of: Takes how long the video is, in seconds, to rising times from its first frame.
-        max_pixels: Of a frame.
-        max_frames: That may be decoded.
+        times_of: Maps the duration in seconds to increasing times, in seconds from the first frame.
+        max_pixels: Maximum pixels of a frame.
+        max_frames: Maximum number of frames to decode.
 
     Raises:
-        UnusableError: ``corrupt`` where it is no video, damaged or shorter than its header says, ``skipped`` where
-            it is over a limit.
+        UnusableError: ``corrupt`` if it is not a video, damaged, or shorter than its header says; ``skipped`` if it
+            is over a limit.
     """
     name = _name_of(content)
     if name is not None and is_cut_container(content):
@@ -63,12 +63,12 @@ def pictures(
         yield from decode(content, times_of, max_pixels, max_frames)
     except UnusableError:
         raise
-    except Exception:  # FFmpeg fed damaged bytes
+    except Exception:  # FFmpeg fails in any way on damaged bytes
         raise UnusableError("corrupt", "not a video" if name is None else f"damaged {name}") from None
 
 
 def _name_of(content: bytes) -> str | None:
-    """Return the name of the kind of video that a file begins as; None where it has none, or is another picture."""
+    """Return the video format by the first bytes; None if there is none, or it is a still picture."""
     if is_animated_webp(content):
         return "WebP"
     if content.startswith(b"\x89PNG"):
@@ -119,7 +119,7 @@ def _decode_in_order(
     max_pixels: int,
     max_frames: int,
 ) -> Iterator[Image]:
-    """Decode all frames to learn when they are shown, and again to return those that are asked for."""
+    """Decode all frames to learn their display times, then decode again to return the wanted ones."""
     with opened_for_decoding(content, max_pixels) as (container, stream, decoder):
         times = sequence_of(_all_frames(container, stream, decoder), packets, max_frames)
     empty = least - int(packets.dts[-1]) - packets.step if least else 0
@@ -132,7 +132,7 @@ def _decode_in_order(
 
 
 def _is_untold(container: Any, codec: Any, content: bytes) -> bool:
-    """Tell whether packets of this video do not tell which frame they show, though they have timestamps."""
+    """Return whether this video's packets have timestamps that do not identify the frame shown."""
     if codec.name == "mpeg4":
         return _PACKED.search(content[:_HEAD]) is not None
     return container.format.name == "avi" and codec.name in _STORED_OUT_OF_ORDER
@@ -149,10 +149,10 @@ def _check_count(count: int, max_frames: int) -> None:
 
 
 def _check_complete(container: Any, stream: Any, packets: Packets, content: bytes) -> int:
-    """Return until when the file is shown at least, in ticks.
+    """Return the earliest possible end of the video, in ticks.
 
     Raises:
-        UnusableError: ``corrupt`` where frames that the file lists are not in it, or where it is a photograph.
+        UnusableError: ``corrupt`` if listed frames are absent from the file, or if it is a photograph.
     """
     container_name = container.format.name
     if container_name == "mjpeg" and len(packets) == 1:
@@ -161,7 +161,7 @@ def _check_complete(container: Any, stream: Any, packets: Packets, content: byte
         raise UnusableError("corrupt", "truncated or damaged Y4M")
     if container_name == "avi":
         found = len(packets) + count_empty_chunks(content, stream.index)
-        listed = stream.frames if stream.frames * _CHUNK < len(content) else 0  # as writers to a pipe leave it
+        listed = stream.frames if stream.frames * _CHUNK < len(content) else 0  # or a pipe's placeholder
         _check_found(found, listed)
         return int(listed)
     if container_name.startswith("mov"):
@@ -189,7 +189,7 @@ def _undamaged(frame: Any) -> Any:
 
 
 def _frames(container: Any, stream: Any, decoder: Any, timeline: Timeline, needed: Array) -> Iterator[tuple[int, Any]]:
-    """Decode the needed packets, run by run; return each frame with when it is shown, in ticks."""
+    """Decode the needed packets, run by run; yield each frame with its display time in ticks."""
     stops = timeline.runs(needed)
     first = stop = 0
     times: Iterator[int] = iter(())
@@ -201,7 +201,7 @@ def _frames(container: Any, stream: Any, decoder: Any, timeline: Timeline, neede
             times = iter(np.sort(shown[shown >= first]).tolist())
         if number >= stop:
             continue
-        if time >= first:  # others are shown before this run, and may need what is not decoded
+        if time >= first:  # earlier frames may depend on frames that are not decoded
             packet.pts = time
             yield from _with_times(decoder.decode(packet), times, timeline.joints)
         if number == stop - 1:
@@ -219,7 +219,7 @@ def _with_times(frames: list[Any], times: Iterator[int], joints: Collection[int]
 
 
 def _at(wanted: Array, frames: Iterator[tuple[int, Any]]) -> Iterator[Any]:
-    """Return for each time, rising, the last frame that is shown by then; the first one where none is."""
+    """Yield for each of the increasing times the last frame shown by then; the first frame if there is none."""
     left = wanted.tolist()[::-1]
     before = None
     for time, frame in frames:
@@ -230,5 +230,5 @@ def _at(wanted: Array, frames: Iterator[tuple[int, Any]]) -> Iterator[Any]:
         before = frame
     if before is None:
         raise UnusableError("corrupt", "0 frames")
-    for _ in left:  # packets that show nothing, as some codecs have
+    for _ in left:  # some codecs have packets that show nothing
         yield before

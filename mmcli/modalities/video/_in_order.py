@@ -1,4 +1,4 @@
-"""Frames whose file does not tell in which order they are shown: counted by decoding them all."""
+"""Finds display times by decoding all frames, for files that do not store the display order."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mmcli.store.columns import Array
 
 @dataclass(frozen=True)
 class Sequenced:
-    """Frames in the order in which they are shown.
+    """Frames in display order.
 
     Args:
-        starts: (N,) when each is shown, rising, in ticks.
-        end: When the last is shown no more.
-        tick: In seconds.
+        starts: (N,) display times, increasing, in ticks.
+        end: When the last frame's display ends, in ticks.
+        tick: Length of a tick in seconds.
     """
 
     starts: Array
@@ -31,27 +31,27 @@ class Sequenced:
 
     @property
     def seconds(self) -> Fraction:
-        """How long the video is."""
+        """Duration of the video."""
         return (self.end - int(self.starts[0])) * self.tick
 
     def shown_at(self, times: Sequence[Fraction]) -> Array:
-        """Return the numbers of the frames that are shown at times, in seconds from the first frame."""
+        """Return the numbers of the frames shown at these times, in seconds from the first frame."""
         return latest(self.starts, self.tick, times)
 
 
 def sequence_of(frames: Iterator[Any], packets: Packets, max_frames: int) -> Sequenced:
-    """Count frames and return when each is shown.
+    """Count frames and return their display times.
 
-    A decoder gives a frame out when it is fed the packet with which its time has come. Their times are those of these
-    packets, and go on at the same pace for the frames that it still holds at the end.
+    A decoder emits a frame when it is fed the packet at which the frame is due. Frames take the times of these packets;
+    those still held by the decoder at the end follow at the same pace.
 
     Args:
-        frames: All of them, decoded.
-        packets: Of the video.
-        max_frames: That may be decoded.
+        frames: All frames, decoded.
+        packets: The packets of the video.
+        max_frames: Maximum number of frames to decode.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none, ``skipped`` where there are more than allowed.
+        UnusableError: ``corrupt`` if there are no frames, ``skipped`` if there are too many.
     """
     if len(packets) > max_frames:
         raise UnusableError("skipped", f"more than {max_frames} frames to decode: --max-decode-frames")

@@ -1,4 +1,4 @@
-"""The packets of a stream of pictures, read without decoding any."""
+"""The packets of a video stream, read without decoding."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 from mmcli.errors import UnusableError
 from mmcli.store.columns import Array
 
-MOST_FRAMES = 2_000_000  # 18 hours of 30 frames a second
-_RESTARTING = ("mpegts", "mpeg")  # formats whose files may be joined as they are, timestamps and all
-_RAW = ("h264", "hevc", "m4v", "mpegvideo")  # formats without timestamps, of which FFmpeg guesses some
+MOST_FRAMES = 2_000_000  # 18 hours at 30 frames per second
+_RESTARTING = ("mpegts", "mpeg")  # formats whose files may be concatenated as they are, timestamps included
+_RAW = ("h264", "hevc", "m4v", "mpegvideo")  # formats without timestamps; FFmpeg guesses some
 _SIMPLE = ("flv", "ivf", "gif", "apng", "asf", "obu")  # formats whose packets FFmpeg calls corrupt only if cut
 _IN_PARTS, _MOST_PARTS = ("h264", "hevc"), 16_384
-_ON_ONE_CANVAS = ("apng", "gif")  # codecs whose frames may be patches on those before
-_APART = 10  # seconds by which timestamps may jump before they count as restarted
+_ON_ONE_CANVAS = ("apng", "gif")  # codecs whose frames may be patches on earlier ones
+_APART = 10  # seconds by which timestamps may jump without counting as restarted
 _UNTOLD = -(2**62)
 
 
@@ -28,16 +28,16 @@ class Packets:
     """Packets as stored, without empty ones.
 
     Args:
-        pts: (P,) when each is shown, in ticks; ``told`` says where it is known.
-        dts: (P,) when each is decoded.
-        told: (P, 2) bool: whether the file tells the first and the second.
-        durations: (P,) how long each is shown; 0 where it is not told.
-        keys: (P,) whether each needs no other to be decoded.
-        hidden: (P,) whether each is decoded for the sake of others alone.
-        restarts: The numbers of packets at which another file was joined to the one before.
-        tick: In seconds.
-        step: How long a frame is shown that does not tell, in ticks.
-        stop: The byte after the last packet; -1 where it is not known.
+        pts: (P,) display times in ticks; ``told`` says which are known.
+        dts: (P,) decoding times in ticks.
+        told: (P, 2) bool: whether the file gives pts and dts.
+        durations: (P,) display durations; 0 if unknown.
+        keys: (P,) whether each is a keyframe.
+        hidden: (P,) whether each is decoded only for other frames and never shown.
+        restarts: The numbers of the packets at which a joined file starts.
+        tick: Length of a tick in seconds.
+        step: Display duration in ticks of frames that do not give it.
+        stop: The byte after the last packet; -1 if unknown.
     """
 
     pts: Array
@@ -56,10 +56,10 @@ class Packets:
 
 
 def read_packets(container: Any, stream: Any) -> Packets:
-    """Read the packets of a stream of pictures, of joined files with the times of one.
+    """Read the packets of a video stream; joined files get continuous times.
 
     Raises:
-        UnusableError: ``corrupt`` where there are none or one is cut, ``skipped`` where there are too many.
+        UnusableError: ``corrupt`` if there are no packets or one is cut, ``skipped`` if there are too many.
     """
     tick = Fraction(stream.time_base)
     step = _usual_duration(stream, tick)
@@ -98,25 +98,25 @@ def read_packets(container: Any, stream: Any) -> Packets:
 
 
 def _is_crumbled(packet: Any, codec: str) -> bool:
-    """Tell whether a packet of H.264 or H.265 is of so many parts that decoding it would take all memory."""
+    """Return whether an H.264 or H.265 packet has so many parts that decoding it would exhaust memory."""
     if codec not in _IN_PARTS or packet.size < _MOST_PARTS:
         return False
     return bytes(packet).count(b"\0\0\1") > _MOST_PARTS
 
 
 def _mended(packets: Packets, container: str, codec_context: Any) -> Packets:
-    """Return packets without what FFmpeg says wrongly of them."""
+    """Correct what FFmpeg reports wrongly about packets."""
     leans_on_all = codec_context.name in _ON_ONE_CANVAS
     if container == "avi":
-        # Empty chunks lie between those with pictures, each of which counts as one.
+        # Empty chunks lie between chunks with pictures, and each counts as one.
         paced = pace(np.diff(packets.dts)) or packets.step
         packets = replace(packets, durations=np.zeros_like(packets.durations), step=paced)
-        leans_on_all |= bool(packets.keys.all()) and not codec_context.codec.intra_only  # it has no list of chunks
+        leans_on_all |= bool(packets.keys.all()) and not codec_context.codec.intra_only  # it has no chunk index
     return replace(packets, keys=np.arange(len(packets)) == 0) if leans_on_all else packets
 
 
 def pace(durations: Array) -> int:
-    """Return the usual one of durations; 0 where none is known."""
+    """Return the most common duration; 0 if none is known."""
     positive = durations[durations > 0]
     return int(np.median(positive)) if len(positive) else 0
 
@@ -126,14 +126,14 @@ _TimesOf = Callable[[int | None, int | None], tuple[_Times, bool]]
 
 
 def _times_of(container: str, tick: Fraction, step: int) -> _TimesOf:
-    """Return what gives the times of a packet, by what FFmpeg says, and tells whether they restarted with it."""
+    """Return a function from FFmpeg's times to those of a packet, and whether timestamps restarted with it."""
     if container in _RAW:
         return lambda pts, dts: ((None, None), False)
     return _joiner(tick, step) if container in _RESTARTING else lambda pts, dts: ((pts, dts), False)
 
 
 def _joiner(tick: Fraction, step: int) -> _TimesOf:
-    """Return what moves the times of packets so that a file that was joined to another follows it."""
+    """Return a function that shifts packet times so that joined files follow each other."""
     expected: int | None = None
     offset = 0
 

@@ -1,4 +1,4 @@
-"""A decoded frame as a picture: upright, its pixels square, in RGB or RGBA."""
+"""Converts a decoded frame to an upright RGB or RGBA picture with square pixels."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mmcli.store.columns import Array
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_SQUARE = (Fraction(1, 4), Fraction(4))  # pixels narrower or wider are no pixels but damage
+_SQUARE = (Fraction(1, 4), Fraction(4))  # pixel aspect ratios outside this are damage
 
 
 def picture(frame: Any, shape: Fraction | None, codec_context: Any) -> Image:
-    """Return a frame in RGB or RGBA, its pixels made square, turned upright; of high dynamic range in standard range.
+    """Return a frame in RGB or RGBA, upright, with square pixels and standard dynamic range.
 
     Args:
-        frame: As decoded.
-        shape: Of its pixels: their width by their height.
-        codec_context: Of its stream, which tells its colours.
+        frame: The decoded frame.
+        shape: Pixel aspect ratio, width by height.
+        codec_context: The stream's, which gives the colours.
     """
     from PIL import Image as pil
 
@@ -40,7 +40,7 @@ def picture(frame: Any, shape: Fraction | None, codec_context: Any) -> Image:
 
 
 def _turn(pixels: Array, matrix: Array) -> Array:
-    """Turn and flip pixels (H, W, C) as FFmpeg's display matrix says, by quarter turns.
+    """Rotate and flip pixels (H, W, C) by quarter turns according to FFmpeg's display matrix.
 
     Args:
         pixels: As stored.

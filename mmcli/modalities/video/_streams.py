@@ -1,4 +1,4 @@
-"""A video's container opened, its stream of pictures chosen as a player does, and what decodes that."""
+"""Opens a video container, and chooses its video stream, as a player would, and the stream's decoder."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _DEMUXERS = (
     "aac,apng,asf,avi,dv,flac,flv,gif,h264,hevc,ivf,m4v,matroska,mjpeg,mov,mp3,mpeg,mpegts,mpegvideo,mxf,obu,ogg,rm,"
     "wav,yuv4mpegpipe"
 )
-_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders leave it out
-_HEVC_ALPHA = re.compile(rb"\x4e[\x01\x09]\xa5")  # a message of the alpha layer, which FFmpeg 9 is the first to read
-_DEFAULT_STREAM = 5_000_000  # pixels by which a stream may be smaller than others if it is the default
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own decoders drop it
+_HEVC_ALPHA = re.compile(rb"\x4e[\x01\x09]\xa5")  # alpha layer message, read by FFmpeg 9 and later only
+_DEFAULT_STREAM = 5_000_000  # pixels by which the default stream may be smaller than others
 
 
 @contextmanager
 def opened(content: bytes) -> Iterator[tuple[Any, Any]]:
-    """Open a video; return its container and its stream of pictures.
+    """Open a video; yield its container and its video stream.
 
     Raises:
-        UnusableError: ``corrupt`` where there are no pictures, ``skipped`` where they cannot be read.
+        UnusableError: ``corrupt`` if there is no video stream, ``skipped`` if its codec cannot be read.
     """
     with open_container(content, _DEMUXERS) as container:
         yield container, _pictures_stream(container)
@@ -32,17 +32,17 @@ def opened(content: bytes) -> Iterator[tuple[Any, Any]]:
 
 @contextmanager
 def opened_for_decoding(content: bytes, max_pixels: int) -> Iterator[tuple[Any, Any, Any]]:
-    """Open a video; return its container, its stream of pictures and what decodes that."""
+    """Open a video; yield its container, its video stream and the decoder."""
     with opened(content) as (container, stream):
         decoder = _decoder(stream)
         decoder.thread_count = 1  # clips are decoded side by side
-        # What is damaged is an error rather than painted over.
+        # Raise an error on damage rather than conceal it.
         decoder.options = {"err_detect": "explode", "max_pixels": str(max_pixels)}
         yield container, stream, decoder
 
 
 def _pictures_stream(container: Any) -> Any:
-    """Return the stream that FFmpeg would show: the largest, or the default one unless it is much smaller."""
+    """Return the stream that FFmpeg would show: the largest, or the default stream unless it is much smaller."""
     from av.stream import Disposition
 
     streams = pictures_of(container)
@@ -61,10 +61,10 @@ def _pictures_stream(container: Any) -> Any:
 
 
 def _decoder(stream: Any) -> Any:
-    """Return what decodes a stream: its own decoder, or where it has transparency one that keeps that.
+    """Return a stream's decoder: its own, or one that keeps transparency if there is any.
 
     Raises:
-        UnusableError: ``skipped`` where no decoder keeps it.
+        UnusableError: ``skipped`` if no decoder keeps the transparency.
     """
     import av
 

@@ -1,4 +1,4 @@
-"""When each frame of a video is shown, told by its packets without decoding any."""
+"""Finds the display time of each frame of a video from its packets, without decoding."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mmcli.errors import UnusableError
 from mmcli.modalities.video._packets import Packets
 from mmcli.store.columns import Array
 
-_ROUNDING = Fraction(1, 1000)  # some containers round to milliseconds when a frame is shown
-_REORDERED = 32  # frames at most that are stored before another and shown after it
+_ROUNDING = Fraction(1, 1000)  # some containers round display times to milliseconds
+_REORDERED = 32  # maximum number of frames stored before another and shown after it
 _BEFORE, _AFTER = 4, 2
 _MPEG = ("mpeg1video", "mpeg2video", "mpeg4")
 
 
 def latest(shown: Array, tick: Fraction, times: Sequence[Fraction]) -> Array:
-    """Return the place of the last frame that is shown by each time, in seconds from the first frame.
+    """Return the index of the last frame shown by each time.
 
     Args:
-        shown: (N,) when each frame is shown, rising, in ticks.
-        tick: In seconds.
-        times: In seconds.
+        shown: (N,) display times, increasing, in ticks.
+        tick: Length of a tick in seconds.
+        times: In seconds from the first frame.
     """
     ticks = np.array([int(shown[0]) + (time + _ROUNDING) // tick for time in times], np.int64)
     return np.maximum(np.searchsorted(shown, ticks, side="right") - 1, 0)
@@ -33,17 +33,17 @@ def latest(shown: Array, tick: Fraction, times: Sequence[Fraction]) -> Array:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The frames of a video by the numbers of their packets, as stored.
+    """The frames of a video by their packet numbers, in stored order.
 
     Args:
-        pts: (P,) when each is shown, in ticks.
-        segment: (P,) how many frames up to it need no other to be decoded.
-        order: The numbers of the frames that are shown, in the order of time.
-        end: When the last is shown no more, in ticks.
-        tick: In seconds.
-        parts: The numbers of the packets with which edits and joined files begin, but for the first.
-        joints: The ``pts`` of frames near where a file was joined to another. They seem damaged to FFmpeg, as the
-            numbers of what carries them do not go on.
+        pts: (P,) display times in ticks.
+        segment: (P,) number of keyframes up to and including each.
+        order: The numbers of the shown frames, in display order.
+        end: When the last frame's display ends, in ticks.
+        tick: Length of a tick in seconds.
+        parts: The numbers of the packets that start an edit or a joined file, without the first.
+        joints: The ``pts`` of frames near the joint of two files. FFmpeg takes them for damaged because the
+            numbering of their transport packets is not continuous.
     """
 
     pts: Array
@@ -56,29 +56,29 @@ class Timeline:
 
     @property
     def seconds(self) -> Fraction:
-        """How long the video is."""
+        """Duration of the video."""
         return (self.end - int(self.pts[self.order[0]])) * self.tick
 
     def shown_at(self, times: Sequence[Fraction]) -> Array:
-        """Return the numbers of the frames that are shown at times, in seconds from the first frame."""
+        """Return the numbers of the frames shown at these times, in seconds from the first frame."""
         return np.asarray(self.order[latest(self.pts[self.order], self.tick, times)])
 
     def needed_for(self, wanted: Array) -> Array:
-        """Tell which packets must be decoded so that the ``wanted`` ones can be, (P,) bool.
+        """Return which packets must be decoded to get the ``wanted`` ones, (P,) bool.
 
-        Each run of them begins with a frame that needs no other. Frames that are stored after that one and shown
-        before it may need others: they are not among the wanted.
+        Each run starts with a keyframe. Frames stored after it and shown before it may need earlier ones; they are
+        never among the wanted.
         """
         needed = np.zeros(len(self.pts), bool)
         for number in np.unique(wanted):
             start = np.searchsorted(self.segment, self.segment[number])
-            if self.pts[number] < self.pts[start] and start > 0:  # it also leans on what is before that start
+            if self.pts[number] < self.pts[start] and start > 0:  # it also depends on frames before that start
                 start = np.searchsorted(self.segment, self.segment[start - 1])
             needed[start : number + 1 + _REORDERED] = True
         return needed
 
     def runs(self, needed: Array) -> dict[int, int]:
-        """Return where each run of needed packets ends, by where it begins; none goes on from one part to another."""
+        """Return the end of each run of needed packets by its start; no run crosses parts."""
         edges = np.concatenate([[0], self.parts, [len(needed)]]).astype(np.int64)
         begins = needed & ~np.concatenate([[False], needed[:-1]])
         begins[edges[:-1]] = needed[edges[:-1]]
@@ -88,15 +88,15 @@ class Timeline:
 
 
 def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None:
-    """Return when the frames are shown; None where only decoding them can tell in which order they are.
+    """Return the display times of the frames; None if only decoding can reveal their order.
 
     Args:
-        packets: Of the video.
-        codec: FFmpeg's name.
-        reorders: Whether frames of this codec may be stored in an order that is not that of time.
+        packets: The packets of the video.
+        codec: FFmpeg's name of the codec.
+        reorders: Whether this codec may store frames out of display order.
 
     Raises:
-        UnusableError: ``corrupt`` where no frame is shown.
+        UnusableError: ``corrupt`` if no frame is shown.
     """
     pts = _shown(packets, codec, reorders)
     if pts is None:
@@ -118,7 +118,7 @@ def timeline_of(packets: Packets, codec: str, reorders: bool) -> Timeline | None
 
 
 def _parts(packets: Packets, pts: Array) -> tuple[int, ...]:
-    """Return the numbers of the packets with which an edit or a joined file begins, of each but the first."""
+    """Return the numbers of the packets that start an edit or a joined file, without the first."""
     keys = np.flatnonzero(packets.keys)
     back = keys[1:][np.diff(pts[keys]) <= 0]
     if packets.told[:, 1].all():
@@ -127,7 +127,7 @@ def _parts(packets: Packets, pts: Array) -> tuple[int, ...]:
 
 
 def _in_sequence(pts: Array, shown: Array, durations: Array, parts: Sequence[int], joined: Collection[int]) -> Array:
-    """Return ``pts`` in which joined files follow one another, and no edit begins before the one before it ends."""
+    """Return ``pts`` shifted so that joined files follow each other and edits do not overlap."""
     pts = pts.copy()
     end: int | None = None
     for start, stop in pairwise([0, *parts, len(pts)]):
@@ -141,7 +141,7 @@ def _in_sequence(pts: Array, shown: Array, durations: Array, parts: Sequence[int
 
 
 def _shown(packets: Packets, codec: str, reorders: bool) -> Array | None:
-    """Return when each packet's frame is shown, in ticks, where that can be known."""
+    """Return the display time of each packet's frame, in ticks; None if it cannot be known."""
     known, decoded = packets.told.T
     if codec in _MPEG and decoded.all():
         return _by_next_anchor(packets)
@@ -153,9 +153,9 @@ def _shown(packets: Packets, codec: str, reorders: bool) -> Array | None:
 
 
 def _by_next_anchor(packets: Packets) -> Array:
-    """Return when frames of MPEG-1, 2 or 4 are shown: ones that others lean on when the next such one is decoded.
+    """Return the display times of MPEG-1, 2 or 4 frames: a reference frame is shown when the next one is decoded.
 
-    Where packets are told when, that counts; but FFmpeg may guess a wrong time for the last before a file's end.
+    Times stored in the file take precedence; but FFmpeg may guess a wrong time for the last before a file's end.
     """
     known = packets.told[:, 0]
     anchors = np.flatnonzero(~known | (packets.pts != packets.dts))
@@ -171,7 +171,7 @@ def _by_next_anchor(packets: Packets) -> Array:
 
 
 def _counted_on(times: Array, known: Array, step: int) -> Array:
-    """Return times of which unknown ones follow the last known one step by step."""
+    """Fill in unknown times by counting steps from the last known one."""
     numbers = np.arange(len(times))
     last = np.maximum.accumulate(np.where(known, numbers, -1))
     base = np.where(last >= 0, times[np.maximum(last, 0)], 0)

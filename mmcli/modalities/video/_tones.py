@@ -1,9 +1,9 @@
-"""Pictures of high dynamic range (PQ and HLG) in the range and the colours of a usual screen.
+"""Converts high dynamic range pictures (PQ and HLG) to sRGB.
 
-Reference white becomes white: 203 cd/m² of PQ, 75% of HLG. What is brighter is white too.
+Reference white becomes white: 203 cd/m² in PQ, 75% in HLG. Anything brighter is clipped to white.
 
 Source: ITU-R BT.2100-2, tables 4 and 5, for the transfer functions; BT.2408-7, section 3, for reference white and
-for HLG as light of the scene; BT.2087-0, section 2, for the colours; IEC 61966-2-1 for sRGB.
+for HLG as scene light; BT.2087-0, section 2, for the colours; IEC 61966-2-1 for sRGB.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from mmcli.store.columns import Array
 
 Transfer = Literal["PQ", "HLG"]
-_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}  # by FFmpeg's number, which is that of ISO 23091-2
+_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}  # by FFmpeg's code, which is that of ISO 23091-2
 _WHITE = 203.0  # cd/m²
 _HLG_WHITE = 0.75
 _TO_BT709 = {
@@ -27,17 +27,17 @@ _ROWS = 64  # at a time
 
 
 def transfer_of(codec_context: Any) -> Transfer | None:
-    """Return the transfer function of a stream whose pictures are of high dynamic range; None for others."""
+    """Return the transfer function of a high dynamic range stream; None for others."""
     return _TRANSFERS.get(int(codec_context.color_trc or 0))
 
 
 def standard_range(pixels: Array, transfer: Transfer, codec_context: Any) -> Array:
-    """Return pixels as a usual screen shows them, (H, W, 3) uint8.
+    """Convert pixels to sRGB, (H, W, 3) uint8.
 
     Args:
-        pixels: (H, W, 3) uint16, of the stream's transfer function and primaries.
-        transfer: That function.
-        codec_context: Of the stream.
+        pixels: (H, W, 3) uint16, in the stream's transfer function and primaries.
+        transfer: The transfer function.
+        codec_context: The stream's.
     """
     matrix = _TO_BT709.get(int(codec_context.color_primaries or 0))
     made = np.empty(pixels.shape, np.uint8)
@@ -53,19 +53,19 @@ def standard_range(pixels: Array, transfer: Transfer, codec_context: Any) -> Arr
 
 @cache
 def _light(transfer: Transfer) -> Array:
-    """Return the light of each 16-bit value, that of reference white being 1."""
+    """Return the light of each 16-bit value, relative to reference white."""
     value = np.arange(2**16) / (2**16 - 1)
     light = _pq_light(value) / _WHITE if transfer == "PQ" else _hlg_light(value) / _hlg_light(np.array(_HLG_WHITE))
     return np.asarray(light, np.float32)
 
 
 def _pq_light(value: Array) -> Array:
-    """Return light of the screen in cd/m²."""
+    """Return screen light in cd/m²."""
     root = value ** (32 / 2523)
     return np.asarray(10000 * (np.maximum(root - 107 / 128, 0) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610))
 
 
 def _hlg_light(value: Array) -> Array:
-    """Return light of the scene, 1 where it is brightest."""
+    """Return scene light, at most 1."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     return np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12)

@@ -1,4 +1,4 @@
-"""An extractor for images on every frame, its features pooled over time."""
+"""Applies an image extractor to every frame and pools its features over time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FRAME = "frame"
 
 
 class Frames:
-    """Features of each frame by an extractor for images, pooled over time: frames:hog, frames:resnet18:time=max.
+    """Features of each frame by an image extractor, pooled over time: frames:hog, frames:resnet18:time=max.
 
     Args:
-        argument: The extractor's name; options other than these go to it.
-        inner: That extractor, made.
-        time: ``mean`` or ``max`` over the frames, ``meanmax`` for one after the other, ``none`` for every frame.
+        argument: The image extractor's name; all other options go to it.
+        inner: The image extractor.
+        time: ``mean`` or ``max`` over the frames, ``meanmax`` for both concatenated, ``none`` keeps every frame.
 
     Raises:
         MmcliError: The extractor learns from the train rows.
@@ -37,7 +37,7 @@ class Frames:
         self, argument: str, inner: Extractor, *, time: Literal["mean", "max", "meanmax", "none"] = "mean"
     ) -> None:
         if inner.fitted:
-            raise MmcliError(f"frames:{argument}: {argument} learns from images and cannot be used on frames")
+            raise MmcliError(f"frames:{argument}: {argument} is fitted on images and cannot be used on frames")
         self.argument = argument
         self.inner = inner
         self.time = time
@@ -47,14 +47,14 @@ class Frames:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return the form of an image's features, twice as wide for ``meanmax``, with T in front for ``none``.
+        """Return the form of an image's features, twice as wide for ``meanmax``, with T first for ``none``.
 
         Raises:
-            MmcliError: An image's features are a sequence, or a map with ``meanmax``.
+            MmcliError: An image's features are a sequence, or a feature map with ``meanmax``.
         """
         form = self.inner.output(as_images(spec))
         if form.layout != "dense":
-            raise MmcliError(f"frames:{self.argument}: it makes a sequence of each frame; pool it to one vector")
+            raise MmcliError(f"frames:{self.argument}: it makes a sequence for each frame; pool it to one vector")
         if self.time == "none":
             return FieldSpec("ragged", form.dtype, form.dims, f"T{form.axes}", spec.main.bound)
         width = 2 * form.dims[0] if self.time == "meanmax" else form.dims[0]
@@ -85,7 +85,7 @@ class Frames:
         return np.concatenate(list(parts.values())) if self.time == "meanmax" else parts[self.time]
 
     def assets(self) -> dict[str, str]:
-        """Return the files the extractor reads, and under ``frame`` the hash of its name and options."""
+        """Return the image extractor's assets, and the hash of its name and options as ``frame``."""
         assets = self.inner.assets()
         options = {name: getattr(self.inner, name) for name in options_of(type(self.inner)) if name not in assets}
         return {**assets, _FRAME: fingerprint([self.argument, self.inner.version, options])}
@@ -95,11 +95,11 @@ class Frames:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
 
 def as_images(spec: ModalitySpec) -> ModalitySpec:
-    """Return the form that the frames of a video have as images."""
+    """Return the form of a video's frames as images."""
     main = spec.main
     form = FieldSpec("dense", main.dtype, main.dims, main.axes.removeprefix("T"))
     facts = {name: value for name, value in spec.facts.items() if name == "size"}

@@ -1,4 +1,4 @@
-"""How much changes from frame to frame, for the whole picture and each field of a grid."""
+"""Measures how much changes from frame to frame, over the whole picture and in each cell of a grid."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
 
 
 class Motion:
-    """Statistics of the differences between frames: (D,), or (T, D) for each step from one frame to the next.
+    """Statistics of the differences between consecutive frames: (D,), or (T, D) with one row per step.
 
-    Frames are made grey and shrunk. At each step the absolute differences have a mean and a standard deviation, over
-    the whole picture and over each field of a grid. A video of one frame has one step in which nothing changes.
+    Frames are converted to grey and shrunk. Each step gives the mean and standard deviation of the absolute
+    differences, over the whole picture and in each cell of a grid. A video of one frame has one step without change.
 
     Args:
-        grid: Fields along each side.
-        size: Frames are shrunk to this height and width first, so that noise and single pixels count less; None
-            leaves them as they are.
-        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` every step.
+        grid: Cells along each side.
+        size: Shrink frames to this height and width first, so that noise and single pixels count less; None keeps
+            their size.
+        pool: ``stats`` gives mean, standard deviation and maximum over time; ``none`` keeps every step.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Jain and Nagel 1979, On the Analysis of Accumulative Difference Pictures from Image Sequences of Real
     World Scenes, section II, for the differences.
@@ -49,10 +49,10 @@ class Motion:
         """Learn nothing."""
 
     def output(self, spec: ModalitySpec) -> FieldSpec:
-        """Return (D,), or (T, D) with one step less than frames; D = 2 × (1 + fields), three times when pooled.
+        """Return (D,), or (T, D) with one step fewer than frames; D = 2 × (1 + cells), × 3 when pooled.
 
         Raises:
-            MmcliError: The frames have fewer pixels than fields along a side.
+            MmcliError: The frames have fewer pixels than cells along a side.
         """
         if min(spec.main.dims[1:]) < self.grid:
             raise MmcliError(f"motion: grid {self.grid} is finer than frames of {spec.main.dims[1:]} pixels")
@@ -71,7 +71,7 @@ class Motion:
         return assemble(self.output(spec), runtime.map(self._describe, videos))
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
     def state(self) -> State:
@@ -79,7 +79,7 @@ class Motion:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
     def _describe(self, frames: Array) -> Array:
         if not len(frames):
@@ -92,7 +92,7 @@ class Motion:
         return np.concatenate([steps.mean(axis=0), steps.std(axis=0), steps.max(axis=0)]).astype(np.float32)
 
     def _grey(self, frame: Array) -> Array:
-        """Return brightness from 0 to 1, (H, W), shrunk by averaging."""
+        """Return the brightness from 0 to 1, (H, W), shrunk by averaging."""
         from PIL import Image
 
         red, green, blue = frame.astype(np.float32) / 255
@@ -102,7 +102,7 @@ class Motion:
         return np.asarray(Image.fromarray(grey).resize((self.size, self.size), Image.Resampling.BOX))
 
     def _statistics(self, change: Array) -> Array:
-        """Return means, then standard deviations: of the whole picture, then of each field, row by row."""
+        """Return means, then standard deviations, of the whole picture and then of each cell, row by row."""
         fields = [part for row in np.array_split(change, self.grid) for part in np.array_split(row, self.grid, axis=1)]
         parts = [part.astype(np.float64) for part in (change, *fields)]
         return np.array([part.mean() for part in parts] + [part.std() for part in parts])

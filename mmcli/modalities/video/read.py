@@ -1,4 +1,4 @@
-"""Reads video files into RGB frames of one size, chosen by the time they are shown."""
+"""Reads video files into RGB frames of one size, chosen by display time."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _FINEST = 10**6
 
 
 class Preprocessor:
-    """RGB frames of one size, (T, C, H, W) uint8: what is to be seen at even times.
+    """RGB frames of one size, (T, C, H, W) uint8, at evenly spaced times.
 
     Args:
         columns: The column whose cells name video files.
-        frames: So many frames, at the centres of as many equal parts of the clip; a clip with fewer pictures repeats
-            them, as a screen would. With ``fps``, the most that are kept. None is 8, or with ``fps`` 64.
-        fps: So many frames a second, from the first on.
-        clip_seconds: Only the first so many seconds of each video; None is all.
-        size: Height and width of a frame, in pixels.
+        frames: Number of frames, taken at the centres of as many equal parts of the clip; a clip with fewer pictures
+            repeats them. With ``fps``, the maximum number of frames. None is 8, or 64 with ``fps``.
+        fps: Frames per second, from the first frame on.
+        clip_seconds: Use only the first seconds of each video; None uses all.
+        size: Height and width of a frame in pixels.
         resize: ``crop`` scales the shorter side to ``size`` and keeps the centre, ``pad`` scales the longer side
             and fills with the background, ``stretch`` scales both.
-        background: What is behind transparent pixels and beside padded frames: a colour name or ``#rrggbb``.
-        max_pixels: Videos of more pixels a frame are skipped before any is decoded.
-        max_decode_frames: Videos are skipped of which more than this would have to be decoded to reach the chosen
-            frames, since most frames can only be decoded after others.
+        background: Colour behind transparent pixels and around padded frames: a name or ``#rrggbb``.
+        max_pixels: Videos with more pixels per frame are skipped before decoding.
+        max_decode_frames: Videos are skipped if more frames than this would have to be decoded to reach the chosen
+            ones; most frames can only be decoded after others.
 
     Raises:
-        MmcliError: A number is not positive, or the background is no colour.
+        MmcliError: A number is not positive, or the background is not a colour.
     """
 
     version: ClassVar[int] = 2
@@ -84,22 +84,22 @@ class Preprocessor:
         return self.frames or (_FRAMES if self.fps is None else _MOST_FRAMES)
 
     def content(self, row: Mapping[str, Any], media: Media) -> bytes | None:
-        """Return the file's bytes; None where the cell is empty."""
+        """Return the file's bytes; None if the cell is empty."""
         return read_cell(row, self.columns[0], media)
 
     def decode(self, content: bytes) -> dict[str, Array]:
         """Return the frames as (T, 3, H, W) uint8.
 
         Raises:
-            UnusableError: ``corrupt`` where it is no video, damaged or shorter than its header says, ``skipped``
-                where it is over a limit.
+            UnusableError: ``corrupt`` if it is not a video, damaged, or shorter than its header says; ``skipped``
+                if it is over a limit.
         """
         found = pictures(content, self._times, self.max_pixels, self.max_decode_frames)
         frames = [flatten(fit(picture, self.size, self.resize, self._fill), self._fill) for picture in found]
         return {"": np.ascontiguousarray(np.stack([np.asarray(frame) for frame in frames]).transpose(0, 3, 1, 2))}
 
     def _times(self, seconds: Fraction) -> list[Fraction]:
-        """Return when frames are chosen of a video so long, in seconds from its start."""
+        """Return the times of the chosen frames, in seconds from the start, for a video of this duration."""
         if self.clip_seconds is not None:
             seconds = min(seconds, _exact(self.clip_seconds))
         if self.fps is None:
@@ -132,9 +132,9 @@ class Preprocessor:
         return State()
 
     def load_state(self, state: State) -> None:
-        """Take over nothing."""
+        """Do nothing."""
 
 
 def _exact(value: float) -> Fraction:
-    """Return the fraction that was meant: 29.97 is 2997/100."""
+    """Return the exact decimal fraction: 29.97 is 2997/100."""
     return Fraction(value).limit_denominator(_FINEST)
