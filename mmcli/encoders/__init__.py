@@ -1,4 +1,4 @@
-"""Encoders: what ``--encoder`` and ``--use`` name, one a file. What several are built of lies in models."""
+"""Encoders, the names of ``--encoder`` and ``--use``, one per file. Shared building blocks are in models."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """A torch module from one stored modality to features: frozen in extract-features, or trained in train.
+    """A torch module that maps one stored modality to features: frozen in extract-features, trained in train.
 
-    It is made from the modality's spec, its first argument. Options are the constructor's keyword-only arguments,
-    stored unchanged; ``seed`` among them is given by the caller, for weights that are drawn at random. A family, such
-    as ``hf``, also takes ``argument``: what a person writes after its name.
+    The constructor's first argument is the modality's spec. Options are its keyword-only arguments, stored unchanged;
+    the caller passes ``seed`` for random weights. A family, such as ``hf``, also takes ``argument``: the text after the
+    colon in its name.
 
-    ``origin`` says where the weights come from and what they were trained on, ``licence`` theirs; both are "" for an
-    encoder that is only ever trained from scratch.
+    ``origin`` says where the weights come from and what they were trained on, ``licence`` gives their licence; both
+    are "" for an encoder that is only trained from scratch.
 
-    What only some can is in ``mmcli.models.abilities``: ``TellsLoading``, ``MasksSpectrogram``, and ``Folds`` and then
-    ``Packs``, which are asked of the copy that runs frozen, the second once it has its precision. Constants of the
-    class say what must be known without importing it: ``reads_text``, that it looks at the text where others look at
-    its tokens, and ``argument_is_place``, that a family's argument says where weights lie, not what they are.
+    Optional abilities are in ``mmcli.models.abilities``: ``TellsLoading``, ``MasksSpectrogram``, and ``Folds`` followed
+    by ``Packs``, which are applied to the frozen copy, the second after it was cast to its precision. Class constants
+    say what must be known without importing the class: ``reads_text``, that it reads the text instead of its tokens,
+    and ``argument_is_place``, that a family's argument says where the weights are, not what they are.
     """
 
     kinds: ClassVar[tuple[str, ...]]
@@ -37,22 +37,22 @@ class Encoder(Protocol):
         """Return the form of the features: (D,), a map (C, H, W), or a sequence of steps (D,)."""
 
     def lengths(self, column: Column) -> Array | None:
-        """Return to what length each row is filled up, (B,), by its own length alone; None where all are of one shape.
+        """Return the padded length of each row, (B,), which depends only on that row; None if all shapes are equal.
 
-        Rows of the same such length make a batch, so that a row's features do not depend on the rows beside it.
+        Batches are made of rows of the same padded length, so that a row's features do not depend on its neighbours.
         """
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return what ``forward`` takes, first axis B, on the CPU; sequences filled up, or cut, to ``length`` steps."""
+        """Return the inputs of ``forward``, batch first, on the CPU; sequences padded or cut to ``length`` steps."""
 
     def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return features (B, D) or (B, C, H, W), or a sequence (B, T, D) with its lengths (B,).
 
-        Whatever scaling the stored values need is done here, on the device. A row of length zero gives finite values.
+        Stored values are scaled here, on the device. A row of length zero gives finite values.
         """
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of each file it was read from, by option name."""
+        """Return the SHA-256 of each file that was read, by option name."""
 
 
 @runtime_checkable
@@ -64,6 +64,6 @@ class PublishedAt(Protocol):
 
 @runtime_checkable
 class PublishedAs(Protocol):
-    """An encoder class whose weights are a file of its library's."""
+    """An encoder class whose weights are a named file of its library."""
 
     file: str

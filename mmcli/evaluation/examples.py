@@ -15,7 +15,7 @@ class Example:
 
     Args:
         identity: Its id.
-        predicted: What was predicted; None where there was nothing to tell it from.
+        predicted: What was predicted; None if there was nothing to tell it from.
         true: What is true: one text, or several that are.
         pictures: By modality, as data URIs.
     """

@@ -1,4 +1,4 @@
-"""The machinery of networks: heads, decoders, pooling, blocks, and the network that composes them with a fusion."""
+"""Building blocks of networks: heads, decoders, pooling, layers, and the network that joins them with a fusion."""
 
 from typing import Literal, get_args
 

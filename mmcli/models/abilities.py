@@ -1,4 +1,4 @@
-"""What only some parts of a network can: each ability a type, asked for with ``isinstance``."""
+"""Optional abilities of the parts of a network, one type each, tested with ``isinstance``."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ Weigh = Callable[[Mapping[str, Any], Mapping[str, Any]], "Tensor"]
 
 @runtime_checkable
 class Weighs(Protocol):
-    """A fusion that can say how much each modality counts, (B, M); None where what it is made of cannot."""
+    """A fusion that can return each modality's weight, (B, M); None if the method inside cannot."""
 
     modality_weights: Weigh | None
 
 
 @runtime_checkable
 class TakesSequences(Protocol):
-    """A fusion that may take the steps of sequences."""
+    """A fusion that can take the steps of sequences."""
 
     sequences: bool
 
 
 @runtime_checkable
 class Embeds(Protocol):
-    """A fusion with a space that modalities share."""
+    """A fusion with an embedding space shared by the modalities."""
 
     def embed(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, D), a place for each modality."""
+        """Return (B, M, D), one embedding per modality."""
 
 
 class HoldsMethod:
-    """Stands in a fusion's place, and has a fusion method inside.
+    """A module used as the fusion that contains a fusion method.
 
-    A base class: a part of a torch module is no attribute that ``isinstance`` finds by its name, from Python 3.12 on.
+    A base class, because from Python 3.12 on ``isinstance`` does not find a torch submodule by its attribute name.
     """
 
     method: nn.Module
@@ -44,39 +44,39 @@ class HoldsMethod:
 
 @runtime_checkable
 class IsTaught(Protocol):
-    """A head that learns from the targets that it is told, and writes something of its own without them."""
+    """A head trained by teacher forcing, which generates its own output without targets."""
 
     def teach(self, fused: Any, targets: Tensor) -> Tensor:
-        """Return what it makes of targets (B, …) that it is told."""
+        """Return the outputs given the targets (B, …)."""
 
 
 @runtime_checkable
 class FitsAtOnce(Protocol):
-    """A head that is fitted to all rows at once, not by epochs."""
+    """A head that is fitted to all rows at once, not in epochs."""
 
     def fit(self, fused: Any, encoded: Any, weight: Any) -> str | None:
-        """Learn from fused rows (N, D) and the weight of each output (K,), or None; return what is to be told."""
+        """Fit to fused rows (N, D) and optional output weights (K,); return a note to report, if any."""
 
 
 @runtime_checkable
 class Folds(Protocol):
-    """A network that can be made faster where it is not trained."""
+    """A network that can be made faster for inference."""
 
     def fold(self) -> None:
-        """Make batch norms, say, part of the convolutions before them."""
+        """Simplify the network, for example by folding batch norms into the preceding convolutions."""
 
 
 @runtime_checkable
 class Packs(Protocol):
-    """A network whose layers can be prepared for many batches on a CPU."""
+    """A network whose layers can be prepacked for many batches on a CPU."""
 
     def pack(self, rows: int) -> None:
-        """Prepare them for batches of ``rows``."""
+        """Prepack them for batches of ``rows``."""
 
 
 @runtime_checkable
 class MasksSpectrogram(Protocol):
-    """An encoder that makes a spectrogram, and masks parts of it in training, as strongly as this says, 0 to 1."""
+    """An encoder that computes a spectrogram and masks parts of it in training, with this strength, 0 to 1."""
 
     spec_augment: float
 
@@ -89,7 +89,7 @@ class TellsLoading(Protocol):
 
 
 def weigher(fusion: object) -> Weigh | None:
-    """Return what says how much each modality counts; None where a fusion does not."""
+    """Return the function that gives each modality's weight; None if a fusion has none."""
     return fusion.modality_weights if isinstance(fusion, Weighs) else None
 
 

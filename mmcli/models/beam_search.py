@@ -1,4 +1,4 @@
-"""Beam search: the likeliest texts that a step-by-step model writes, as far as a few beginnings show."""
+"""Beam search over the texts of a step-by-step model."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ def beam_search(
     step: Callable[[Tensor, int, Any], tuple[Tensor, Any]], *, rows: int, beam: int, begin: int, end: int, most: int,
     length_penalty: float, device: torch.device,
 ) -> Tensor:  # fmt: skip
-    """Return the mean log probability of each row's text and its tokens, (B, 1 + most), filled up with -1.
+    """Return the mean log probability of each row's text and its tokens, (B, 1 + most), padded with -1.
 
-    Of each row the ``beam`` likeliest beginnings are kept. One whose end is among the ``beam`` likeliest next tokens
-    is a text; a row is done with ``beam`` texts, or ``most`` tokens. The best has the highest log probability, that of
-    its end included, over its length with it to the power of ``length_penalty``. A row's text does not
-    depend on others.
+    Each row keeps its ``beam`` likeliest beginnings. A beginning is finished when ``end`` is among its ``beam``
+    likeliest next tokens; a row stops after ``beam`` finished texts or ``most`` tokens. The best text has the highest
+    log probability divided by length to the power of ``length_penalty``, both including the end token. A row's text
+    does not depend on other rows.
 
     Args:
-        step: Returns the log probabilities (B, beam, V) after the last tokens (B, beam), and what it wants to be given
-            next time (None at first): a list of tuples of tensors, whose first axis is B times ``beam``. The number of
-            the token goes with it.
+        step: Called with the last tokens (B, beam), the token number and its own cache (None at first); returns log
+            probabilities (B, beam, V) and the next cache, a list of tuples of tensors whose first axis is B times
+            ``beam``.
         rows: B.
-        beam: 1 takes the likeliest token each time.
+        beam: Beam width; 1 is greedy search.
         begin: The token before the first.
-        end: The token behind the last.
-        most: How many tokens are written.
-        length_penalty: More of it, and texts are longer.
-        device: Where it computes.
+        end: The token after the last.
+        most: Maximum number of tokens.
+        length_penalty: Larger values give longer texts.
+        device: Device to compute on.
     """
     sums = torch.full((rows, beam), -torch.inf, device=device)
     sums[:, 0] = 0.0
@@ -45,7 +45,7 @@ def beam_search(
     number = torch.arange(rows, device=device).unsqueeze(1)
 
     def take(scores: Tensor, origins: Tensor, length: int) -> None:
-        """Take texts that end, of these log probabilities (B, n), as the best where they are."""
+        """Keep finished texts, of these log probabilities (B, n), where they beat the best so far."""
         ranked = (scores / length**length_penalty).masked_fill(done.unsqueeze(1), -torch.inf)
         highest, place = ranked.max(dim=1)
         better = highest > best

@@ -1,4 +1,4 @@
-"""A transformer decoder: writes a text while it looks at the steps of every modality."""
+"""A transformer decoder that writes a text while attending to the steps of every modality."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from mmcli.models.beam_search import beam_search
 from mmcli.models.sequence import inside, positions
 
 Memory = tuple[Tensor, Tensor]
-"""What is looked at: steps (B, L, D), and which of them are a row's own, (B, L) bool, at least one each."""
+"""The memory to attend to: steps (B, L, D) and their mask (B, L) bool, with at least one step per row."""
 Cache = list[tuple[Tensor, Tensor]]
-"""Of each layer the keys and values of the tokens so far, (rows, heads, T, D / heads) each."""
+"""For each layer the keys and values of the tokens so far, (rows, heads, T, D / heads) each."""
 _TEXTS = 64
 
 
 class CaptionDecoder(nn.Module):
-    """Layers of causal self-attention, attention to the memory, and a feed-forward network, normalised before each.
+    """Pre-norm layers of causal self-attention, attention to the memory, and a feed-forward network.
 
-    The matrix of token embeddings also makes the outputs; positions are sines and cosines.
+    The output layer shares the token embedding matrix; position encodings are sinusoidal.
 
     Args:
         out_dim: The number of tokens V.
-        width: Of the memory and of each layer, D; even, and a multiple of ``heads``.
-        layers: How many.
-        heads: Of attention.
-        dropout: The share dropped in training of embeddings and of what each part of a layer adds.
-        max_length: The most tokens that ``forward`` writes.
-        beam: How many beginnings it follows.
+        width: Width D of the memory and of each layer; even, and a multiple of ``heads``.
+        layers: Number of layers.
+        heads: Attention heads.
+        dropout: Dropout probability of embeddings and of each residual branch.
+        max_length: Maximum number of tokens that ``forward`` writes.
+        beam: Beam width.
         length_penalty: See ``beam_search``.
-        pad: The token behind the end of a text; those before it are a text's own.
-        begin: The token that every text begins after.
-        end: The token behind its last.
+        pad: The padding token after the end of a text.
+        begin: The token before the first of every text.
+        end: The token after the last.
         unsaid: Tokens that are never written.
 
-    Source: Vaswani et al. 2017, Attention Is All You Need, section 3; the order of normalisation is that of Xiong
-    et al. 2020, On Layer Normalization in the Transformer Architecture, table 1; one matrix for both ends is Press and
-    Wolf 2017, Using the Output Embedding to Improve Language Models.
+    Source: Vaswani et al. 2017, Attention Is All You Need, section 3; Xiong et al. 2020, On Layer Normalization in the
+    Transformer Architecture, table 1, for pre-norm; Press and Wolf 2017, Using the Output Embedding to Improve Language
+    Models, for the shared matrix.
     """
 
     def __init__(
@@ -56,17 +56,17 @@ class CaptionDecoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def teach(self, memory: Memory, targets: Tensor) -> Tensor:
-        """Return the log probabilities of every token of every text, told the true ones before it, (S, V).
+        """Return the log probabilities of every token of every text, given the true tokens before it, (S, V).
 
         Args:
-            memory: Of B rows.
-            targets: The texts of each row with an end behind each, (B, R, T), filled up; S tokens are there.
+            memory: The memory of B rows.
+            targets: The texts of each row with their end tokens, (B, R, T), padded; S tokens in total.
         """
         texts = targets.flatten(end_dim=1)
         lengths = (texts != self.pad).sum(dim=1)
         told = torch.cat([torch.full_like(texts[:, :1], self.begin), texts[:, :-1]], dim=1)
         looked = self._look(memory[0])
-        # Texts of similar length go together, so that little is computed of what is filled up.
+        # Texts of similar length go together, so that little padding is computed.
         order = lengths.argsort(stable=True)
         parts = torch.split(order[lengths[order] > 0], _TEXTS)
         made = [self._told(told[part], lengths[part], looked, memory[1], part // targets.shape[1]) for part in parts]
@@ -76,7 +76,7 @@ class CaptionDecoder(nn.Module):
     def _told(
         self, told: Tensor, lengths: Tensor, looked: list[tuple[Tensor, Tensor]], own: Tensor, rows: Tensor
     ) -> Tensor:
-        """Return what the layers make of the own tokens of some texts, (S, D), one text after the other."""
+        """Return the layers' outputs for the tokens of some texts, without padding, (S, D), text after text."""
         told = told[:, : int(lengths.max())]
         values = self.drop(self._embed(told, torch.arange(told.shape[1], device=told.device)))
         for layer, (keys, seen) in zip(self.layers, looked, strict=True):
@@ -85,13 +85,13 @@ class CaptionDecoder(nn.Module):
         return found
 
     def forward(self, memory: Memory) -> Tensor:
-        """Return the mean log probability of each row's text and its tokens, (B, 1 + max_length), filled up with -1."""
+        """Return the mean log probability of each row's text and its tokens, (B, 1 + max_length), padded with -1."""
         steps, own = memory
         looked = self._look(steps)
         beam = self.beam
 
         def step(tokens: Tensor, number: int, cache: Cache | None) -> tuple[Tensor, Cache]:
-            """Return (B, beam, V) for the last tokens (B, beam), and what is kept for the next ones."""
+            """Return (B, beam, V) for the last tokens (B, beam), and the cache for the next ones."""
             place = torch.full((1,), number, device=tokens.device)
             values, kept = self._embed(tokens.flatten().unsqueeze(1), place), []
             for index, layer in enumerate(self.layers):
@@ -107,11 +107,11 @@ class CaptionDecoder(nn.Module):
         )  # fmt: skip
 
     def _look(self, steps: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return for each layer the keys and values of the memory, (B, heads, L, D / heads) each."""
+        """Return each layer's keys and values of the memory, (B, heads, L, D / heads) each."""
         return [layer.look(steps) for layer in self.layers if isinstance(layer, _Layer)]
 
     def _embed(self, tokens: Tensor, places: Tensor) -> Tensor:
-        """Return (B, T, D) for tokens (B, T) at these places of a text, (T,)."""
+        """Return (B, T, D) for tokens (B, T) at positions (T,)."""
         width = self.embedding.shape[1]
         waves = positions(self.max_length + 1, self.embedding.new_zeros(1, 1, width))
         found: Tensor = self.embedding[tokens] * width**0.5 + waves[places]
@@ -147,14 +147,14 @@ class _Layer(nn.Module):
         self, values: Tensor, looked: tuple[Tensor, Tensor], own: Tensor, cache: tuple[Tensor, Tensor] | None,
         beam: int = 1,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
-        """Return (P, T, D) from (P, T, D), and keys and values of all tokens so far.
+        """Return (P, T, D) from (P, T, D), and the keys and values of all tokens so far.
 
         Args:
-            values: Whole texts; or one token each, which sees those in ``cache``.
-            looked: What ``look`` returned, of P / beam rows.
-            own: The memory's own steps, (P / beam, L).
-            cache: Keys and values of the tokens before.
-            beam: How many texts in a row of ``values`` look at the same memory, one token each.
+            values: Complete texts; or one token each, which attends to those in ``cache``.
+            looked: The result of ``look`` for P / beam rows.
+            own: The mask of the memory, (P / beam, L).
+            cache: Keys and values of the earlier tokens.
+            beam: Number of consecutive rows of ``values``, one token each, that share a memory.
         """
         query, key, value = self._split(self.project(self.own_norm(values)), 3)
         if cache is not None:

@@ -1,4 +1,4 @@
-"""What a decoder looks at: the steps of every modality and what the fusion makes of them, as tokens of one width."""
+"""The memory of a decoder: the steps of every modality and the fused vector, as tokens of one width."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Feature = Tensor | tuple[Tensor, ...]
 
 
 class CaptionMemory(nn.Module, HoldsMethod):
-    """Tokens (B, L, D) and which are a row's own, (B, L) bool; handed to ``Network`` as its fusion.
+    """Tokens (B, L, D) and their mask (B, L) bool; passed to ``Network`` as its fusion.
 
-    The first token is the vector of a fusion method, which every row has. Then come the steps of each modality, or its
-    one vector: each projected, normalised, with an embedding of its modality and, in a sequence, its position.
+    The first token is the fused vector, which every row has. Then follow the steps of each modality, or its single
+    vector: each projected, normalised, and with an embedding of its modality and, in a sequence, its position.
 
     Args:
         in_dims: The width of each modality.
         width: D.
-        method: Makes the fusion method from these widths.
-        pooling: Makes what gives one vector of a modality's steps from its width, for a method that takes vectors.
-        sequences: The modalities that have steps.
+        method: Builds the fusion method from these widths.
+        pooling: Builds the pooling of a modality's steps from its width, for a method that takes vectors.
+        sequences: The modalities that are sequences.
     """
 
     sequences = True
@@ -53,7 +53,7 @@ class CaptionMemory(nn.Module, HoldsMethod):
         self.embedding = nn.Parameter(torch.randn(1 + len(self.names), width))
 
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the tokens and which are own; what is absent, NaN included, reaches neither them nor a gradient."""
+        """Return the tokens and their mask; absent values, NaN included, affect neither them nor a gradient."""
         fused = self.method(self._for_method(features), present)
         tokens = [(self.norm(self.whole(fused)) + self.embedding[0]).unsqueeze(1)]
         owns = [torch.ones(len(fused), 1, dtype=torch.bool, device=fused.device)]
@@ -68,17 +68,17 @@ class CaptionMemory(nn.Module, HoldsMethod):
 
     @property
     def modality_weights(self) -> Callable[[Mapping[str, Feature], Mapping[str, Tensor]], Tensor] | None:
-        """What returns how much the fusion method weighs each modality, (B, M); None if it does not."""
+        """The function that returns the fusion method's modality weights, (B, M); None if it has none."""
         weigh = weigher(self.method)
         return None if weigh is None else lambda features, present: weigh(self._for_method(features), present)
 
     def _for_method(self, features: Mapping[str, Feature]) -> dict[str, Feature]:
-        """Return the features with one vector for each modality whose steps the method does not take."""
+        """Return the features, pooled to one vector where the method does not take a modality's steps."""
         return {name: self.pooling[name](value) if name in self.pooling else value for name, value in features.items()}
 
 
 def _own_steps(feature: Feature, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return steps (B, T, D), zeros where they are not a row's own, and which are, (B, T) bool; T is 1 for vectors."""
+    """Return steps (B, T, D), with zeros as padding, and their mask (B, T) bool; T is 1 for vectors."""
     if isinstance(feature, Tensor):
         values, own = feature.unsqueeze(1), present.unsqueeze(1)
     else:

@@ -1,4 +1,4 @@
-"""How many clusters there are, where no one says."""
+"""Chooses the number of clusters."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _ROWS = 2000
 
 
 def choose_clusters(spec: Spec, rows: NDArray[np.float64], seed: int) -> int | None:
-    """Return the number from 2 to 20 whose clusters have the best silhouette; None where it is not to be chosen.
+    """Return the number of clusters from 2 to 20 with the best silhouette; None if there is none to choose.
 
     Args:
-        spec: The clusterer; it is chosen for those that have ``n_clusters``, where neither that nor
+        spec: The clusterer; the number is chosen if it has ``n_clusters`` and neither that nor
             ``distance_threshold`` is given.
-        rows: (N, D); of more than 2,000 as many are drawn.
-        seed: Of the draw and the clusterer.
+        rows: (N, D); of more than 2,000 rows, 2,000 are sampled.
+        seed: Seed of the sample and the clusterer.
 
     Source: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
     """
@@ -41,7 +41,7 @@ def choose_clusters(spec: Spec, rows: NDArray[np.float64], seed: int) -> int | N
 
 
 def _silhouette(spec: Spec, rows: NDArray[np.float64], distances: NDArray[np.float64], seed: int, count: int) -> float:
-    """Return the silhouette of one try with so many clusters, from the distances (N, N) of rows."""
+    """Return the silhouette of one run with ``count`` clusters, given the distances (N, N) of rows."""
     made: Any = build_estimator(spec, "clusters", seed, n_clusters=count)
     if "n_init" in made.get_params():
         made.set_params(n_init=1)

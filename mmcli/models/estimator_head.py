@@ -1,4 +1,4 @@
-"""A scikit-learn estimator in the place of a network's head."""
+"""A scikit-learn estimator as a network's head."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ _ROLES: Mapping[str, Role] = {
     "softmax": "classes", "sigmoid": "classes", "identity": "numbers", "cluster": "clusters",
 }  # fmt: skip
 _LEAST = float(np.finfo(np.float64).eps)
-"""The probability of what an estimator holds for impossible, so that its logarithm is a number."""
+"""Floor of an estimator's probabilities, so that logarithms are finite."""
 _FOLDS = 5
 _FILE = "estimator.skops"
 
 
 class EstimatorHead(nn.Module):
-    """Outputs (B, K) from fused vectors (B, D) by a scikit-learn estimator, which learns from all rows at once.
+    """Outputs (B, K) from fused vectors (B, D) by a scikit-learn estimator, which is fitted to all rows at once.
 
-    A label, and a level of a number, has an estimator of its own. Rows are given as float64.
+    Each label and each quantile of a number has its own estimator. Rows are passed as float64.
 
     Args:
         in_dim: The width D of the fused vector.
         out_dim: The number of outputs K of the task.
         spec: ``sklearn``, the estimator's name, and its options.
-        link: What makes predictions of the outputs: ``softmax``, of logarithms of probabilities; ``sigmoid``, of
-            logits; ``identity``; or ``cluster``, the number of a row's cluster and then its fused vector, (B, 1 + D).
-        seed: Of what the estimator draws.
-        wanted: Of a task of numbers: returns the outputs that say exactly these, (N, K).
-        levels: The quantiles that the outputs are; () means that they are none.
+        link: The type of outputs: ``softmax`` for log probabilities, ``sigmoid`` for logits, ``identity``, or
+            ``cluster`` for a row's cluster number followed by its fused vector, (B, 1 + D).
+        seed: Seed of the estimator.
+        wanted: For a task of numbers, maps encoded targets to the outputs that predict them exactly, (N, K).
+        levels: The quantiles that the outputs stand for; () for none.
 
     Raises:
         UsageError: The estimator does not predict what the task needs.
@@ -63,34 +63,34 @@ class EstimatorHead(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         if link not in _ROLES or (link == "identity") != (wanted is not None):
-            raise UsageError(f"--model {spec}: no estimator predicts what this task needs; leave it out")
+            raise UsageError(f"--model {spec}: no estimator supports this task; leave --model out")
         self.in_dim, self.out_dim = in_dim, out_dim
         self.spec, self.link, self.seed, self.levels = spec, link, seed, tuple(levels)
         self.role = _ROLES[link]
         self._wanted = wanted
         if levels and spec.argument != "hist_gradient_boosting":
             raise UsageError(
-                f"--model {spec}: learns no quantiles, of which an interval is made; take --model "
+                f"--model {spec}: does not learn quantiles, which intervals need; use --model "
                 f"{FAMILY}:hist_gradient_boosting, or another loss"
             )
         if levels and "loss" in spec.options:
-            raise UsageError(f"--model {spec}: its loss is the one of the quantiles; leave loss out")
+            raise UsageError(f"--model {spec}: the quantiles determine its loss; leave loss out")
         self._plain = build_estimator(spec, self.role, seed)
         self.parts: list[Any] = []
 
     def fit(self, fused: NDArray[Any], encoded: NDArray[Any], weight: NDArray[Any] | None = None) -> str | None:
-        """Learn from rows.
+        """Fit to rows.
 
         Args:
             fused: (N, D).
-            encoded: As the task encodes targets: class indexes (N,), labels (N, K) of 0 and 1, or numbers.
-            weight: How much each class counts, or having each label to lacking it, (K,).
+            encoded: Targets as the task encodes them: class indexes (N,), labels (N, K) of 0 and 1, or numbers.
+            weight: Weight of each class, or of each label's positives against its negatives, (K,).
 
         Returns:
-            What was chosen on the way, or what scikit-learn warned of; None where there is nothing to tell.
+            Automatic choices and scikit-learn's warnings; None if there are none.
 
         Raises:
-            UsageError: An option has a value that the estimator does not take, or the rows do not suit it.
+            UsageError: The estimator rejects an option's value or the rows.
         """
         rows = np.asarray(fused, np.float64)
         told: list[str] = []
@@ -108,7 +108,7 @@ class EstimatorHead(nn.Module):
         return "; ".join(dict.fromkeys(told)) or None
 
     def forward(self, fused: Tensor) -> Tensor:
-        """Return (B, K), or (B, 1 + D) of clusters, float64 on the CPU."""
+        """Return (B, K), or (B, 1 + D) for clusters, float64 on the CPU."""
         rows = fused.detach().cpu().double().numpy()
         with self._errors():
             if self.link == "softmax":
@@ -122,11 +122,11 @@ class EstimatorHead(nn.Module):
         return torch.from_numpy(np.asarray(outputs, np.float64))
 
     def save(self, path: Path) -> None:
-        """Write what was learnt."""
+        """Write the fitted estimators."""
         write_estimators(self.parts, path)
 
     def load(self, path: Path) -> None:
-        """Take over what ``save`` wrote.
+        """Load the estimators that ``save`` wrote.
 
         Raises:
             MmcliError: The file is damaged, or holds another estimator.
@@ -135,7 +135,7 @@ class EstimatorHead(nn.Module):
         count = self.out_dim if self.link in ("sigmoid", "identity") else 1
         try:
             fits = len(parts) == count and all(map(self._fits, parts))
-        except (AttributeError, ValueError, TypeError, IndexError, KeyError):  # parts that lack what theirs have
+        except (AttributeError, ValueError, TypeError, IndexError, KeyError):  # parts without the expected attributes
             fits = False
         if not fits:
             raise MmcliError(f"{path}: damaged, or the estimator of another model; train it again")
@@ -165,8 +165,8 @@ class EstimatorHead(nn.Module):
             least = int(np.unique(classes, return_counts=True)[1].min())
             if least < 2:
                 raise UsageError(
-                    f"--model {self.spec}: its probabilities are learnt on folds, for which each class needs two train "
-                    "rows; one has a single row: take another model, or leave that row out"
+                    f"--model {self.spec}: its probabilities are calibrated on folds, which need two train rows per "
+                    "class; one class has a single row: use another model, or leave that row out"
                 )
             made = CalibratedClassifierCV(made, ensemble=False, cv=min(_FOLDS, least))
         return self._fit(made, rows, classes, weight)
@@ -190,7 +190,7 @@ class EstimatorHead(nn.Module):
         from sklearn.neighbors import KNeighborsClassifier
         from threadpoolctl import threadpool_limits
 
-        # In several threads sums are made in whatever order these are ready.
+        # Several threads would add up sums in varying order.
         with threadpool_limits(1):
             count = choose_clusters(self.spec, rows, self.seed)
             if count is not None:
@@ -208,12 +208,12 @@ class EstimatorHead(nn.Module):
         from sklearn.utils.validation import has_fit_parameter
 
         if weight is not None and not has_fit_parameter(getattr(made, "estimator", made), "sample_weight"):
-            raise UsageError(f"--class-weights: --model {self.spec} has no weights; leave one of them out")
+            raise UsageError(f"--class-weights: --model {self.spec} does not take weights; leave one of them out")
         threads = fits_in_threads(self.spec)
         if threads:
             made.set_params(n_jobs=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
         made.fit(rows, targets, **({} if weight is None else {"sample_weight": weight}))
-        if hasattr(made, "_bin_mapper"):  # it keeps how many threads there were, and the file would differ by it
+        if hasattr(made, "_bin_mapper"):  # it stores the number of threads, which would change the file
             made._bin_mapper.n_threads = 1
         return made.set_params(n_jobs=None) if threads else made
 
@@ -225,7 +225,7 @@ class EstimatorHead(nn.Module):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Let what scikit-learn refuses be one line."""
+        """Turn scikit-learn's errors into one line."""
         try:
             yield
         except MmcliError:
@@ -235,7 +235,7 @@ class EstimatorHead(nn.Module):
 
 
 def estimators_of(head: nn.Module) -> dict[str, EstimatorHead]:
-    """Return the estimators of a head, by the name of the file that each is kept in."""
+    """Return the estimators of a head by file name."""
     found = [module for module in head.modules() if isinstance(module, EstimatorHead)]
     if head in found:
         return {_FILE: found[0]}
@@ -243,7 +243,7 @@ def estimators_of(head: nn.Module) -> dict[str, EstimatorHead]:
 
 
 def _logits(part: Any, rows: Floats) -> Floats:
-    """Return the logits of a label's probability, of an estimator or the same for all rows."""
+    """Return the logits of a label's probability, from an estimator or the same for all rows."""
     chance = np.full(len(rows), part) if isinstance(part, float) else part.predict_proba(rows)[:, 1]
     bounded = chance.clip(_LEAST, 1 - _LEAST)
     return np.asarray(np.log(bounded) - np.log1p(-bounded), np.float64)

@@ -1,6 +1,6 @@
-"""The scikit-learn estimators that ``--model sklearn:NAME`` takes: their classes, options and files.
+"""The scikit-learn estimators of ``--model sklearn:NAME``: their classes, options and files.
 
-Nothing of scikit-learn is imported before an estimator is made or its options are asked for.
+scikit-learn is only imported when an estimator is built or its options are needed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _HIDDEN = frozenset(
         "monotonic_cst", "priors",
     }
 )  # fmt: skip
-"""Parameters that are the seed's, change nothing that is learnt, or need what a command line cannot say."""
+"""Parameters that are set by the seed, do not affect the fit, or cannot be given on a command line."""
 _SCHEMA = "schema.json"
 _TRUSTED = (
     "sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor", "sklearn.tree._tree.Tree",
 )  # fmt: skip
-"""What the estimators below are made of, beside what skops takes from anyone."""
+"""Trusted types of the estimators below, beside those that skops always trusts."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class Estimator:
     """A name of ``--model sklearn:NAME``.
 
     Args:
-        summary: What it is, in a line.
-        classes, numbers, clusters: The class that predicts them, or its name below ``sklearn``; None for none.
-        defaults: Parameters whose default is another than scikit-learn's.
-        calibrated: Its scores become probabilities by a sigmoid that is fitted on folds.
-        threads: Several threads fit it to the same bits.
+        summary: One-line description.
+        classes, numbers, clusters: The class that predicts them, or its name below ``sklearn``; None if there is none.
+        defaults: Defaults that differ from scikit-learn's.
+        calibrated: Its scores become probabilities by a sigmoid fitted on folds.
+        threads: The fit is bit-identical in any number of threads.
     """
 
     summary: str
@@ -99,12 +99,12 @@ ESTIMATORS: dict[str, Estimator] = {
 
 
 def estimators() -> dict[str, Estimator]:
-    """Return all estimators by name, those that plugins bring included; the latter are imported."""
+    """Return all estimators by name, including those of plugins, which are imported."""
     return {**ESTIMATORS, **{name: _of_plugin(name, entry) for name, entry in _brought().items()}}
 
 
 def origin_of(name: str) -> Origin | None:
-    """Return who brings an estimator; None for mmcli itself, and where there is no such name."""
+    """Return the plugin that provides an estimator; None for mmcli's own and unknown names."""
     entry = _brought().get(name)
     return None if entry is None else entry.origin
 
@@ -114,7 +114,7 @@ def _brought() -> dict[str, Entry]:
 
 
 def _of_plugin(name: str, entry: Entry) -> Estimator:
-    """Describe a plugin's class by the mixins of scikit-learn that it inherits."""
+    """Describe a plugin's class by the scikit-learn mixins it inherits."""
     from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, RegressorMixin
 
     kind = entry.load()
@@ -127,14 +127,14 @@ def _of_plugin(name: str, entry: Entry) -> Estimator:
     )
     if not made.roles or not issubclass(kind, BaseEstimator):
         raise UsageError(
-            f"{entry.origin.name}: {_WHAT} {name!r}: expected a BaseEstimator of scikit-learn with ClassifierMixin, "
+            f"{entry.origin.name}: {_WHAT} {name!r}: expected a scikit-learn BaseEstimator with ClassifierMixin, "
             "RegressorMixin or ClusterMixin"
         )
     return made
 
 
 def check_model(spec: Spec) -> None:
-    """Refuse a ``--model`` that there is not, or options that it has not.
+    """Reject an unknown ``--model`` or unknown options.
 
     Raises:
         MmcliError: There is no such family, estimator or option.
@@ -143,18 +143,18 @@ def check_model(spec: Spec) -> None:
         raise unknown_name("--model", spec.name, ["network", *(f"{FAMILY}:{name}" for name in estimators())])
     if spec.name == "network":
         if spec.argument is not None or spec.options:
-            raise UsageError(f"--model {spec}: network has no options here; --hidden, --dropout and so on are its own")
+            raise UsageError(f"--model {spec}: network takes no options here; use --hidden, --dropout and so on")
         return
     known = options_of_estimator(_entry(spec))
     for key in spec.options:
         if key == "random_state":
-            raise UsageError(f"--model {spec}: random_state is --seed; leave it out")
+            raise UsageError(f"--model {spec}: random_state is set by --seed; leave it out")
         if key not in known:
             raise unknown_name(f"option of --model {FAMILY}:{spec.argument}", key, list(known))
 
 
 def options_of_estimator(entry: Estimator) -> dict[str, Any]:
-    """Return the options of an estimator with their defaults, those of all its classes."""
+    """Return the options of all of an estimator's classes, with their defaults."""
     found: dict[str, Any] = {}
     for role in entry.roles:
         for name, parameter in inspect.signature(_load(entry, role).__init__).parameters.items():
@@ -178,28 +178,28 @@ def names_for(role: Role) -> list[str]:
 
 
 def build_estimator(spec: Spec, role: Role, seed: int, **given: Any) -> Any:
-    """Make an estimator that has learnt nothing.
+    """Build an unfitted estimator.
 
     Args:
         spec: Its name and options.
-        role: What it is to predict.
-        seed: Of what it draws.
-        given: Parameters that no one types, in place of the defaults.
+        role: What it predicts.
+        seed: Seed of the estimator.
+        given: Internal parameters that override the defaults.
 
     Raises:
-        UsageError: It does not predict that, or this class of it has not that option.
+        UsageError: It does not predict that, or its class for this role lacks an option.
     """
     entry = _entry(spec)
     if role not in entry.roles:
         raise UsageError(
-            f"--model {spec}: predicts {' and '.join(entry.roles)}, this task needs {role}; "
-            f"these predict them: {', '.join(names_for(role))}"
+            f"--model {spec}: predicts {' and '.join(entry.roles)}, but this task needs {role}; "
+            f"use one of {', '.join(names_for(role))}"
         )
     kind = _load(entry, role)
     known = inspect.signature(kind.__init__).parameters
     foreign = [key for key in spec.options if key not in known]
     if foreign:
-        raise UsageError(f"--model {spec}: {foreign[0]} is not an option where {role} are predicted; leave it out")
+        raise UsageError(f"--model {spec}: {foreign[0]} is not an option for predicting {role}; leave it out")
     values = {**entry.defaults, **given, **{key: _value(text) for key, text in spec.options.items()}}
     if "random_state" in known:
         values["random_state"] = seed
@@ -207,17 +207,17 @@ def build_estimator(spec: Spec, role: Role, seed: int, **given: Any) -> Any:
 
 
 def is_calibrated(spec: Spec) -> bool:
-    """Return whether the scores of a classifier are made probabilities on folds."""
+    """Return whether a classifier's scores are calibrated to probabilities on folds."""
     return _entry(spec).calibrated
 
 
 def fits_in_threads(spec: Spec) -> bool:
-    """Return whether several threads may fit it."""
+    """Return whether it may be fitted in several threads."""
     return _entry(spec).threads
 
 
 def write_estimators(made: list[Any], path: Path) -> None:
-    """Write fitted estimators, and numbers in the place of some, as a file whose bytes depend on them alone."""
+    """Write fitted estimators, or numbers in place of some, to a file whose bytes depend only on them."""
     import skops.io
 
     with zipfile.ZipFile(io.BytesIO(skops.io.dumps(made))) as written:
@@ -231,11 +231,11 @@ def write_estimators(made: list[Any], path: Path) -> None:
 
 
 def read_estimators(path: Path, spec: Spec) -> list[Any]:
-    """Read what ``write_estimators`` wrote; nothing is made but what the estimators here are made of.
+    """Read what ``write_estimators`` wrote; only trusted types of the estimators here are created.
 
     Args:
         path: The file.
-        spec: The estimator; one of a plugin may also be made of what the plugin's own package defines.
+        spec: The estimator; that of a plugin may also use types defined by the plugin's package.
 
     Raises:
         MmcliError: The file is damaged, or holds something else.
@@ -250,10 +250,10 @@ def read_estimators(path: Path, spec: Spec) -> list[Any]:
         trusted = {*_TRUSTED, *(name for name in untrusted if own and name.partition(".")[0] == own)}
         strange = sorted(untrusted - trusted)
         found = [] if strange else skops.io.load(path, trusted=sorted(trusted))
-    except Exception:  # damaged bytes become any kind of content, each with errors of its own
+    except Exception:  # damaged bytes raise anything
         raise MmcliError(f"{path}: damaged, or not the estimator of a model; train it again") from None
     if strange:
-        raise MmcliError(f"{path}: holds {', '.join(strange[:3])}, which no estimator here is made of: not loaded")
+        raise MmcliError(f"{path}: holds {', '.join(strange[:3])}, which no estimator here uses; not loaded")
     if not isinstance(found, list):
         raise MmcliError(f"{path}: damaged, or not the estimator of a model; train it again")
     return found
@@ -283,7 +283,7 @@ def _package_of(spec: Spec) -> str:
 
 
 def _value(text: str) -> Any:
-    """Return the value that a text says: nothing, true or false, a number, or a word."""
+    """Parse an option's value: none, true or false, a number, or a word."""
     known = {"none": None, "true": True, "false": False}
     if text.lower() in known:
         return known[text.lower()]
@@ -296,7 +296,7 @@ def _value(text: str) -> Any:
 
 
 def _renumber(node: Any, numbers: dict[int, int]) -> None:
-    """Number the objects of a skops schema as they come, in place of where they lay in memory."""
+    """Number the objects of a skops schema in order of appearance instead of by memory address."""
     if isinstance(node, list):
         for part in node:
             _renumber(part, numbers)

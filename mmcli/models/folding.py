@@ -1,4 +1,4 @@
-"""Batch norms folded into the convolutions before them, in networks that are not trained any more."""
+"""Folds batch norms into the preceding convolutions of networks that are no longer trained."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PAIRS = ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d), (nn.Conv3d, 
 
 
 def fold_batch_norms(network: nn.Module) -> None:
-    """Let each convolution do the work of the batch norm behind it, where nothing else takes its result; in place.
+    """Fold each batch norm into the convolution before it if nothing else uses that result; in place.
 
     Args:
-        network: In eval mode, in float32, one that ``torch.fx`` can trace.
+        network: In eval mode, in float32, traceable by ``torch.fx``.
 
     Source: Jacob et al. 2018, Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
     Inference, section 3.2.
@@ -31,7 +31,7 @@ def fold_batch_norms(network: nn.Module) -> None:
 
 
 def _adjacent(graph: fx.Graph) -> Iterator[tuple[str, str]]:
-    """Return the names of modules of which one alone takes what the other gives, each called once."""
+    """Yield the names of module pairs where only the second uses the first's result, each called once."""
     calls = Counter(str(node.target) for node in graph.nodes if node.op == "call_module")
     for node in graph.nodes:
         before = node.args[0] if node.op == "call_module" and node.args else None

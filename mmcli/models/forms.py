@@ -1,4 +1,4 @@
-"""The form of a network's features, found by running it without its numbers."""
+"""Finds the form of a network's features by running it on shapes only."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _AXES = {1: "D", 3: "CHW"}
 
 
 def traced_form(network: nn.Module, what: str, *inputs: tuple[int, ...]) -> FieldSpec:
-    """Return the form of what comes out, from shapes alone: no weight is copied and nothing is computed.
+    """Return the form of the output from shapes alone: no weights are copied and nothing is computed.
 
     Args:
         network: Takes uint8 tensors.
         what: The network and its inputs, for the message.
-        inputs: The shape of each input, first axis B.
+        inputs: The shape of each input, B first.
 
     Raises:
-        MmcliError: Inputs of these shapes do not go through.
+        MmcliError: The network does not accept inputs of these shapes.
     """
     tensors = [*network.parameters(), *network.buffers()]
     without = {

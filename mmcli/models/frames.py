@@ -1,4 +1,4 @@
-"""From stored videos to clips of the number of frames that a network takes."""
+"""Turns stored videos into clips of the number of frames that a network takes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mmcli.store.columns import Column, Ragged
 def clip_inputs(column: Column, frames: int) -> Tensor:
     """Return clips (B, ``frames``, 3, H, W) uint8.
 
-    Of a longer video frames at even distances are taken, its first and last among them; of a shorter one the last
-    is repeated; one without frames is black.
+    A longer video is sampled evenly, including its first and last frame; a shorter one repeats its last frame; one
+    without frames is black.
     """
     tensor = column.main
     assert isinstance(tensor, Ragged)
@@ -26,7 +26,7 @@ def clip_inputs(column: Column, frames: int) -> Tensor:
 
 
 def frame_numbers(count: int, frames: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return which of a video's ``count`` frames, 1 or more, make a clip of ``frames``."""
+    """Return which of a video's ``count`` frames, at least 1, make a clip of ``frames``."""
     if count < frames:
         return np.minimum(np.arange(frames), count - 1)
     return np.round(np.linspace(0, count - 1, frames)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""What stands between the fused vector and a task's outputs."""
+"""Heads: from the fused vector to a task's outputs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class SeveralHeads(nn.Module):
     """A head for each of several targets, their outputs side by side.
 
     Args:
-        heads: In the order of the outputs.
-        split: From targets (N, E) to, for each head, the rows that have its own and these, as its task encodes them;
-            for heads that learn from all rows at once.
+        heads: The heads by target, in the order of the outputs.
+        split: Maps targets (N, E) to each head's rows with a target and their encoded targets; for heads that are
+            fitted to all rows at once.
     """
 
     def __init__(
@@ -32,12 +32,12 @@ class SeveralHeads(nn.Module):
         self._split = split
 
     def fit(self, fused: NDArray[Any], encoded: NDArray[Any], weight: NDArray[Any] | None = None) -> str | None:
-        """Let each head learn from its rows; see ``EstimatorHead.fit``.
+        """Fit each head to its rows; see ``EstimatorHead.fit``.
 
         Args:
             fused: (N, D).
             encoded: (N, E).
-            weight: Of the outputs of all heads, (K,), NaN where one has none.
+            weight: Weights of all heads' outputs, (K,), NaN for a head without weights.
         """
         assert self._split is not None
         told, stop = [], 0
@@ -50,7 +50,7 @@ class SeveralHeads(nn.Module):
         return "; ".join(told) or None
 
     def forward(self, fused: Tensor) -> Tensor:
-        """Return (B, K), the outputs of all, from (B, D)."""
+        """Return (B, K), the outputs of all heads, from (B, D)."""
         return torch.cat([head(fused) for head in self.heads], dim=1)
 
 
@@ -61,7 +61,7 @@ class MlpHead(nn.Module):
         in_dim: The width of the fused vector.
         out_dim: The number of outputs K.
         hidden: The width of each hidden layer; () gives a linear head.
-        dropout: The share of each hidden layer's outputs dropped in training, from 0 to 1.
+        dropout: Dropout probability of each hidden layer's outputs.
 
     Raises:
         MmcliError: A width is below 1.

@@ -1,4 +1,4 @@
-"""From stored columns to the tensors that encoders take."""
+"""Turns stored columns into the tensors that encoders take."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from mmcli.store.columns import Array, Column, Dense, Ragged
 
 
 def dense_inputs(column: Column, field: str = "") -> Tensor:
-    """Return rows of one shape, (B, ...), in their stored type."""
+    """Return rows of one shape, (B, ...), in their stored dtype."""
     tensor = column.fields[field]
     assert isinstance(tensor, Dense)
     return torch.from_numpy(np.array(tensor.values))
 
 
 def padded_inputs(column: Column, length: int, field: str = "") -> tuple[Tensor, Tensor]:
-    """Return sequences (B, ``length``, ...) in their stored type, zeros behind their ends, and lengths (B,) int64."""
+    """Return sequences (B, ``length``, ...) in their stored dtype, zero-padded, and lengths (B,) int64."""
     tensor = column.fields[field]
     assert isinstance(tensor, Ragged)
     lengths = np.minimum(np.diff(tensor.offsets), length)
@@ -29,7 +29,7 @@ def padded_inputs(column: Column, length: int, field: str = "") -> tuple[Tensor,
 
 
 def bucketed(column: Column, step: int, most: int, field: str = "") -> Array:
-    """Return the length of each row, rounded up to a multiple of ``step``, from ``step`` to ``most``; (B,) int64."""
+    """Return each row's length rounded up to a multiple of ``step``, between ``step`` and ``most``; (B,) int64."""
     tensor = column.fields[field]
     assert isinstance(tensor, Ragged)
     lengths = np.diff(tensor.offsets)

@@ -1,4 +1,4 @@
-"""A head for each modality and what combines their outputs, where another network has its fusion and its head."""
+"""A head for each modality and the combination of their outputs, in place of a fusion and one head."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mmcli.models.abilities import weigher
 
 
 class LateHeads(nn.Module):
-    """Outputs (B, K) from those of a head for each modality; handed to ``Network`` as its fusion.
+    """Outputs (B, K) combined from one head per modality; passed to ``Network`` as its fusion.
 
     Args:
         in_dims: The width of each modality.
-        out_dim: The outputs K of each head and of all together.
-        head: Makes a head from the width of its modality.
-        combination: Makes a late fusion from K for each modality.
+        out_dim: The outputs K of each head and of the combination.
+        head: Builds a head from the width of its modality.
+        combination: Builds a late fusion from K for each modality.
     """
 
     def __init__(
@@ -40,12 +40,12 @@ class LateHeads(nn.Module):
         return combined
 
     def each(self, features: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, K), what each head makes of its own modality; where that is absent it means nothing."""
+        """Return (B, M, K), the outputs of each modality's head; meaningless where the modality is absent."""
         return torch.stack(list(self._by_name(features).values()), dim=1)
 
     @property
     def modality_weights(self) -> Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor] | None:
-        """What returns the weight of each modality, (B, M), as of other fusions; None if the combination has none."""
+        """The function that returns each modality's weight, (B, M); None if the combination has none."""
         weigh = weigher(self.combination)
         return None if weigh is None else lambda features, present: weigh(self._by_name(features), present)
 

@@ -1,4 +1,4 @@
-"""Refuses options of encoders that are out of their range."""
+"""Checks the ranges of encoder options."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ DEEPEST = 64
 
 
 def require_between(encoder: str, option: str, value: float, least: float, most: float) -> None:
-    """Refuse a number below ``least`` or above ``most``.
+    """Require a number from ``least`` to ``most``.
 
     Raises:
-        MmcliError: It is.
+        MmcliError: It is out of range.
     """
     if not least <= value <= most:
         raise MmcliError(f"encoder {encoder!r}: {option}={value}: expected {least} to {most}")
 
 
 def require_one_of(encoder: str, option: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a word that is not among ``choices``.
+    """Require a word among ``choices``.
 
     Raises:
         MmcliError: It is not.
@@ -31,20 +31,20 @@ def require_one_of(encoder: str, option: str, value: str, choices: Sequence[str]
 
 
 def require_share(encoder: str, dropout: float) -> None:
-    """Refuse a dropout that leaves nothing, or is no share.
+    """Require a dropout probability from 0 to below 1.
 
     Raises:
-        MmcliError: It is below 0, or 1 or more.
+        MmcliError: It is out of range.
     """
     if not 0 <= dropout < 1:
         raise MmcliError(f"encoder {encoder!r}: dropout={dropout}: expected 0 or more and less than 1")
 
 
 def require_heads(encoder: str, dim: int, heads: int) -> None:
-    """Refuse a width that its attention heads cannot share evenly.
+    """Require a width that is a multiple of the number of attention heads.
 
     Raises:
-        MmcliError: There is no head, or ``dim`` is no even multiple of them.
+        MmcliError: There is no head, or ``dim`` is not a multiple of ``heads``.
     """
     require_between(encoder, "heads", heads, 1, WIDEST)
     require_even(encoder, "dim", dim)
@@ -53,10 +53,10 @@ def require_heads(encoder: str, dim: int, heads: int) -> None:
 
 
 def require_even(encoder: str, option: str, value: int) -> None:
-    """Refuse a number below 2 or above the widest, and an odd one.
+    """Require an even number from 2 to the maximum width.
 
     Raises:
-        MmcliError: It is one.
+        MmcliError: It is odd or out of range.
     """
     require_between(encoder, option, value, 2, WIDEST)
     if value % 2:

@@ -1,4 +1,4 @@
-"""The network that is trained: encoders, a projection for each modality, fusion, head, each handed in from outside."""
+"""The trained network: encoders, a projection for each modality, fusion and head, all passed in from outside."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from mmcli.models.pooling import Feature, MeanPooling, as_steps
 from mmcli.models.sequence import inside
 
 _ROW_NORM = 4.0
-"""The norm of an encoder's vector, that of a scaled feature: so that neither outweighs the other."""
+"""Norm of an encoder's vectors; equal to that of scaled features, so that neither outweighs the other."""
 
 
 class Network(nn.Module):
     """Outputs (B, K) from the features of several modalities, any of which may be absent.
 
     Args:
-        in_dims: The width of each modality by name: D of a vector or a sequence, C of a feature map; of an encoder's
-            features where it has one.
-        fusion: Makes the fusion from the widths it will get.
-        head: Makes the head from the width of the fused vector.
-        projection_dim: The width each modality is projected to by a layer that is trained with the rest, for a
-            fusion that needs equal widths; None gives fusion the features as they are.
-        dropout: The share of the fusion's inputs dropped in training, from 0 to 1.
-        encoders: By name, what makes the features of a modality from its stored values.
-        pooling: By name, what makes one vector of a modality's sequence or feature map, where the fusion does not
-            take sequences; of those without it is the mean.
-        mixed_precision: Let encoders compute in bfloat16 where that is safe, their weights staying float32.
-        modality_dropout: The chance that a modality of a row is taken for absent in training, from 0 to 1;
-            the last one of a row never is.
+        in_dims: The width of each modality by name: D of a vector or a sequence, C of a feature map; if it has an
+            encoder, of the encoder's features.
+        fusion: Builds the fusion from the widths of its inputs.
+        head: Builds the head from the width of the fused vector.
+        projection_dim: The width to which a trained layer projects each modality, for a fusion that needs equal
+            widths; None passes features on unchanged.
+        dropout: Dropout probability of the fusion's inputs, from 0 to 1.
+        encoders: The encoder of each encoded modality, by name.
+        pooling: The pooling of each modality's sequence or feature map, by name, used if the fusion does not take
+            sequences; the mean by default.
+        mixed_precision: Compute encoders in bfloat16 where that is safe; their weights stay float32.
+        modality_dropout: Probability of dropping each modality of a row in training, from 0 to 1; a row's last
+            modality is never dropped.
 
     Raises:
-        MmcliError: A share is not from 0 to 1.
+        MmcliError: A probability is not from 0 to 1.
 
     Source: modality dropout as in Neverova et al. 2016 (ModDrop), section 3.3.
     """
@@ -75,7 +75,7 @@ class Network(nn.Module):
         self.head = head(out_dim)
 
     def train(self, mode: bool = True) -> Network:
-        """Turn training on or off; what is frozen computes as if it were off, with the statistics it came with."""
+        """Set the training mode; frozen parts always stay in eval mode."""
         super().train(mode)
         for encoder in self.encoders.values():
             if not any(parameter.requires_grad for parameter in encoder.parameters()):
@@ -88,7 +88,7 @@ class Network(nn.Module):
 
     @property
     def taught(self) -> bool:
-        """Whether the head learns from the targets that it is told, and writes something of its own without them."""
+        """Whether the head is trained by teacher forcing and generates its own output without targets."""
         return isinstance(self.head, IsTaught)
 
     def forward(
@@ -97,11 +97,11 @@ class Network(nn.Module):
         """Return (B, K).
 
         Args:
-            features: For each modality vectors (B, D), feature maps (B, C, H, W) or sequences: values (B, T, D) and
-                lengths (B,); for one with an encoder what that takes. Maps and sequences are pooled to one vector,
-                or go to a fusion that takes sequences step by step.
+            features: For each modality vectors (B, D), feature maps (B, C, H, W) or sequences, values (B, T, D) and
+                lengths (B,); for an encoded modality the encoder's inputs. Maps and sequences are pooled to one
+                vector, unless the fusion takes sequences.
             present: (B,) bool for each modality; absent rows of ``features`` may hold anything.
-            targets: (B, …), for a head that is taught; what is returned is then its ``teach``.
+            targets: (B, …), for a head trained by teacher forcing; the result is then that of its ``teach``.
         """
         if self.training and self.modality_dropout:
             present = drop_modalities(present, self.modality_dropout)
@@ -109,9 +109,9 @@ class Network(nn.Module):
         return self.from_vectors(vectors, present, targets)
 
     def vector(self, name: str, feature: Feature, present: Tensor | None = None) -> Feature:
-        """Return what fusion gets of a modality, encoded where it has an encoder, but for the projection.
+        """Return the fusion's input for a modality, encoded but not yet projected.
 
-        That is one vector (B, D) a row, pooled; steps (B, T, D) with lengths (B,) of a sequence or a feature map if
+        This is one pooled vector (B, D) per row, or steps (B, T, D) with lengths (B,) for a sequence or feature map if
         the fusion takes sequences.
 
         In training only the rows where it is ``present``, (B,) bool, are encoded; the others are zeros.
@@ -138,34 +138,34 @@ class Network(nn.Module):
     def from_vectors(
         self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor], targets: Tensor | None = None
     ) -> Tensor:
-        """Return (B, K) from what ``vector`` returned of every modality."""
+        """Return (B, K) from the results of ``vector`` for every modality."""
         fused = self.fusion(self._project(vectors, present), present)
         head: Any = self.head
         outputs: Tensor = head(fused) if targets is None else head.teach(fused, targets)
         return outputs
 
     def fused(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, D), what the head gets."""
+        """Return (B, D), the head's input."""
         found: Tensor = self.fusion(self.fusion_inputs(features, present), present)
         return found
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
-        """Return the fusion's weights (B, M), columns in sorted order of names; None where it has none."""
+        """Return the fusion's weights (B, M), columns in sorted order of names; None if it has none."""
         vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
         return self.weights_from_vectors(vectors, present)
 
     def weights_from_vectors(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor | None:
-        """Return the same from what ``vector`` returned of every modality."""
+        """Do the same from the results of ``vector`` for every modality."""
         weights = weigher(self.fusion)
         return None if weights is None else weights(self._project(vectors, present), present)
 
     def fusion_inputs(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Feature]:
-        """Return what the fusion gets of every modality."""
+        """Return the fusion's input for every modality."""
         vectors = {name: self.vector(name, value, present[name]) for name, value in features.items()}
         return self._project(vectors, present)
 
     def pooling_of(self, name: str) -> nn.Module:
-        """Return what makes one vector of a modality's steps."""
+        """Return the pooling of a modality."""
         return self.pooling[self.names.index(name)]
 
     def _reduce(self, name: str, feature: Feature) -> Feature:
@@ -175,7 +175,7 @@ class Network(nn.Module):
         return pooled
 
     def _project(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> dict[str, Feature]:
-        """Return what the projections make of the vectors, or of each step; zeros go in where there is nothing."""
+        """Project the vectors, or each step; absent rows enter as zeros."""
         found: dict[str, Feature] = {}
         for name, layer in zip(self.names, self.projections, strict=True):
             value = vectors[name]
@@ -193,21 +193,21 @@ def _projection(in_dim: int, out_dim: int, dropout: float) -> nn.Module:
 
 
 def _normalise(feature: Feature) -> Feature:
-    """Return vectors, or steps, of mean 0 and the norm of a scaled feature."""
+    """Normalise vectors, or steps, to mean 0 and the norm of a scaled feature."""
     values = feature if isinstance(feature, Tensor) else feature[0]
     normal: Tensor = nn.functional.layer_norm(values, values.shape[-1:]) * (_ROW_NORM / values.shape[-1] ** 0.5)
     return normal if isinstance(feature, Tensor) else (normal, *feature[1:])
 
 
 def _spread(feature: Feature, chosen: Tensor, rows: int) -> Feature:
-    """Return ``rows`` rows of which the chosen ones are those of a feature, and the others zeros."""
+    """Scatter a feature to the chosen ones of ``rows`` rows; the others are zeros."""
     values = (feature,) if isinstance(feature, Tensor) else feature
     spread = tuple(value.new_zeros(rows, *value.shape[1:]).index_copy(0, chosen, value) for value in values)
     return spread[0] if isinstance(feature, Tensor) else spread
 
 
 def drop_modalities(present: Mapping[str, Tensor], chance: float) -> dict[str, Tensor]:
-    """Return presence with each modality of a row dropped at this chance, though never the last one."""
+    """Drop each modality of a row with this probability, but never its last one; return the new presence."""
     names = sorted(present)
     there = torch.stack([present[name] for name in names], dim=1)
     draws = torch.rand(there.shape, device=there.device).masked_fill(~there, -1.0)

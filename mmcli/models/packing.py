@@ -1,4 +1,4 @@
-"""Convolutions prepared to run many times on a CPU, in networks that are not trained any more."""
+"""Prepacks the convolutions of networks that are no longer trained, for many batches on a CPU."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PACKED_TYPES = (torch.float32, torch.bfloat16)
 
 
 class PackedConvolution(nn.Module):
-    """A convolution whose kernels lie in memory as oneDNN reads them, with the ReLU behind it if there is one.
+    """A convolution with its kernels in oneDNN's memory layout, fused with a following ReLU.
 
-    It gives what the two give apart, but for rounding, without putting the kernels in order for each batch and
-    without going over the result once more.
+    It gives the same result as the two modules, up to rounding, without reordering the kernels for each batch and
+    without a second pass over the result.
 
     Args:
         convolution: In eval mode, on the CPU.
-        size: Of its input, (B, C, H, W), for which the order is chosen; it runs at any.
+        size: The input size (B, C, H, W) to optimise the layout for; any size works.
         relu: Whether a ReLU follows.
     """
 
@@ -38,11 +38,11 @@ class PackedConvolution(nn.Module):
 
 
 def pack_convolutions(body: nn.Module, example: Tensor) -> nn.Module:
-    """Return a network that gives the same but for rounding, its convolutions packed; ``body`` stays as it is.
+    """Return a copy of a network with packed convolutions and the same results up to rounding.
 
     Args:
-        body: In eval mode, on the CPU, one that ``torch.fx`` can trace.
-        example: What it takes, of the precision and size it will be given; its values do not matter.
+        body: In eval mode, on the CPU, traceable by ``torch.fx``.
+        example: An input of the expected precision and size; its values do not matter.
     """
     if not hasattr(torch.ops.mkldnn, "_convolution_pointwise") or example.dtype not in _PACKED_TYPES:
         return body
@@ -70,7 +70,7 @@ def _module(body: nn.Module, node: fx.Node) -> nn.Module:
 
 
 def _input_sizes(body: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]:
-    """Return the size of the input of each convolution, by its name, found on a copy without memory."""
+    """Return the input size of each convolution by name, found on a copy without storage."""
     found: dict[str, tuple[int, ...]] = {}
     planned = deepcopy(body).to("meta")
     for name, module in planned.named_modules():

@@ -1,4 +1,4 @@
-"""Stored pixels made ready for networks that were trained on others."""
+"""Prepares stored pixels for pretrained networks."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def scale_pixels(pixels: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Return pixels (..., 3, H, W) from 0 to 255 with this mean and deviation of the range 0 to 1 taken off, float32.
+    """Scale pixels (..., 3, H, W) from 0..255 to 0..1, then standardise them with this mean and deviation; float32.
 
     Args:
         pixels: uint8 or float.
-        mean: Of each channel.
-        std: The standard deviation of each channel.
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
     """
     offset, scale = (torch.tensor(values, device=pixels.device).mul(255).view(3, 1, 1) for values in (mean, std))
     return (pixels.float() - offset) / scale
 
 
 def resize_pixels(pixels: Tensor, height: int, width: int, mode: str = "bicubic") -> Tensor:
-    """Return pixels (B, 3, ``height``, ``width``) from 0 to 255, float32, each an average where they become fewer.
+    """Resize pixels to (B, 3, ``height``, ``width``), from 0 to 255, float32, with antialiasing.
 
     Args:
         pixels: (B, 3, H, W) uint8.
-        height: Of the result.
-        width: Of the result.
+        height: Target height.
+        width: Target width.
         mode: ``bicubic`` or ``bilinear``.
     """
     if pixels.shape[-2:] == (height, width):

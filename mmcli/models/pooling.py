@@ -1,4 +1,4 @@
-"""Steps of a sequence, or places of a feature map, made one vector a row."""
+"""Pools the steps of a sequence, or the positions of a feature map, to one vector per row."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from mmcli.models import POOLINGS
 from mmcli.models.sequence import inside, pool_steps
 
 Feature = Tensor | tuple[Tensor, ...]
-"""Vectors (B, D), maps (B, C, H, W), or a sequence: values (B, T, D) and lengths (B,), behind which nothing counts."""
+"""Vectors (B, D), maps (B, C, H, W), or a sequence: values (B, T, D) and lengths (B,); the rest is padding."""
 _WIDEST = 128
 
 
 def build_pooling(name: str, dim: int) -> nn.Module:
-    """Make the pooling of steps of ``dim`` columns: ``mean``, ``max`` or ``attention``.
+    """Build a pooling of steps of ``dim`` columns: ``mean``, ``max`` or ``attention``.
 
     Raises:
         MmcliError: There is no such pooling.
@@ -26,7 +26,7 @@ def build_pooling(name: str, dim: int) -> nn.Module:
 
 
 def as_steps(feature: Feature) -> Feature:
-    """Return a feature map as a sequence of its H W places, row by row, of C columns; others as they are."""
+    """Return a feature map as a sequence of its H W positions, row by row, of width C; others unchanged."""
     if isinstance(feature, tuple) or feature.dim() == 2:
         return feature
     values = feature.flatten(start_dim=2).transpose(1, 2)
@@ -34,21 +34,21 @@ def as_steps(feature: Feature) -> Feature:
 
 
 class MeanPooling(nn.Module):
-    """The mean over a sequence's own steps, or over H and W; zeros for a sequence of no steps."""
+    """The mean over a sequence's steps, or over H and W; zeros for an empty sequence."""
 
     def forward(self, feature: Feature) -> Tensor:
         """Return (B, D)."""
         if isinstance(feature, Tensor):
             return feature.flatten(start_dim=2).mean(dim=2) if feature.dim() > 2 else feature
         values, lengths = feature
-        # One step after the other, so that a row's last bits do not depend on how far its batch is padded.
+        # Step by step, so that a row's last bits do not depend on the padding of its batch.
         own = values[inside(lengths, values.shape[1])]
         total = torch.segment_reduce(own, "sum", lengths=lengths.long(), axis=0, initial=0)
         return total / lengths.clamp(min=1).unsqueeze(1)
 
 
 class MaxPooling(nn.Module):
-    """The highest of each column over a sequence's own steps, or over H and W; zeros for a sequence of no steps."""
+    """The maximum of each column over a sequence's steps, or over H and W; zeros for an empty sequence."""
 
     def forward(self, feature: Feature) -> Tensor:
         """Return (B, D)."""
@@ -60,13 +60,12 @@ class MaxPooling(nn.Module):
 
 
 class AttentionPooling(nn.Module):
-    """The sum of a sequence's own steps h_t weighted by the softmax over them of u . tanh(W h_t + b).
+    """The sum of a sequence's steps h_t, weighted by the softmax over steps of u . tanh(W h_t + b).
 
-    It begins as the mean, since the query u begins as zeros. A sequence of no steps gives zeros; vectors stay as they
-    are.
+    It starts as the mean, because the query u starts as zeros. An empty sequence gives zeros; vectors pass unchanged.
 
     Args:
-        dim: The columns of a step; W has as many rows, 128 at most.
+        dim: The width of a step; W has as many rows, at most 128.
 
     Source: Yang et al. 2016, Hierarchical Attention Networks for Document Classification, section 2.2, equations 5
     to 7.

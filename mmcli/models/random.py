@@ -1,4 +1,4 @@
-"""Weights drawn at random from a seed of their own."""
+"""Draws random weights from a separate seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def drawn_from(seed: int) -> Iterator[None]:
-    """Draw what is drawn inside from this seed, and leave torch's generator as it was."""
+    """Seed torch's generator inside the context and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""Residual convolutions that images, frames and spectrograms share; what lies behind a sequence's end stays zero."""
+"""Residual convolutions shared by images, frames and spectrograms; padding after a sequence's end stays zero."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class ResidualStages(nn.Module):
     """A first convolution, then stages of residual blocks; each stage halves the sides and doubles the channels.
 
     Args:
-        in_channels: Of what comes in.
+        in_channels: Channels of the input.
         width: Channels of the first convolution and of the first stage.
-        depth: Stages, of one block each.
-        stem_stride: By how much the first convolution reduces the sides.
+        depth: Number of stages, of one block each.
+        stem_stride: Stride of the first convolution.
 
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, section 3.3; Wu and He 2018, Group
-    Normalization, whose statistics are here taken over the inside of a sequence alone.
+    Normalization, with statistics that exclude padding.
     """
 
     def __init__(self, in_channels: int, width: int, depth: int, stem_stride: int = 1) -> None:
@@ -38,8 +38,8 @@ class ResidualStages(nn.Module):
         """Return (B, C', H', W') from (B, C, H, W).
 
         Args:
-            values: What comes in.
-            own: (B, W) bool, the columns that are a row's own, the rest being zero; None where all are.
+            values: The input.
+            own: (B, W) bool, false for the padding columns, which are zero; None if there is no padding.
         """
         mask = None if own is None else own[:, None, None, :: self.stem_stride]
         values = self.stem_norm(self.stem(values), mask).relu()
@@ -66,7 +66,7 @@ class _Block(nn.Module):
 
 
 class InsideNorm(nn.Module):
-    """Normalisation of groups of channels over the inside of each row alone, and zeros outside."""
+    """Group normalisation over each row without its padding; the padding becomes zeros."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -77,8 +77,8 @@ class InsideNorm(nn.Module):
     def forward(self, values: Tensor, mask: Tensor | None) -> Tensor:
         """Return (B, C, H, W); ``mask`` is (B, 1, 1, W)."""
         if mask is None:
-            # Channels first: where they lie last, torch 2.14 splits a row's sums among threads by its place in the
-            # batch, and its backward writes past its memory for small groups.
+            # Channels first: with channels last, torch 2.14 splits a row's sums among threads by its position in
+            # the batch, and its backward writes out of bounds for small groups.
             return nn.functional.group_norm(values.contiguous(), self.groups, self.weight, self.bias, _EPSILON)
         rows, channels, height, width = values.shape
         grouped = torch.where(mask, values, 0.0).reshape(rows, self.groups, -1, height, width)

@@ -1,4 +1,4 @@
-"""What encoders of sequences share: the mask of their own steps, and pooling over them."""
+"""Shared by sequence encoders: masks, pooling, positions and attention layers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mmcli.store.columns import FieldSpec
 
 
 def inside(lengths: Tensor, steps: int) -> Tensor:
-    """Return (B, T) bool: which of ``steps`` steps are a row's own."""
+    """Return the mask (B, T) bool of rows of these lengths, T = ``steps``."""
     return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
 
 
 def pool_steps(values: Tensor, lengths: Tensor, pool: str) -> Tensor:
-    """Return (B, D), the ``mean`` or ``max`` of the own steps of (B, T, D); zeros where a row has none."""
+    """Return (B, D), the ``mean`` or ``max`` over the steps of (B, T, D); zeros for an empty row."""
     own = inside(lengths, values.shape[1]).unsqueeze(2)
     if pool == "mean":
         return torch.where(own, values, 0.0).sum(dim=1) / lengths.clamp(min=1).unsqueeze(1).to(values.dtype)
@@ -25,14 +25,14 @@ def pool_steps(values: Tensor, lengths: Tensor, pool: str) -> Tensor:
 
 
 def feature_form(dim: int, pool: str, bound: int) -> FieldSpec:
-    """Return the form of pooled features (D,), or with ``none`` of a sequence (T, D) of at most ``bound`` steps."""
+    """Return the form of pooled features (D,), or for ``none`` of a sequence (T, D) of at most ``bound`` steps."""
     if pool == "none":
         return FieldSpec("ragged", "float32", (dim,), "TD", bound)
     return FieldSpec("dense", "float32", (dim,), "D")
 
 
 def positions(steps: int, like: Tensor) -> Tensor:
-    """Return sines and cosines (T, D) of each step's number, for steps like those of (B, T, D).
+    """Return sinusoidal position encodings (T, D), with the width and dtype of ``like``, (B, T, D).
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.5.
     """
@@ -43,17 +43,17 @@ def positions(steps: int, like: Tensor) -> Tensor:
 
 
 class AttentionLayers(nn.Module):
-    """Layers of self-attention and a feed-forward network, each normalised before and added to what it got.
+    """Pre-norm residual layers of self-attention and a feed-forward network.
 
     Args:
         dim: The width D of each step.
-        layers: How many.
-        heads: Of attention; they share D evenly.
-        dropout: The share dropped of what each part adds, in training.
-        widening: How many times wider the feed-forward network is.
+        layers: Number of layers.
+        heads: Attention heads; D is a multiple of them.
+        dropout: Dropout probability of each residual branch.
+        widening: Ratio of the feed-forward network's width to D.
 
-    Source: Vaswani et al. 2017, Attention Is All You Need, section 3; the order of normalisation is that of Xiong
-    et al. 2020, On Layer Normalization in the Transformer Architecture, table 1.
+    Source: Vaswani et al. 2017, Attention Is All You Need, section 3; Xiong et al. 2020, On Layer Normalization in the
+    Transformer Architecture, table 1, for pre-norm.
     """
 
     def __init__(self, dim: int, layers: int, heads: int, dropout: float, widening: int = 4) -> None:
@@ -62,9 +62,9 @@ class AttentionLayers(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, values: Tensor, own: Tensor) -> Tensor:
-        """Return (B, T, D) from (B, T, D); steps outside ``own``, (B, T) bool, influence no other step.
+        """Return (B, T, D) from (B, T, D); steps outside ``own``, (B, T) bool, do not affect other steps.
 
-        The first step takes part in every row, so that a row without a step of its own stays finite.
+        The first step of every row is always attended to, so that empty rows stay finite.
         """
         attended = own.clone()
         attended[:, 0] = True

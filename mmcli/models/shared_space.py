@@ -1,4 +1,4 @@
-"""Embeddings of each modality in the space of a fitted fusion, in place of one vector a row."""
+"""Embeddings of each modality in the shared space of a fitted fusion, instead of one vector per row."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mmcli.models.abilities import HoldsMethod
 
 
 class SharedSpace(nn.Module, HoldsMethod):
-    """Embeddings (B, M, D) of norm 1, a place for each source modality; handed to ``Network`` as its fusion.
+    """Embeddings (B, M, D) of norm 1, one per source modality; passed to ``Network`` as its fusion.
 
-    Several features of one source are one embedding, the mean of theirs.
+    Several features of one source are averaged to one embedding.
 
     Args:
         in_dims: The width of each feature.
-        method: Makes a fitted fusion with ``embed`` from these widths.
+        method: Builds a fitted fusion with ``embed`` from these widths.
         source_of: The source modality of each feature.
     """
 
@@ -36,7 +36,7 @@ class SharedSpace(nn.Module, HoldsMethod):
         self.places = [[n for n, own in enumerate(sources) if own == source] for source in sorted(set(sources))]
 
     def embed(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, D), sources in the order of their names; NaN where a source has no feature."""
+        """Return (B, M, D), sources in the order of their names; NaN for a source without features."""
         found = nn.functional.normalize(self.method.embed(features, present), dim=2)  # type: ignore[operator]
         there = torch.stack([present[name] for name in self.names], dim=1)
         parts = []
@@ -49,20 +49,20 @@ class SharedSpace(nn.Module, HoldsMethod):
         return torch.stack(parts, dim=1)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return what ``embed`` does."""
+        """Return the result of ``embed``."""
         return self.embed(features, present)
 
 
 class LabelHead(nn.Module):
-    """Outputs (B, K) from embeddings (B, M, D): how near a row lies to the name of each of K labels.
+    """Outputs (B, K) from embeddings (B, M, D): a row's similarity to the names of K labels.
 
-    That is the cosine, its mean over the row's modalities, times a scale: its softmax are probabilities. A row without
-    any of these modalities gets zeros.
+    Logits are the cosine, averaged over the row's modalities, times a scale. A row without any of these modalities gets
+    zeros.
 
     Args:
         labels: The names' embeddings, (K, D) of norm 1.
-        places: The modalities to look at.
-        scale: One over the temperature.
+        places: Indexes of the modalities to use.
+        scale: Inverse temperature.
 
     Source: Radford et al. 2021 (CLIP), section 3.1.2.
     """

@@ -1,4 +1,4 @@
-"""Whether estimators that come from a file are of one piece: compiled code follows their arrays unchecked."""
+"""Checks the arrays of estimators read from a file, because compiled code indexes them unchecked."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 
 def is_sound(estimator: Any, width: int) -> bool:
-    """Return whether an estimator of rows of this width leads to no entry that its arrays have not, and ends.
+    """Return whether all indexes of an estimator of rows of this width are in bounds, and its trees have no cycles.
 
-    Trees, support vectors, centres and train rows are looked at; what has none of them is sound.
+    Trees, support vectors, centres and train rows are checked; an estimator without any of them is sound.
     """
     if getattr(estimator, "n_features_in_", None) != width or getattr(estimator, "n_jobs", None) is not None:
         return False
@@ -40,7 +40,7 @@ def _sound_boosting(boosting: Any, width: int) -> bool:
 
 
 def _sound_tree(left: NDArray[Any], right: NDArray[Any], feature: NDArray[Any], leaf: NDArray[Any], width: int) -> bool:
-    """Return whether inner nodes lead to later ones that are there, so that every way down ends."""
+    """Return whether inner nodes point to later, existing nodes, so that every path ends."""
     inner = np.flatnonzero(~leaf)
     ways = np.stack([left[inner], right[inner]]).astype(np.int64)
     looked = feature[inner].astype(np.int64)
@@ -49,7 +49,7 @@ def _sound_tree(left: NDArray[Any], right: NDArray[Any], feature: NDArray[Any], 
 
 
 def _sound_supports(machine: Any, width: int) -> bool:
-    counts = machine._n_support  # by class; where numbers are predicted, twice the same
+    counts = machine._n_support  # by class; for numbers, twice the same
     classifies = hasattr(machine, "classes_")
     classes, count = len(counts), int(counts.sum() if classifies else counts[0])
     return bool(

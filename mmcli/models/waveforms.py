@@ -1,4 +1,4 @@
-"""From stored waveforms to those that pretrained networks for sound take."""
+"""Prepares stored waveforms for pretrained sound networks."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ FULL_SCALE = 32768
 
 
 def require_rate(encoder: str, inputs: ModalitySpec, sample_rate: int) -> None:
-    """Refuse waveforms of another sample rate than the network was trained on.
+    """Require the sample rate that the network was trained on.
 
     Args:
-        encoder: Its name, for the message.
+        encoder: The encoder's name, for the message.
         inputs: The waveforms.
-        sample_rate: In Hz, what the network wants.
+        sample_rate: The network's sample rate in Hz.
 
     Raises:
-        MmcliError: They are.
+        MmcliError: The waveforms have another sample rate.
     """
     found = inputs.facts.get("sample_rate")
     if found != sample_rate:
         raise MmcliError(
-            f"{encoder} takes sound of {sample_rate} samples a second, {inputs.source} has {found}: "
+            f"{encoder} needs a sample rate of {sample_rate} Hz, but {inputs.source} has {found}: "
             f"preprocess with --sample-rate {sample_rate}"
         )

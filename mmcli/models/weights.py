@@ -1,4 +1,4 @@
-"""Weights of networks from files: found in the cache, read without running code, fitted to a module."""
+"""Finds network weights in the cache, reads them without running code, and fits them to a module."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mmcli.store.keys import file_digest
 
 ONLINE = "MMCLI_ONLINE"
 _NAMED = 3
-_MORE_THAN_TENSORS = "UnpicklingError"  # what torch raises where weights_only would have to run something
+_MORE_THAN_TENSORS = "UnpicklingError"  # raised by torch if weights_only would have to run code
 _DIGITS = re.compile(r"-([0-9a-f]{8,64})$")
 
 
 def published_weights(url: str) -> Path:
-    """Return the file of published weights in torch's cache; downloaded only where ``MMCLI_ONLINE=1``.
+    """Return the file of published weights in torch's cache; downloaded only if ``MMCLI_ONLINE=1``.
 
     Args:
-        url: Where its file name ends in the first digits of its SHA-256, as torchvision's do, they are checked.
+        url: If the file name ends in the first digits of its SHA-256, as torchvision's do, they are checked.
 
     Raises:
-        MmcliError: The file is not there, cannot be downloaded, or is not the one that was published.
+        MmcliError: The file is absent, cannot be downloaded, or does not match the published hash.
     """
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     path = folder / url.rpartition("/")[2]
@@ -44,19 +44,19 @@ def published_weights(url: str) -> Path:
         except (OSError, RuntimeError) as error:
             raise MmcliError(f"{url} cannot be downloaded: {error}") from None
     if not file_digest(path).startswith(digits):
-        raise MmcliError(f"{path}: its SHA-256 does not begin with {digits}: damaged, or not what {url} holds")
+        raise MmcliError(f"{path}: its SHA-256 does not start with {digits}; the file is damaged or not that of {url}")
     return path
 
 
 def find_weights(weights: str, url: str) -> Path | None:
-    """Return the file that the option ``weights`` means; None for ``none``, which draws them at random.
+    """Return the file that the option ``weights`` refers to; None for ``none``, random weights.
 
     Args:
-        weights: ``default`` for the published ones, ``none``, or a file.
-        url: The published ones.
+        weights: ``default`` for the published weights, ``none``, or a file.
+        url: URL of the published weights.
 
     Raises:
-        MmcliError: The published ones are not to be had.
+        MmcliError: The published weights cannot be found.
     """
     if weights == "none":
         return None
@@ -67,7 +67,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a ``.safetensors`` file or of a ``.pth`` state dict, by name.
 
     Raises:
-        MmcliError: The file is not there, or holds anything but tensors by name.
+        MmcliError: The file does not exist, or holds anything but named tensors.
     """
     if not path.is_file():
         raise MmcliError(f"{path}: no such file; expected weights as .pth or .safetensors")
@@ -77,17 +77,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # damaged bytes become any kind of instruction, each with errors of its own
+    except Exception as error:  # damaged bytes decode to arbitrary instructions, which raise anything
         if type(error).__name__ == _MORE_THAN_TENSORS:
-            raise MmcliError(f"{path}: holds more than tensors, and what else it holds will not be run") from None
+            raise MmcliError(f"{path}: holds more than tensors, which is not loaded; save a state dict") from None
         raise MmcliError(f"{path}: damaged, or not a file of weights (.pth or .safetensors)") from None
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise MmcliError(f"{path}: expected a state dict, tensors by name")
+        raise MmcliError(f"{path}: expected a state dict of named tensors")
     return dict(found)
 
 
 def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()) -> None:
-    """Load weights into a module; arguments are those of ``fitting_weights``.
+    """Load weights into a module; for the arguments see ``fitting_weights``.
 
     Raises:
         MmcliError: A tensor is missing, of another shape, or unknown.
@@ -98,20 +98,20 @@ def fit_weights(module: nn.Module, weights: Mapping[str, Tensor], path: Path, un
 def fitting_weights(
     module: nn.Module, weights: Mapping[str, Tensor], path: Path, unused: tuple[str, ...] = ()
 ) -> dict[str, Tensor]:
-    """Return the weights that a module takes, all of which must fit it.
+    """Return the weights of a module; all must fit.
 
     Args:
-        module: Its state is what ``weights`` must hold; it may be on the device ``meta``.
+        module: ``weights`` must hold its state; it may be on device ``meta``.
         weights: Tensors by name.
-        path: Where they came from, for the message.
-        unused: Beginnings of names that may be there and are left out, such as a classifier's.
+        path: The weights file, for the message.
+        unused: Name prefixes of tensors that may be present and are ignored, such as a classifier's.
 
     Raises:
         MmcliError: A tensor is missing, of another shape, or unknown.
     """
     kept = {name: value for name, value in weights.items() if not name.startswith(unused)}
     expected = module.state_dict()
-    # Files from before batch normalisation counted its batches are whole without the count.
+    # Old files lack the batch counter of batch norms.
     missing = [name for name in expected if name not in kept and not name.endswith("num_batches_tracked")]
     unknown = [name for name in kept if name not in expected]
     other = [

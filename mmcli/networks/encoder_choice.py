@@ -83,7 +83,7 @@ def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretra
 
 
 def reads_files(choice: EncoderChoice) -> bool:
-    """Tell whether an encoder starts from weights in files: one that has them of others says where from."""
+    """Return whether an encoder starts from weights in files: one that has them of others says where from."""
     return bool(ENCODERS.constant(choice.spec.name, "origin", ""))
 
 

@@ -68,7 +68,7 @@ class NetworkPlan:
 
     @property
     def ready_pooling(self) -> str | None:
-        """What pools ready features when they are read; None where the network gets their steps."""
+        """What pools ready features when they are read; None if the network gets their steps."""
         fuses_steps = FUSIONS.constant(parse_spec(self.method).name, "sequences", False)
         return None if self.attends or fuses_steps or self.pooling == "attention" else self.pooling
 

@@ -36,7 +36,7 @@ class Task(Protocol):
     In ``headline`` and ``smaller_is_better`` a ``*`` stands for any text. What only some tasks can is in
     ``mmcli.tasks.abilities``. Constants of the class say what must be known without importing it: ``target``, where
     targets come from if not from a ``column``: from the row's ``group``, or its id without one, or from an ``optional``
-    column, None where it is empty; ``joins_columns``, that several target columns are one target, their cells by
+    column, None if it is empty; ``joins_columns``, that several target columns are one target, their cells by
     column; ``of_networks``, options, as ``loss`` or ``loss=mae``, that say what a network minimises; ``model`` and
     ``method``, what train takes where none is named.
     """
@@ -102,7 +102,7 @@ class Task(Protocol):
         """Return the options and what was learnt."""
 
     def load_state(self, state: State) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
 
 
 def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
@@ -165,7 +165,7 @@ def says_nothing(target: Any) -> bool:
 
 
 def number_of(target: Any) -> float | None:
-    """Return the finite number that a target is or that its text says; None where it is no such number."""
+    """Return the finite number that a target is or that its text says; None if it is no such number."""
     if isinstance(target, bool | np.bool_):
         return None
     if isinstance(target, str):

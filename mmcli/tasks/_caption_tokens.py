@@ -43,7 +43,7 @@ def words_of(text: str) -> list[str]:
 
 
 def is_word(token: str) -> bool:
-    """Tell whether a token is a word, not punctuation; measures leave the latter out, as pycocoevalcap does."""
+    """Return whether a token is a word, not punctuation; measures leave the latter out, as pycocoevalcap does."""
     return any(letter.isalnum() for letter in token)
 
 
@@ -62,7 +62,7 @@ def texts_of(target: Any, separator: str | None) -> list[str]:
 
     Args:
         target: A text, or several: a list of them, also written as ``["a", "b"]``, or parts of a cell.
-        separator: What parts a cell; None where a cell is one text.
+        separator: What parts a cell; None if a cell is one text.
     """
     if isinstance(target, str) and target.lstrip()[:2] in ("['", '["'):
         target = listed(target) or target

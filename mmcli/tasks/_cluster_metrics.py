@@ -14,7 +14,7 @@ _AT_MOST = 5000
 
 
 def silhouette(places: Floats, clusters: Numbers) -> float | None:
-    """Return the mean silhouette of the rows in clusters; None where there are fewer than two, or one a row.
+    """Return the mean silhouette of the rows in clusters; None if there are fewer than two, or one a row.
 
     Of more than 5,000 rows as many are drawn, always the same ones.
 

@@ -37,7 +37,7 @@ class Judged:
 
 
 def judge(embeddings: Floats, groups: Integers, query: int, candidate: int) -> Judged | None:
-    """Let the items of one modality find those of another; return None where no query has anything to find.
+    """Let the items of one modality find those of another; return None if no query has anything to find.
 
     Rows of one group whose embedding is the same bits are one item: an image with five captions is one image. A row
     that lacks a modality is no item of it. Candidates as near as one of the query's group come before it.

@@ -190,7 +190,7 @@ class HasMeaning(Protocol):
     """Predictions can mean the same in several models, and then be measured together."""
 
     def meaning(self) -> Any:
-        """Return what is equal in such models; None where nothing is."""
+        """Return what is equal in such models; None if nothing is."""
 
 
 @runtime_checkable

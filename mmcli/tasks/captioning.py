@@ -49,7 +49,7 @@ class Captioning:
         length_penalty: Texts are compared by their log probability over length to this power: more of it, and they
             are longer.
         separator: Between the texts in a cell: characters, or ``comma``, ``semicolon``, ``space``, ``tab`` or
-            ``bar``; None where a cell is one text.
+            ``bar``; None if a cell is one text.
         label_smoothing: The share of every token's target that is spread over all tokens, from 0 to below 1.
         width: Of the decoder's steps, a multiple of ``heads``.
         layers: Of the decoder.
@@ -167,7 +167,7 @@ class Captioning:
         Args:
             predictions: Of N rows.
             targets: Of N rows.
-            groups: The group of each row; None where it has none.
+            groups: The group of each row; None if it has none.
 
         Returns:
             The first row of each, and the texts of all of them.
@@ -213,7 +213,7 @@ class Captioning:
         return self._prior
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the text of each row and the mean log probability of its tokens; None where it had no feature."""
+        """Return the text of each row and the mean log probability of its tokens; None if it had no feature."""
         texts = [put_together(tokens) for tokens in self._found(predictions)]
         return [
             {"caption": text, "score": float(row[0])} if there else {"caption": None, "score": None}
@@ -261,7 +261,7 @@ class Captioning:
         return State({**{name: getattr(self, name) for name in names}, "prior": self._prior.tolist()})
 
     def load_state(self, state: State) -> None:
-        """Take over the options and what was learnt."""
+        """Restore the options and what was learnt."""
         values = state.values
         words = values["words"]
         if len(words) < len(SPECIAL) or not all(isinstance(word, str) for word in words):

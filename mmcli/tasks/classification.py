@@ -219,7 +219,7 @@ class Classification(ClassAnswers):
         return State({"classes": self.classes, "counts": self._counts.tolist(), **asked})
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt, and the options."""
+        """Restore what an earlier ``fit`` learnt, and the options."""
         values = Classification()._options() | state.values
         self.classes = list(values["classes"])
         self._places = class_places(self.classes)

@@ -59,7 +59,7 @@ class Clustering:
         return self.fault(target) is None
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the label of each row, (N,) texts, None where there is none.
+        """Return the label of each row, (N,) texts, None if there is none.
 
         Raises:
             MmcliError: A label is a list or the like.
@@ -78,7 +78,7 @@ class Clustering:
         return np.array([index.get(self._require(target), NONE) for target in targets], np.int64)
 
     def decode(self, encoded: Numbers) -> list[str | None]:
-        """Return the labels at these indexes, None where there is none."""
+        """Return the labels at these indexes, None if there is none."""
         return [None if index == NONE else self.classes[index] for index in encoded]
 
     def class_weights(self, encoded: Numbers, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
@@ -169,7 +169,7 @@ class Clustering:
         return State({"classes": self.classes})
 
     def load_state(self, state: State) -> None:
-        """Take over the labels."""
+        """Restore the labels."""
         self.classes = list(state.values["classes"])
 
     def _require(self, target: Any) -> str | None:

@@ -239,7 +239,7 @@ class Multilabel:
         )  # fmt: skip
 
     def load_state(self, state: State) -> None:
-        """Take over the options and what was learnt."""
+        """Restore the options and what was learnt."""
         values = state.values
         self.separator, self.loss_name, self.threshold = values["separator"], values["loss"], values["threshold"]
         self.empty, self._lists = values.get("empty", False), values.get("lists", False)
@@ -254,7 +254,7 @@ class Multilabel:
         return labels
 
     def _split(self, target: Any) -> list[str] | None:
-        """Return the labels of a target, each once; None where it is neither text nor a list of plain values."""
+        """Return the labels of a target, each once; None if it is neither text nor a list of plain values."""
         if target is None:
             return [] if self.empty else None
         if isinstance(target, dict):
@@ -270,7 +270,7 @@ class Multilabel:
         return None if any("\ud800" <= letter <= "\udfff" for label in labels for letter in label) else list(labels)
 
     def _columns(self, target: dict[str, Any]) -> list[Any] | None:
-        """Return the columns of a row that hold 1; None where one holds neither 0 nor 1."""
+        """Return the columns of a row that hold 1; None if one holds neither 0 nor 1."""
         cells = [self._zero_or_one(value) for value in target.values()]
         return None if None in cells else [column for column, there in zip(target, cells, strict=True) if there]
 

@@ -172,7 +172,7 @@ class Ordinal(ClassAnswers):
         )
 
     def load_state(self, state: State) -> None:
-        """Take over what an earlier ``fit`` learnt, and the options."""
+        """Restore what an earlier ``fit`` learnt, and the options."""
         values = state.values
         self.classes, self.order = list(values["classes"]), list(values["order"])
         self._counts = np.array(values["counts"], np.int64)

@@ -208,7 +208,7 @@ class Regression:
         )  # fmt: skip
 
     def load_state(self, state: State) -> None:
-        """Take over the options and what was learnt."""
+        """Restore the options and what was learnt."""
         values = state.values
         self.loss_name, self.log, self.interval = values["loss"], values["log"], values["interval"]
         self.sentiment = values["sentiment"]

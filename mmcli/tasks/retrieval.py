@@ -203,7 +203,7 @@ class Retrieval:
         return State({"modalities": self.modalities}, {})
 
     def load_state(self, state: State) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self.modalities = list(state.values["modalities"])
 
     def _directions(self) -> dict[str, tuple[int, int]]:

@@ -121,7 +121,7 @@ class Several:
         return np.concatenate(columns, axis=1)
 
     def decode(self, encoded: Floats) -> list[dict[str, Any]]:
-        """Return the targets by column, None where a row has none."""
+        """Return the targets by column, None if a row has none."""
         found: list[dict[str, Any]] = [{} for _ in encoded]
         for name, (rows, own) in self.own_targets(encoded).items():
             values = dict(zip(rows.tolist(), self.parts[name].decode(own) if len(rows) else [], strict=True))
@@ -180,7 +180,7 @@ class Several:
         return np.concatenate([part.prior() for part in self.parts.values()])
 
     def meaning(self) -> Any:
-        """Return those of all tasks; None where one has none."""
+        """Return those of all tasks; None if one has none."""
         found = {name: part.meaning() if isinstance(part, HasMeaning) else None for name, part in self.parts.items()}
         return None if None in found.values() else found
 
@@ -258,7 +258,7 @@ class Several:
         return State({"targets": told})
 
     def load_state(self, state: State) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self.parts, self._targets = {}, {}
         for told in state.values["targets"]:
             part: Task = TASKS.load(told["task"])()

@@ -62,7 +62,7 @@ class TargetSource:
         return all(column in row for column in self.roles.targets)
 
     def of(self, row: Mapping[str, Any]) -> Any:
-        """Return a cell, the cells of several columns by name, the group or else the id; None where it is empty.
+        """Return a cell, the cells of several columns by name, the group or else the id; None if it is empty.
 
         Raises:
             MmcliError: There is no such column.

@@ -114,7 +114,7 @@ def cross_validate(
 
 
 def has_models_in(folder: Path, count: int) -> bool:
-    """Tell whether a folder has a model of each of so many folds."""
+    """Return whether a folder has a model of each of so many folds."""
     return all(is_artifact(_model_in(folder, number), STAGE) for number in range(count))
 
 

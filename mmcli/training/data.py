@@ -86,7 +86,7 @@ class TrainingData:
         encoders: By modality, what stored values are collated for.
         device: Where batches go.
         lengths: Of the train rows, for ready sequences and encoders of what differs in length; see ``read_lengths``.
-        ranks: Of the train rows by length; None where all are equally long.
+        ranks: Of the train rows by length; None if all are equally long.
         drawn: Which train rows are learnt from, each as often as it is there; None is each once.
     """
 

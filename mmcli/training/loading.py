@@ -61,7 +61,7 @@ def load_training_data(
 
     Args:
         samples: The source.
-        fusing: Scales the ready features; None where a fuse stage has done it.
+        fusing: Scales the ready features; None if a fuse stage has done it.
         modalities: What the network will be given.
         encoded: Those among them that have an encoder: their values stay where they are.
         columns: Those to learn.

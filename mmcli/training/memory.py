@@ -11,13 +11,13 @@ _V1, _V2 = ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("memory.max", "m
 
 
 def memory_budget(device: str) -> int | None:
-    """Return how many bytes training may take on a device beyond what is taken now; None where nobody says."""
+    """Return how many bytes training may take on a device beyond what is taken now; None if nobody says."""
     free = free_memory(device)
     return None if free is None else int(free * _SHARE[device])
 
 
 def free_memory(device: str) -> int | None:
-    """Return how many bytes are free on a device; None where nobody says."""
+    """Return how many bytes are free on a device; None if nobody says."""
     if device == "cuda":
         import torch
 
@@ -33,7 +33,7 @@ def _system_free() -> int | None:
 
 
 def _kilobytes(file: Path, name: str) -> int | None:
-    """Return the bytes of a line such as ``MemAvailable:  2048 kB``; None where there is none."""
+    """Return the bytes of a line such as ``MemAvailable:  2048 kB``; None if there is none."""
     try:
         words = file.read_text().partition(name)[2].split()
     except OSError:
@@ -42,7 +42,7 @@ def _kilobytes(file: Path, name: str) -> int | None:
 
 
 def cgroup_free(root: Path = Path("/sys/fs/cgroup"), told: Path = Path("/proc/self/cgroup")) -> int | None:
-    """Return how many bytes the control groups that the process is in leave free; None where none is limited.
+    """Return how many bytes the control groups that the process is in leave free; None if none is limited.
 
     Args:
         root: Where control groups are mounted, of version 2, or of version 1 with a folder for each controller.

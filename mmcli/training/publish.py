@@ -106,7 +106,7 @@ def model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact
 
 
 def is_model(path: Path, request: Mapping[str, Any]) -> bool:
-    """Tell whether a folder holds a model that came from this request."""
+    """Return whether a folder holds a model that came from this request."""
     if not is_artifact(path, STAGE):
         return False
     header = Artifact(path).header

@@ -111,7 +111,7 @@ def sentence_folder(source, target, parts, pooling):
     ("parts", "pooling", "message"),
     [
         (["Transformer", "Pooling", "Dense"], {"pooling_mode": "cls"}, "has Dense, which is not supported"),
-        (["Transformer", "Pooling"], {"pooling_mode": "lasttoken"}, "pools by lasttoken"),
+        (["Transformer", "Pooling"], {"pooling_mode": "lasttoken"}, "pooling lasttoken"),
         (
             ["Transformer", "Pooling"],
             {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": True},
@@ -215,7 +215,7 @@ def test_spectrogram_and_video_transformers_are_those_of_transformers(hf_folders
                        ("videomae", "image"), ("ast", "image")],
 )  # fmt: skip
 def test_a_model_of_another_kind_is_refused(hf_folders, name, kind):
-    with pytest.raises(MmcliError, match=r"a model of the type .* makes no features of"):
+    with pytest.raises(MmcliError, match=r"a model of type .* cannot extract features from"):
         ENCODERS.build(Spec("hf", str(hf_folders[name])), inputs=spec(kind), seed=0)
 
 
@@ -236,7 +236,7 @@ def test_models_that_are_not_there_or_not_safe_are_one_line(hf_folders, tmp_path
     save_file(state, lacking / "model.safetensors", metadata={"format": "pt"})
     for argument, message in (
         ("no/such", "https://huggingface.co/no/such is not in the cache .*safetensors"),
-        ("no/such/model", "no such folder, and no name of a hub's repository"),
+        ("no/such/model", "no such folder, and not the name of a hub repository"),
         (str(empty), "no config.json"),
         (str(pickled), "no weights as .safetensors"),
         (str(code), "does not know this model"),
@@ -251,7 +251,7 @@ def test_models_that_are_not_there_or_not_safe_are_one_line(hf_folders, tmp_path
 def test_max_length_is_for_text_and_within_the_models(hf_folders):
     with pytest.raises(MmcliError, match="max_length=33: expected 2 to 32"):
         ENCODERS.build(Spec("hf", str(hf_folders["bert"]), {"max_length": "33"}), inputs=spec("text"), seed=0)
-    with pytest.raises(MmcliError, match="max_length is for text"):
+    with pytest.raises(MmcliError, match="max_length is only for text"):
         ENCODERS.build(Spec("hf", str(hf_folders["vit"]), {"max_length": "9"}), inputs=spec("image"), seed=0)
 
 

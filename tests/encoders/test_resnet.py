@@ -111,7 +111,7 @@ def test_published_weights_are_taken_from_the_cache_if_they_are_the_right_ones(t
     (folder / name).write_bytes(content)
     assert published_weights(f"https://example.org/models/{name}") == folder / name
     (folder / "resnet18-f37072fd.pth").write_bytes(content)
-    with pytest.raises(MmcliError, match="SHA-256 does not begin with f37072fd"):
+    with pytest.raises(MmcliError, match="SHA-256 does not start with f37072fd"):
         Resnet18(IMAGES)
 
 

@@ -125,7 +125,7 @@ def test_quantiles_are_those_of_gradient_boosting_and_of_nothing_else(rows):
     for place, level in enumerate((0.1, 0.9)):
         one = HistGradientBoostingRegressor(loss="quantile", quantile=level, max_iter=20, random_state=3)
         np.testing.assert_allclose(outputs[:, place], one.fit(fused.astype("f8"), numbers[:, 0]).predict(fused))
-    with pytest.raises(UsageError, match="sklearn:ridge: learns no quantiles"):
+    with pytest.raises(UsageError, match="sklearn:ridge: does not learn quantiles"):
         head("ridge", "identity", 3, levels=[0.1, 0.5, 0.9])
 
 
@@ -202,7 +202,7 @@ def test_weights_count_as_scikit_learns_do_or_are_refused(rows):
     own = GaussianNB().fit(fused.astype("f8"), labels[:, 0], sample_weight=np.where(labels[:, 0], 3.0, 1.0))
     found = expit(having(torch.from_numpy(fused)).numpy())[:, 0]
     np.testing.assert_allclose(found, own.predict_proba(fused.astype("f8"))[:, 1], atol=1e-9)
-    with pytest.raises(UsageError, match="--class-weights: --model sklearn:knn has no weights"):
+    with pytest.raises(UsageError, match="--class-weights: --model sklearn:knn does not take weights"):
         head("knn", "softmax", 3).fit(fused, classes, weight)
 
 
@@ -214,8 +214,8 @@ def test_weights_count_as_scikit_learns_do_or_are_refused(rows):
         ("svm", "unknown --model 'svm' (available: network, sklearn:agglomerative"),
         ("sklearn:svm:c=1", "unknown option of --model sklearn:svm 'c'"),
         ("sklearn:random_forest:n_jobs=2", "unknown option of --model sklearn:random_forest 'n_jobs'"),
-        ("sklearn:random_forest:random_state=2", "random_state is --seed; leave it out"),
-        ("network:hidden=3", "network has no options here"),
+        ("sklearn:random_forest:random_state=2", "random_state is set by --seed; leave it out"),
+        ("network:hidden=3", "network takes no options here"),
     ],
 )
 def test_a_wrong_model_is_one_line(text, message):
@@ -228,11 +228,11 @@ def test_a_wrong_model_is_one_line(text, message):
 @pytest.mark.parametrize(
     ("name", "link", "message"),
     [
-        ("kmeans", "softmax", "predicts clusters, this task needs classes; these predict them: sklearn:extra_trees"),
-        ("lda", "identity", "predicts classes, this task needs numbers"),
-        ("svm", "cluster", "predicts classes and numbers, this task needs clusters"),
-        ("svm", "tokens", "no estimator predicts what this task needs"),
-        ("svm:epsilon=0.1", "softmax", "epsilon is not an option where classes are predicted"),
+        ("kmeans", "softmax", "predicts clusters, but this task needs classes; use one of sklearn:extra_trees"),
+        ("lda", "identity", "predicts classes, but this task needs numbers"),
+        ("svm", "cluster", "predicts classes and numbers, but this task needs clusters"),
+        ("svm", "tokens", "no estimator supports this task"),
+        ("svm:epsilon=0.1", "softmax", "epsilon is not an option for predicting classes"),
     ],
 )
 def test_an_estimator_that_does_not_suit_the_task_is_one_line(name, link, message):

@@ -223,7 +223,7 @@ def test_a_damaged_estimator_is_one_line(place, tmp_path):
         ("fused", {"model": "sklearn:svm", "task": "classification:loss=focal"}, "loss says what a network minimises"),
         ("fused", {"model": "sklearn:ridge", "task": "regression:loss=mae", "target": "price"}, "loss says what a net"),
         ("fused", {"model": "sklearn:ridge", "task": "regression:loss=quantile", "target": "price"}, "no quantiles"),
-        ("fused", {"model": "sklearn:kmeans"}, "predicts clusters, this task needs classes"),
+        ("fused", {"model": "sklearn:kmeans"}, "predicts clusters, but this task needs classes"),
         ("fused", {"model": "sklearn:svm", "task": "clustering"}, "this task needs clusters"),
         ("fused", {"model": "network", "task": "clustering"}, "no network learns it"),
         ("fused", {"model": "sklearn:svm:D=1"}, "unknown option of --model sklearn:svm 'D'"),

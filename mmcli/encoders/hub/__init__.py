@@ -1,1 +1,1 @@
-"""Encoders out of folders that transformers or timm wrote."""
+"""Encoders of transformers and timm, from folders or the Hugging Face hub."""

@@ -1,4 +1,4 @@
-"""Folders of models in the form of transformers: found, described, loaded without running code, and hashed."""
+"""Finds, describes, loads (without running code) and hashes model folders of transformers."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _NAMED = 3
 
 
 def find_folder(argument: str) -> Path:
-    """Return the folder of a model: the one of this name, or the one in the hub's cache.
+    """Return the folder of a model: the given one, or the one in the hub's cache.
 
     Args:
         argument: A folder, or ``owner/name`` on the hub.
 
     Raises:
-        MmcliError: There is none, or it has no configuration or no safe weights.
+        MmcliError: There is no such folder, or it has no configuration or no safetensors weights.
     """
     if not argument:
-        raise MmcliError("hf needs a folder or a name on the hub: hf:FOLDER or hf:owner/name")
+        raise MmcliError("hf needs a folder or a hub name: hf:FOLDER or hf:owner/name")
     folder = Path(argument)
     if not folder.is_dir():
         folder = hub_files(argument, (_WEIGHTS, *_SETTINGS))
@@ -42,10 +42,10 @@ def read_config(folder: Path) -> Any:
     """Return a model's configuration.
 
     Raises:
-        MmcliError: There is none, or none that transformers knows without running the model's own code.
+        MmcliError: There is none, or transformers would have to run the model's own code to understand it.
     """
     if not (folder / "config.json").is_file():
-        raise MmcliError(f"{folder}: no config.json; expected the folder of a model for transformers")
+        raise MmcliError(f"{folder}: no config.json; expected a model folder of transformers")
     try:
         with _quiet():
             return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -54,19 +54,19 @@ def read_config(folder: Path) -> Any:
 
 
 def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
-    """Return a network with its weights, read from safetensors only, in float32; on the device ``meta`` without.
+    """Return a network in float32 with its weights, read from safetensors only; on device ``meta``, without weights.
 
     Args:
-        kind: A class of transformers.
-        folder: The model's.
-        config: The configuration of the network.
-        needed: The beginning of the names of what is used; what else the file lacks is left as it is.
+        kind: A transformers class.
+        folder: The model's folder.
+        config: The network's configuration.
+        needed: Name prefix of the weights that are used; others may be absent from the file.
 
     Raises:
         MmcliError: There are no such weights, or they do not fit.
     """
     if not any(folder.glob(_WEIGHTS)):
-        raise MmcliError(f"{folder}: no weights as .safetensors; weights in other forms are not read")
+        raise MmcliError(f"{folder}: no .safetensors weights; other formats are not read")
     if torch.empty(0).is_meta:
         return _without_pooler(kind.from_config(config) if hasattr(kind, "from_config") else kind(config))
     try:
@@ -75,7 +75,7 @@ def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
                 folder, config=config, local_files_only=True, use_safetensors=True, trust_remote_code=False,
                 dtype=torch.float32, output_loading_info=True,
             )  # fmt: skip
-    except Exception as error:  # damaged weights and configurations fail in any way
+    except Exception as error:  # damaged weights and configurations raise anything
         raise MmcliError(f"{folder}: cannot be loaded: {_first_line(error)}") from None
     lacking = [name for name in found["missing_keys"] if name.startswith(needed) and not name.startswith("pooler.")]
     wrong = sorted(lacking) + sorted(str(name) for name in found["mismatched_keys"])
@@ -86,7 +86,7 @@ def load_network(kind: Any, folder: Path, config: Any, needed: str = "") -> Any:
 
 
 def _without_pooler(network: Any) -> Any:
-    """Return a network without its pooler: an untrained layer more often than not, and no pooling here uses it."""
+    """Remove a network's pooler: it is often untrained, and no pooling here uses it."""
     pooler = getattr(network, "pooler", None)
     if isinstance(pooler, nn.Module) and any(True for _ in pooler.parameters()):
         network.pooler = None
@@ -97,21 +97,21 @@ def make_part(kind: Any, folder: Path) -> Any:
     """Return a tokenizer, an image processor or a feature extractor of a model.
 
     Raises:
-        MmcliError: The folder has none.
+        MmcliError: The folder has none, or it cannot be loaded.
     """
     try:
         with _quiet():
             return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # damaged files fail in any way
-        raise MmcliError(f"{folder}: its {kind.__name__} cannot be made: {_first_line(error)}") from None
+    except Exception as error:  # damaged files raise anything
+        raise MmcliError(f"{folder}: its {kind.__name__} cannot be loaded: {_first_line(error)}") from None
 
 
 def folder_assets(folder: Path, inner: Path) -> dict[str, str]:
-    """Return a hash of the weights, and one of the settings that say how they are used.
+    """Return the hashes of the weights and of the settings that determine their use.
 
     Args:
-        folder: The model's.
-        inner: The folder in it that has the network, or itself.
+        folder: The model's folder.
+        inner: The folder inside it that holds the network, or itself.
     """
     settings = {path for pattern in _SETTINGS for place in (folder, inner) for path in place.glob(pattern)}
     groups = {"weights": set(inner.glob(_WEIGHTS)), "settings": settings}
@@ -122,7 +122,7 @@ def folder_assets(folder: Path, inner: Path) -> dict[str, str]:
 
 
 def read_json(path: Path) -> Any:
-    """Return the content of a settings file; None where there is none.
+    """Return the content of a settings file; None if there is none.
 
     Raises:
         MmcliError: It is not JSON.
@@ -136,7 +136,7 @@ def read_json(path: Path) -> Any:
 
 
 def tower_config(config: Any, name: str) -> Any:
-    """Return the configuration of one tower of CLIP or SigLIP, such as ``text_config``; that of a tower is its own."""
+    """Return the configuration of a CLIP or SigLIP tower, such as ``text_config``; a tower's own is returned as is."""
     tower = getattr(config, name, None)
     if tower is None:
         return config
@@ -146,7 +146,7 @@ def tower_config(config: Any, name: str) -> Any:
 
 
 def takes(config: Any) -> str:
-    """Return the name of the main input of a model: ``input_ids``, ``pixel_values``, ...; "" where it is not known."""
+    """Return the name of a model's main input, such as ``input_ids`` or ``pixel_values``; "" if unknown."""
     mapping = transformers.MODEL_MAPPING
     if type(config) not in mapping:
         return ""
@@ -155,13 +155,13 @@ def takes(config: Any) -> str:
 
 
 def refusal(folder: Path, config: Any, kind: str) -> MmcliError:
-    """Return the error for a model that is for another kind of modality."""
-    return MmcliError(f"{folder}: a model of the type {config.model_type!r} makes no features of {kind}")
+    """Return the error for a model of another kind of modality."""
+    return MmcliError(f"{folder}: a model of type {config.model_type!r} cannot extract features from {kind}")
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers from writing progress and notes."""
+    """Silence transformers' progress bars and warnings."""
     logging = transformers.utils.logging
     before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""Sounds for models of transformers: the spectrograms that their feature extractors make."""
+"""Audio models of transformers, fed with the spectrograms of their feature extractors."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from mmcli.models.waveforms import FULL_SCALE, require_rate
 from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec, Ragged
 
 _WHISPER, _AST = "whisper", "audio-spectrogram-transformer"
-_STRIDE = 2  # mel frames to an output of Whisper's encoder
-_LEAST = 400  # samples, below which there is no window of 25 ms
+_STRIDE = 2  # mel frames per output of Whisper's encoder
+_LEAST = 400  # samples in one 25 ms window
 
 
 class AudioTower(nn.Module):
     """The encoder of Whisper, or an audio spectrogram transformer, with its feature extractor.
 
-    Each takes sounds of one length (Whisper 30 s, the other 10 s): shorter ones are filled up as in its training,
-    longer ones are cut.
+    Each takes sounds of a fixed length (Whisper 30 s, the other 10 s): shorter ones are padded as in training, longer
+    ones are cut.
 
     Args:
-        argument: Its folder, or its name on the hub.
-        inputs: Waveforms of the sample rate it was trained on.
-        pool: As of the family.
-        normalize: As of the family.
+        argument: The model's folder, or its name on the hub.
+        inputs: Waveforms at the sample rate the model was trained on.
+        pool: See ``Hf``.
+        normalize: See ``Hf``.
 
     Raises:
-        MmcliError: It cannot be loaded, or is no such model; the waveforms are of another sample rate.
+        MmcliError: It cannot be loaded or is not such a model, or the waveforms have another sample rate.
     """
 
     def __init__(self, argument: str, inputs: ModalitySpec, pool: str, normalize: str) -> None:
@@ -60,10 +60,10 @@ class AudioTower(nn.Module):
         return traced_form(self, "the model", (1, config.max_length, config.num_mel_bins))
 
     def lengths(self, column: Column) -> Array | None:
-        """All spectrograms are of one shape."""
+        """Return None: all spectrograms have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return spectrograms, (B, F, T) of Whisper or (B, T, F), and how many outputs of Whisper are a row's own."""
+        """Return spectrograms, (B, F, T) for Whisper, else (B, T, F); for Whisper also each row's output length."""
         del length
         tensor = column.main
         assert isinstance(tensor, Ragged)

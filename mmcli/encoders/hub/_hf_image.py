@@ -1,4 +1,4 @@
-"""Images for models of transformers: resized, cropped and normalised as their processors say, on the device."""
+"""Image models of transformers; resizing, cropping and normalising follow their processors, on the device."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ VIDEO_TYPES = ("videomae", "vivit", "timesformer")
 
 
 class PixelRecipe:
-    """What a model's image processor does to pixels.
+    """A model's image preprocessing.
 
     Args:
-        folder: The model's.
+        folder: The model's folder.
 
     Raises:
         MmcliError: It has no image processor.
@@ -50,7 +50,7 @@ class PixelRecipe:
         self.std = tuple(processor.image_std) if processor.do_normalize else (1.0, 1.0, 1.0)
 
     def prepare(self, pixels: Tensor) -> Tensor:
-        """Return normalised pixels (B, 3, H', W') float32 of (B, 3, H, W) uint8."""
+        """Return normalised pixels (B, 3, H', W') float32 from (B, 3, H, W) uint8."""
         height, width = (int(side) for side in pixels.shape[-2:])
         if self.shortest:
             share = self.shortest / min(height, width)
@@ -73,13 +73,13 @@ class ImageTower(nn.Module):
     """An image encoder with its processor.
 
     Args:
-        argument: Its folder, or its name on the hub.
+        argument: The model's folder, or its name on the hub.
         inputs: Images, (3, H, W) uint8.
-        pool: As of the family.
-        normalize: As of the family.
+        pool: See ``Hf``.
+        normalize: See ``Hf``.
 
     Raises:
-        MmcliError: It cannot be loaded, or is no model of images.
+        MmcliError: It cannot be loaded, or is not an image model.
     """
 
     def __init__(self, argument: str, inputs: ModalitySpec, pool: str, normalize: str) -> None:
@@ -99,7 +99,7 @@ class ImageTower(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
+        """Return None: all images have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return the stored pixels."""
@@ -117,13 +117,13 @@ class ImageTower(nn.Module):
 
 
 def pool_places(network: Any, found: Tensor, pool: str, normalize: bool) -> Tensor | tuple[Tensor, Tensor]:
-    """Return one vector a row, or with ``none`` the features of each place.
+    """Return one vector per row, or with ``none`` the features of each patch.
 
     Args:
-        network: Its class and other tokens stand before the places and are none of them.
+        network: Its class and other special tokens precede the patches and are not pooled.
         found: (B, T, D), or a map (B, D, H, W).
-        pool: ``auto`` is the class token where there is one, else the mean.
-        normalize: Make vectors one long.
+        pool: ``auto`` is the class token if there is one, else the mean.
+        normalize: Scale vectors to length 1.
     """
     if found.dim() == 4 and pool == "none":
         return found
@@ -139,7 +139,7 @@ def pool_places(network: Any, found: Tensor, pool: str, normalize: bool) -> Tens
 
 
 def _tokens_before(network: Any) -> int:
-    """Return how many tokens stand before those of the places: class, distillation and registers."""
+    """Return the number of tokens before the patches: class, distillation and registers."""
     last = {name.rpartition(".")[2] for name, _ in network.named_parameters()}
     single = bool(last & {"cls_token", "class_embedding"}) + ("distillation_token" in last)
     return single + int(getattr(network.config, "num_register_tokens", 0) or 0)

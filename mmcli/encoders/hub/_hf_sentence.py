@@ -1,4 +1,4 @@
-"""What a folder of sentence-transformers says of how a sentence becomes one vector."""
+"""Reads from a sentence-transformers folder how a sentence becomes one vector."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _KNOWN = ("Transformer", "Pooling", "Normalize")
 
 @dataclass(frozen=True)
 class SentencePlan:
-    """How the parts of such a model are put together.
+    """How the parts of such a model are combined.
 
     Args:
-        folder: Has the network.
-        pool: cls, mean or max; None where it does not say.
-        normalize: Whether vectors are made one long.
-        max_length: The most tokens; None where it does not say.
-        lower: Whether text is put into lower case first.
+        folder: The folder of the network.
+        pool: cls, mean or max; None if unspecified.
+        normalize: Whether vectors are scaled to length 1.
+        max_length: Maximum number of tokens; None if unspecified.
+        lower: Whether text is lower-cased first.
     """
 
     folder: Path
@@ -34,14 +34,14 @@ class SentencePlan:
 
 
 def read_plan(folder: Path, pool: str) -> SentencePlan:
-    """Return what ``modules.json`` and the files it names say; of a folder without one, nothing.
+    """Return the plan in ``modules.json`` and the files it names; an empty plan if there is no such file.
 
     Args:
-        folder: The model's.
-        pool: The option; other than ``auto`` it takes the place of what the files say.
+        folder: The model's folder.
+        pool: The option; any value but ``auto`` overrides the files.
 
     Raises:
-        MmcliError: The files say something that is not known here.
+        MmcliError: The files contain something unsupported.
     """
     modules = read_json(folder / "modules.json")
     if modules is None:
@@ -53,10 +53,10 @@ def read_plan(folder: Path, pool: str) -> SentencePlan:
     unknown = [name for name in parts if name not in _KNOWN]
     if pool == "auto" and (unknown or "Transformer" not in parts):
         named = unknown[0] if unknown else "no Transformer"
-        raise MmcliError(f"{folder / 'modules.json'}: has {named}, which is not supported; pool=mean leaves it out")
+        raise MmcliError(f"{folder / 'modules.json'}: has {named}, which is not supported; pool=mean ignores it")
     network = parts.get("Transformer", folder)
     if not network.resolve().is_relative_to(folder.resolve()):
-        raise MmcliError(f"{folder / 'modules.json'}: names a folder outside")
+        raise MmcliError(f"{folder / 'modules.json'}: names a folder outside the model")
     settings = read_json(network / "sentence_bert_config.json") or {}
     return SentencePlan(
         network,
@@ -76,5 +76,5 @@ def _pool_of(path: Path) -> str:
         key.removeprefix("pooling_mode_") for key, on in settings.items() if on is True and "pooling_mode_" in key
     ]
     if len(modes) != 1 or modes[0] not in _POOLS:
-        raise MmcliError(f"{path}: pools by {' and '.join(modes) or 'nothing'}, which is not supported; pool=mean is")
+        raise MmcliError(f"{path}: pooling {' and '.join(modes) or 'nothing'} is not supported; use pool=mean")
     return _POOLS[modes[0]]

@@ -1,4 +1,4 @@
-"""Text for models of transformers: their own tokens, padded to lengths that do not depend on other rows."""
+"""Text models of transformers, with their own tokens, padded to lengths that do not depend on other rows."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class TextTower(nn.Module):
     """A text encoder with its tokenizer.
 
     Args:
-        argument: Its folder, or its name on the hub.
-        pool: As of the family.
-        normalize: As of the family.
-        max_length: The most tokens; None is the model's own number, at most 256.
+        argument: The model's folder, or its name on the hub.
+        pool: See ``Hf``.
+        normalize: See ``Hf``.
+        max_length: Maximum number of tokens; None is the model's own limit, at most 256.
 
     Raises:
-        MmcliError: It cannot be loaded, or is no model of text.
+        MmcliError: It cannot be loaded, or is not a text model.
     """
 
     def __init__(self, argument: str, pool: str, normalize: str, max_length: int | None) -> None:
@@ -60,7 +60,7 @@ class TextTower(nn.Module):
         self.max_length = min(plan.max_length or _MAX_LENGTH, limit) if max_length is None else max_length
         require_between("hf", "max_length", self.max_length, 2, limit)
         if self.model_type == "siglip":
-            self.max_length = limit  # it was trained on nothing shorter
+            self.max_length = limit  # it was trained on this length only
         self.files = folder_assets(folder, plan.folder)
         self._known: dict[str, list[int]] = {}
 
@@ -73,7 +73,7 @@ class TextTower(nn.Module):
         return feature_form(int(width), self.pool, self.max_length)
 
     def lengths(self, column: Column) -> Array | None:
-        """Return the number of tokens of each row, rounded up: to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on."""
+        """Return each row's token count, rounded up to 8, 10, 12, 14, 16, 20, 24, 28, 32, 40 and so on."""
         if self.model_type == "siglip":
             return None
         counts = np.array([len(ids) for ids in self._tokens(column)], dtype=np.int64)
@@ -83,7 +83,7 @@ class TextTower(nn.Module):
         return rounded
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return tokens (B, T) int64, filled up with the tokenizer's padding, and how many are a row's own, (B,)."""
+        """Return tokens (B, T) int64, padded with the tokenizer's padding token, and their counts (B,)."""
         steps = self.max_length if length is None else length
         tokens = [ids[:steps] for ids in self._tokens(column)]
         ids = np.full((len(tokens), steps), self.tokenizer.pad_token_id or 0, np.int64)
@@ -106,7 +106,7 @@ class TextTower(nn.Module):
         return nn.functional.normalize(vectors, dim=1) if self.normalize else vectors
 
     def _tokens(self, column: Column) -> list[list[int]]:
-        """Return the tokens of each row; texts seen lately are not read again."""
+        """Return the tokens of each row; recent texts are cached."""
         texts = column.texts("text")
         if self.lower:
             texts = [text.lower() for text in texts]
@@ -120,10 +120,10 @@ class TextTower(nn.Module):
         return [self._known[text] for text in texts]
 
     def _limit(self) -> int:
-        """Return the most tokens that the network has positions for."""
+        """Return the number of positions that the network has."""
         found = getattr(self.network.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         embedding: Any = getattr(getattr(self.network, "embeddings", None), "position_embeddings", None)
-        taken = getattr(embedding, "padding_idx", None)  # RoBERTa's first positions are padding's
+        taken = getattr(embedding, "padding_idx", None)  # RoBERTa reserves its first positions for padding
         return int(min(found - (0 if taken is None else taken + 1), self.tokenizer.model_max_length, 2**20))
 
 

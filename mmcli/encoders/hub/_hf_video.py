@@ -1,4 +1,4 @@
-"""Videos for models of transformers: clips of the frames they take, prepared as their processors say."""
+"""Video models of transformers, fed with clips of the frame count they take, prepared as their processors do."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class VideoTower(nn.Module):
     """A video encoder with its processor.
 
     Args:
-        argument: Its folder, or its name on the hub.
+        argument: The model's folder, or its name on the hub.
         inputs: Frames, (3, H, W) uint8.
-        pool: As of the family.
-        normalize: As of the family.
+        pool: See ``Hf``.
+        normalize: See ``Hf``.
 
     Raises:
-        MmcliError: It cannot be loaded, or is no model of videos.
+        MmcliError: It cannot be loaded, or is not a video model.
     """
 
     def __init__(self, argument: str, inputs: ModalitySpec, pool: str, normalize: str) -> None:
@@ -44,7 +44,7 @@ class VideoTower(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All clips are of one shape."""
+        """Return None: all clips have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return clips (B, T, 3, H, W) of stored pixels."""

@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub, from its cache; downloaded only where ``MMCLI_ONLINE=1``."""
+"""Files of the Hugging Face hub, from its cache; downloaded only if ``MMCLI_ONLINE=1``."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mmcli.models.weights import ONLINE
 
 
 def hub_files(repository: str, patterns: Sequence[str]) -> Path:
-    """Return the folder in the cache that has a repository's files.
+    """Return the folder of a repository in the cache.
 
     Args:
         repository: ``owner/name`` at https://huggingface.co.
-        patterns: The files that are needed, with ``*`` for any characters.
+        patterns: The needed files, with ``*`` for any characters.
 
     Raises:
-        MmcliError: They are not there, cannot be downloaded, or this is no repository's name.
+        MmcliError: They are not in the cache, cannot be downloaded, or this is not a repository name.
     """
     cache = huggingface_hub.constants.HF_HUB_CACHE
     online = os.environ.get(ONLINE) == "1"
@@ -32,12 +32,12 @@ def hub_files(repository: str, patterns: Sequence[str]) -> Path:
             )
         )
     except HFValidationError:
-        raise MmcliError(f"{repository}: no such folder, and no name of a hub's repository, owner/name") from None
+        raise MmcliError(f"{repository}: no such folder, and not the name of a hub repository, owner/name") from None
     except LocalEntryNotFoundError:
         what = "cannot be reached" if online else f"is not in the cache {cache}"
         raise MmcliError(
             f"{repository}: no such folder, and https://huggingface.co/{repository} {what}: get "
-            f"{', '.join(patterns)} from there and name the file or the folder they are in, or set {ONLINE}=1 "
+            f"{', '.join(patterns)} from there and give the path of the file or its folder, or set {ONLINE}=1 "
             "to let mmcli download them"
         ) from None
     except (HfHubHTTPError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Weights whose tensors have other names than the network's: renamed by rules, or matched by order and shape."""
+"""Renames weights to the network's names, by rules or by matching order and shape."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ _NAMED = 3
 
 
 def rename_by_rules(weights: Mapping[str, Tensor], rules: Path) -> dict[str, Tensor]:
-    """Return the tensors under the names that a file of rules gives them.
+    """Rename tensors by a file of rules.
 
     Args:
         weights: Tensors by name.
-        rules: A text file of lines ``PATTERN => REPLACEMENT``: a regular expression, replaced wherever it is found
-            in a name, one rule after the other. Empty lines, and those that begin with ``#``, say nothing.
+        rules: A text file of lines ``PATTERN => REPLACEMENT``; each regular expression is replaced everywhere in a
+            name, one rule after the other. Empty lines and lines that start with ``#`` are ignored.
 
     Raises:
-        MmcliError: The file is not there, a line is no rule, or two tensors get one name.
+        MmcliError: The file does not exist, a line is not a rule, or two tensors get the same name.
     """
     try:
         lines = rules.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
-        raise MmcliError(
-            f"{rules}: no such file of UTF-8 text; expected lines of PATTERN {_ARROW} REPLACEMENT"
-        ) from None
+        raise MmcliError(f"{rules}: no such UTF-8 text file; expected lines of PATTERN {_ARROW} REPLACEMENT") from None
     found = {name: name for name in weights}
     for number, line in enumerate(lines, start=1):
         pattern, arrow, replacement = (part.strip() for part in line.partition(_ARROW))
@@ -44,7 +42,7 @@ def rename_by_rules(weights: Mapping[str, Tensor], rules: Path) -> dict[str, Ten
             found = {name: re.sub(pattern, replacement, new) for name, new in found.items()}
         except (re.error, IndexError) as error:
             raise MmcliError(
-                f"{rules}, line {number}: {line.strip()!r} is no rule ({error}); expected PATTERN {_ARROW} REPLACEMENT"
+                f"{rules}, line {number}: {line.strip()!r}: not a rule ({error}); expected PATTERN {_ARROW} REPLACEMENT"
             ) from None
     renamed: dict[str, Tensor] = {}
     for name, new in found.items():
@@ -55,18 +53,18 @@ def rename_by_rules(weights: Mapping[str, Tensor], rules: Path) -> dict[str, Ten
 
 
 def match_by_order(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
-    """Return the tensors under the network's names: the first is its first, and so on.
+    """Return the tensors under the network's names, matched one by one in order.
 
-    Each must have the shape and the last part of the name (``weight``, ``running_mean``) of its partner; a classifier's
-    two tensors at the end may have none. Counts of batches take no part.
+    Each must have the shape and the last part of the name (``weight``, ``running_mean``) of its partner; two classifier
+    tensors at the end may be left over. Batch counters are ignored.
 
     Args:
-        weights: Tensors by name, in the order of the layers.
-        expected: The network's, in the order of its layers.
-        path: Where the weights came from, for the message.
+        weights: Tensors by name, in layer order.
+        expected: The network's tensors, in layer order.
+        path: The weights file, for the message.
 
     Raises:
-        MmcliError: They do not match; it names the first that do not.
+        MmcliError: They do not match; the message names the first mismatches.
     """
     theirs = [name for name in weights if not name.endswith(_COUNT)]
     ours = [name for name in expected if not name.endswith(_COUNT)]
@@ -78,15 +76,15 @@ def match_by_order(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
     if wrong:
         more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise MmcliError(
-            f"{path}: of {len(ours)} tensors {len(wrong)} do not match in order: {', '.join(wrong[:_NAMED])}{more}"
+            f"{path}: {len(wrong)} of {len(ours)} tensors do not match in order: {', '.join(wrong[:_NAMED])}{more}"
         )
     if not len(ours) <= len(theirs) <= len(ours) + _HEAD:
-        raise MmcliError(f"{path}: has {len(theirs)} tensors for the network's {len(ours)}, and a classifier's two")
+        raise MmcliError(f"{path}: has {len(theirs)} tensors; expected {len(ours)}, and 2 more of a classifier at most")
     return {own: weights[name] for name, own in zip(theirs, ours, strict=False)}
 
 
 def tell_match(weights: Mapping[str, Tensor], matched: Mapping[str, Tensor]) -> str:
-    """Return what ``match_by_order`` made of weights, for people: the first pair, the last, and what was left out."""
+    """Describe the result of ``match_by_order``: the first pair, the last, and what was left out."""
     theirs = [name for name in weights if not name.endswith(_COUNT)]
     ours = list(matched)
     left = theirs[len(ours) :]

@@ -1,4 +1,4 @@
-"""Any model in the form of transformers: hf:FOLDER or hf:owner/name on the Hugging Face hub."""
+"""Any transformers model: hf:FOLDER, or hf:owner/name from the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
 
 class Hf(nn.Module):
-    """A pretrained encoder of text, images, sound or videos, by the kind of the modality it is used on.
+    """A pretrained encoder of text, images, sound or video, depending on the modality's kind.
 
-    Text: encoders such as BERT, folders of sentence-transformers, the text tower of CLIP and SigLIP. Images: vision
-    transformers and the like, the image tower of CLIP and SigLIP. Sound: Whisper's encoder, audio spectrogram
-    transformers. Videos: VideoMAE, ViViT, TimeSformer. Weights are read from ``.safetensors`` only, and no code of a
-    model is run.
+    Text: encoders such as BERT, sentence-transformers folders, the text tower of CLIP and SigLIP. Images: vision
+    transformers and similar networks, the image tower of CLIP and SigLIP. Sound: Whisper's encoder, audio spectrogram
+    transformers. Video: VideoMAE, ViViT, TimeSformer. Weights are read only from ``.safetensors``, and a model's own
+    code is never run.
 
     Args:
         inputs: Text, images, waveforms or frames.
         argument: A folder, or a model's name on the hub, which is looked up in the hub's cache.
-        pool: ``auto`` is the model's own (what a folder of sentence-transformers says, the shared space of CLIP and
-            SigLIP, the class token of images, else the mean); ``cls``, ``mean`` or ``max`` over tokens, patches or
+        pool: ``auto`` is the model's own pooling (as in a sentence-transformers folder, the shared space of CLIP and
+            SigLIP, the class token for images, else the mean); ``cls``, ``mean`` or ``max`` over tokens, patches or
             frames gives (D,); ``none`` gives them all.
-        normalize: Whether vectors are made one long; ``auto`` where a folder of sentence-transformers says so.
-        max_length: The most tokens of a text; none is the model's own number, at most 256.
-        seed: Nothing is drawn.
+        normalize: Whether vectors are scaled to length 1; ``auto`` follows the sentence-transformers folder.
+        max_length: Maximum number of tokens of a text; none is the model's own limit, at most 256.
+        seed: Unused.
 
     Raises:
-        MmcliError: The model is not to be had, or is not for this kind.
+        MmcliError: The model cannot be found, or is not for this kind.
 
     Source: Wolf et al. 2020, Transformers: State-of-the-Art Natural Language Processing; for sentences Reimers and
     Gurevych 2019, Sentence-BERT, section 3.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("text", "image", "audio", "video")
-    reads_text: ClassVar[bool] = True  # by a tokenizer of its own, not the stored tokens
+    reads_text: ClassVar[bool] = True  # with its own tokenizer, not the stored tokens
     argument_is_place: ClassVar[bool] = True
     version: ClassVar[int] = 1
     origin: ClassVar[str] = "the model's page on the hub says what it was trained on"
@@ -64,7 +64,7 @@ class Hf(nn.Module):
         self.max_length = max_length
         self.seed = seed
         if max_length is not None and inputs.kind != "text":
-            raise MmcliError(f"hf: max_length is for text, and {inputs.source} is {inputs.kind}")
+            raise MmcliError(f"hf: max_length is only for text, but {inputs.source} is {inputs.kind}")
         self.tower: Any = self._make()
 
     def _make(self) -> nn.Module:
@@ -83,12 +83,12 @@ class Hf(nn.Module):
         return form
 
     def lengths(self, column: Column) -> Array | None:
-        """Return how many tokens a text is filled up to; of the other kinds all rows are of one shape."""
+        """Return the padded token count of each text; None for other kinds, whose rows have the same shape."""
         lengths: Array | None = self.tower.lengths(column)
         return lengths
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return tokens with their numbers, stored pixels, clips, or spectrograms."""
+        """Return tokens and their counts, stored pixels, clips, or spectrograms."""
         inputs: tuple[Tensor, ...] = self.tower.collate(column, length)
         return inputs
 
@@ -98,5 +98,5 @@ class Hf(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return a hash of the weights, and one of the tokenizer's and the other settings."""
+        """Return the hashes of the weights and of the settings, the tokenizer's included."""
         return dict(self.tower.files)

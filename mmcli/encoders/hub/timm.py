@@ -1,4 +1,4 @@
-"""Any image network of the package timm: timm:NAME, with its published weights or a file's."""
+"""Any image network of the package timm: timm:NAME, with its published weights or those in a file."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _FILE = "model.safetensors"
 
 
 class Timm(nn.Module):
-    """A network of timm without its classifier.
+    """A timm network without its classifier.
 
     Args:
-        inputs: Images, (3, H, W) uint8. A network that takes images of one size only gets them resized.
+        inputs: Images, (3, H, W) uint8; resized if the network takes only one size.
         argument: The network's name in timm, such as ``tf_efficientnet_lite0``, or ``NAME.TAG``.
         weights: ``default`` for those timm publishes (on the Hugging Face hub, from its cache), ``none`` for random
-            ones, or a state dict in a ``.pth`` or ``.safetensors`` file; a classifier in it is left out.
-        pool: ``auto`` is what the network itself gives its classifier, (D,); ``mean`` and ``max`` over the feature map
+            weights, or a state dict in a ``.pth`` or ``.safetensors`` file, whose classifier is ignored.
+        pool: ``auto`` is the input of the network's own classifier, (D,); ``mean`` and ``max`` over the feature map
             or the patches give (D,); ``none`` gives the map, (D, H, W), or the patches, (T, D).
-        key_map: For files whose tensors have other names than timm's: ``order`` matches them by order and shape, a
-            file has lines ``PATTERN => REPLACEMENT``, regular expressions that rename; ``none`` renames nothing.
-        seed: Of random weights.
+        key_map: For files whose tensor names differ from timm's: ``order`` matches tensors by order and shape; a file
+            of lines ``PATTERN => REPLACEMENT`` renames by regular expressions; ``none`` renames nothing.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: There is no such network; the weights are not to be had, or do not fit; the images are too small.
+        MmcliError: There is no such network, its weights cannot be found or do not fit, or the images are too small.
 
     Source: Wightman, PyTorch Image Models, https://github.com/huggingface/pytorch-image-models.
     """
@@ -99,7 +99,7 @@ class Timm(nn.Module):
             fit_weights(self.body, found, path, unused=heads)
         except MmcliError as unfit:
             if self.key_map == "none" and not found.keys() & self.body.state_dict().keys():
-                unfit = MmcliError(f"{unfit}: all names differ; key_map=order, or a file of rules, may match them")
+                unfit = MmcliError(f"{unfit}: all names differ; try key_map=order or key_map=FILE with renaming rules")
             fit_weights(self.body, self._converted(found, unfit), path, unused=heads)
         return assets
 
@@ -109,23 +109,21 @@ class Timm(nn.Module):
             path = hub_files(repository, [_FILE]) / _FILE
             if not path.is_file():
                 raise MmcliError(
-                    f"{path} is not there: put https://huggingface.co/{repository}/resolve/main/{_FILE} there"
+                    f"{path} does not exist: put https://huggingface.co/{repository}/resolve/main/{_FILE} there"
                 )
             return path
         if url and url.endswith((".pth", ".safetensors")):
             return published_weights(url)
-        raise MmcliError(
-            f"timm publishes no weights for {self.argument} that can be read: weights=FILE or weights=none"
-        )
+        raise MmcliError(f"timm publishes no readable weights for {self.argument}: use weights=FILE or weights=none")
 
     def _converted(self, found: dict[str, Tensor], unfit: MmcliError) -> dict[str, Tensor]:
-        """Return the tensors as timm converts those of a network's authors, where it does."""
+        """Convert the original authors' tensors with timm's own converter, if it has one."""
         convert = getattr(import_module(type(self.body).__module__), "checkpoint_filter_fn", None)
         if convert is None:
             raise unfit
         try:
             return dict(convert(found, self.body))
-        except Exception:  # it is written for files that fit, and fails in any way on others
+        except Exception:  # on files that do not fit, the converter raises anything
             raise unfit from None
 
     def output(self) -> FieldSpec:
@@ -133,7 +131,7 @@ class Timm(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
+        """Return None: all images have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return the stored pixels."""
@@ -154,7 +152,7 @@ class Timm(nn.Module):
         return self._places(found.float())
 
     def _places(self, found: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Return the features of each place in the image, pooled or as they are."""
+        """Return the features of each position, pooled or not."""
         if found.dim() == 4 and getattr(self.body, "output_fmt", "NCHW") == "NHWC":
             found = found.permute(0, 3, 1, 2)
         if found.dim() == 4 and self.pool == "none":
@@ -166,5 +164,5 @@ class Timm(nn.Module):
         return steps.mean(dim=1) if self.pool == "mean" else steps.amax(dim=1)
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file and of the rules; nothing for random weights."""
+        """Return the SHA-256 of the weights file and of the rules; nothing for random weights."""
         return dict(self._assets)

@@ -1,1 +1,1 @@
-"""Encoders that train makes from nothing, one a file."""
+"""Encoders trained from scratch, one per file."""

@@ -1,4 +1,4 @@
-"""What encoders of images and of frames share when trained from scratch: pixels in, feature maps out."""
+"""Shared by image and frame encoders trained from scratch: pixels in, feature maps out."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _SMALL, _MEDIUM = 40, 112
 
 
 class ImageStages(nn.Module):
-    """Feature maps of images of one size, whose first convolution reduces large ones.
+    """Feature maps of images of one size; the first convolution downsamples large images.
 
     Args:
-        height: In pixels.
-        width: In pixels.
-        channels: Of the first stage; each later one has twice as many.
-        depth: Stages, each halving the sides.
-        dim: Channels of the map.
+        height: Image height in pixels.
+        width: Image width in pixels.
+        channels: Channels of the first stage; each later stage doubles them.
+        depth: Number of stages, each halving the sides.
+        dim: Channels of the feature map.
     """
 
     def __init__(self, height: int, width: int, channels: int, depth: int, dim: int) -> None:

@@ -1,4 +1,4 @@
-"""What encoders of sounds share: waveforms in batches, and mel spectrograms of them made on the device."""
+"""Shared by sound encoders: batches of waveforms, and their mel spectrograms computed on the device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmcli.store.columns import Array, Column, ModalitySpec
 
 _FULL_SCALE = 32768
 _WINDOW_SECONDS = 0.025
-_FASTEST = 100  # frames a second
+_FASTEST = 100  # frames per second
 _DYNAMIC_RANGE = 80.0  # decibels
 _FAINTEST = 1e-10
 _MIDDLE, _SPREAD = -10.0, 20.0  # decibels
@@ -23,15 +23,14 @@ _MOST_MASKED = 0.2
 
 
 class MelFrames:
-    """Mel spectrograms in decibels, about from -2 to 2, one frame every 10 ms.
+    """Mel spectrograms in decibels, scaled to about -2 to 2, one frame every 10 ms.
 
-    Power spectra of Hann windows centred on their frames, with zeros beyond the ends, summed in triangular bands;
-    nothing is more than 80 decibels below the loudest of its own sound. In float32 always, whatever the network's
-    precision.
+    Power spectra of Hann windows centred on their frames, zero-padded at the ends, summed in triangular bands; values
+    are floored at 80 decibels below the sound's maximum. Always in float32, whatever the network's precision.
 
     Args:
         inputs: Waveforms; their facts hold the sample rate.
-        n_mels: Bands.
+        n_mels: Number of mel bands.
     """
 
     def __init__(self, inputs: ModalitySpec, n_mels: int) -> None:
@@ -39,15 +38,15 @@ class MelFrames:
         self.hop_length = max(1, rate // _FASTEST)
         self.n_fft = _window(rate, n_mels)
         self.window = torch.hann_window(self.n_fft)
-        with torch.device("cpu"):  # wherever the weights are made: torchaudio looks at the values
+        with torch.device("cpu"):  # even if the default device is another: torchaudio reads the values
             self.bands = torchaudio.functional.melscale_fbanks(self.n_fft // 2 + 1, 0.0, rate / 2, n_mels, rate)
         self.bound = inputs.main.bound // self.hop_length + 1
 
     def __call__(self, samples: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return frames (B, F, T) float32, zeros behind each sound's end, and how many are its own, (B,).
+        """Return frames (B, F, T) float32, zero-padded, and each sound's number of frames (B,).
 
         Args:
-            samples: (B, S) int16, zeros behind each sound's end.
+            samples: (B, S) int16, zero-padded.
             lengths: (B,), in samples.
         """
         with torch.autocast(samples.device.type, enabled=False):
@@ -65,14 +64,14 @@ class MelFrames:
 
 
 def _window(rate: int, n_mels: int) -> int:
-    """Return a power of two of samples: 25 ms, or as many as it takes for every band to hold a frequency."""
+    """Return a window length in samples, a power of two: 25 ms, or longer so that every band holds a frequency."""
     highest = 2595 * math.log10(1 + rate / 1400)
     lowest_band = 700 * (10 ** (2 * highest / (n_mels + 1) / 2595) - 1)
     return int(2 ** math.ceil(math.log2(max(rate * _WINDOW_SECONDS, rate / lowest_band, 2))))
 
 
 def sound_lengths(inputs: ModalitySpec, column: Column) -> Array:
-    """Return to how many samples each sound is filled up: the next half second, and no more than any sound has."""
+    """Return the padded length of each sound in samples: the next half second, at most the longest possible sound."""
     return bucketed(column, max(1, int(inputs.facts["sample_rate"]) // 2), inputs.main.bound)
 
 
@@ -83,12 +82,12 @@ def sound_inputs(column: Column, length: int | None) -> tuple[Tensor, Tensor]:
 
 
 def mask_spectrogram(frames: Tensor, lengths: Tensor, strength: float) -> Tensor:
-    """Return frames (B, F, T) with two bands of frequencies and two spans of time of each row set to its mean.
+    """Return frames (B, F, T) with two frequency bands and two time spans of each row set to the row's mean.
 
     Args:
         frames: Mel spectrograms.
-        lengths: (B,), the frames that are a row's own; what is masked lies inside them.
-        strength: From 0, which changes nothing, to 1, where a mask covers up to 20% of the bands or of the time.
+        lengths: (B,), the number of frames of each row; masks lie inside them.
+        strength: From 0, no masking, to 1, where each mask covers up to 20% of the bands or of the time.
 
     Source: Park et al. 2019, SpecAugment, section 2.
     """
@@ -103,7 +102,7 @@ def mask_spectrogram(frames: Tensor, lengths: Tensor, strength: float) -> Tensor
 
 
 def _spans(lengths: Tensor, steps: int, strength: float) -> Tensor:
-    """Return (B, T) bool, the union of spans of random width and place in each row."""
+    """Return (B, T) bool, the union of spans of random width and position in each row."""
     draws = torch.rand(2, len(lengths), _MASKS, device=lengths.device)
     most = lengths.unsqueeze(1)
     widths = (draws[0] * most * (_MOST_MASKED * strength)).round()

@@ -1,4 +1,4 @@
-"""What recurrent encoders share: runs in both directions over rows of differing length."""
+"""Shared by recurrent encoders: bidirectional layers over rows of varying length."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ POOLS = ("mean", "max", "last", "none")
 
 
 class BothDirections(nn.Module):
-    """Layers of recurrent networks, one that reads each row forwards beside one that reads it backwards.
+    """Recurrent layers, each with a forward and a backward direction.
 
-    All rows of a batch take every step, what lies behind a row's end being read last and left out: a packed run,
-    where rows leave the batch as they end, gives a row other last bits beside other rows.
+    All rows of a batch take every step; padding is read last and discarded. With packed sequences, where rows leave
+    the batch as they end, the last bits of a row would depend on the other rows.
 
     Args:
         kind: LSTM or GRU.
-        in_dim: The width of a step.
-        dim: The width of a state, both directions together.
-        layers: How many, one on the other.
-        dropout: The share of each layer's outputs but the last's dropped in training.
+        in_dim: Width of a step.
+        dim: Width of a state, both directions together.
+        layers: Number of stacked layers.
+        dropout: Dropout probability of each layer's outputs but the last's.
 
     Source: Schuster and Paliwal 1997, Bidirectional Recurrent Neural Networks.
     """
@@ -34,13 +34,13 @@ class BothDirections(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, values: Tensor, lengths: Tensor, pool: str) -> Tensor | tuple[Tensor, Tensor]:
-        """Return features of (B, T, D) with their lengths (B,); a row of none gives zeros.
+        """Return the features of sequences; an empty row gives zeros.
 
         Args:
-            values: The steps.
-            lengths: How many are a row's own.
-            pool: ``mean`` or ``max`` over the steps' states, ``last``, the state after the last step of each
-                direction, (B, D'), or ``none``, every step's, (B, T, D'), with the lengths.
+            values: Steps (B, T, D).
+            lengths: Number of steps of each row, (B,).
+            pool: ``mean`` or ``max`` over the states, or ``last``, the final state of each direction, gives
+                (B, D'); ``none`` gives every step's state, (B, T, D'), with the lengths.
         """
         places = torch.arange(values.shape[1], device=values.device).expand(len(values), -1)
         own = inside(lengths, values.shape[1])
@@ -60,5 +60,5 @@ class BothDirections(nn.Module):
 
 
 def _reorder(values: Tensor, places: Tensor) -> Tensor:
-    """Return (B, T, D) whose step t of a row is that at ``places`` (B, T)."""
+    """Reorder the steps of (B, T, D): step t of a row is the one at ``places`` (B, T)."""
     return values.gather(1, places.unsqueeze(2).expand(-1, -1, values.shape[2]))

@@ -1,4 +1,4 @@
-"""What the recurrent encoders of texts share: token vectors read in both directions by one kind of cell."""
+"""Shared by recurrent text encoders: token vectors read in both directions by one kind of cell."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
 
 class RecurrentText(nn.Module):
-    """A recurrent network over the vectors of a text's tokens, in both directions.
+    """A bidirectional recurrent network over the vectors of a text's tokens.
 
     Args:
         inputs: Text, ids (T,).
         dim: The width D of the features, both directions together; even.
         token_dim: The width of a token's vector.
-        layers: How many, one on the other.
-        dropout: The share of the vectors' numbers, and of each layer's outputs, dropped in training.
-        pool: ``mean`` or ``max`` over the steps, or ``last``, the state after the last step of each direction, gives
-            (D,); ``none`` gives a state for each token, (T, D).
-        seed: Of the weights.
+        layers: Number of stacked layers.
+        dropout: Dropout probability of the token vectors and of each layer's outputs.
+        pool: ``mean`` or ``max`` over the steps, or ``last``, the final state of each direction, gives (D,);
+            ``none`` gives a state for each token, (T, D).
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     cell: ClassVar[type[nn.LSTM] | type[nn.GRU]]
@@ -81,5 +81,5 @@ class RecurrentText(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,4 +1,4 @@
-"""What encoders of tables share: numbers with their missing flags, and ids of categories."""
+"""Shared by table encoders: numbers with their missing flags, and category ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mmcli.store.columns import Column, ModalitySpec
 
 
 class CategoryTable(nn.Module):
-    """A vector for each category of each column, in one table: its columns one after the other.
+    """A vector for each category of each column, in one embedding table, column after column.
 
     Args:
-        inputs: A table; its facts hold how many ids each categorical column has.
+        inputs: A table; its facts hold the number of ids of each categorical column.
         dim: The width of a vector.
-        deviation: The standard deviation of the first values.
+        deviation: Standard deviation of the initial values.
     """
 
     starts: Tensor
@@ -36,5 +36,5 @@ class CategoryTable(nn.Module):
 
 
 def table_inputs(column: Column) -> tuple[Tensor, Tensor]:
-    """Return numbers and missing flags (B, 2 N), and ids of categories (B, K)."""
+    """Return numbers and missing flags (B, 2 N), and category ids (B, K)."""
     return dense_inputs(column), dense_inputs(column, "categories").long()

@@ -1,4 +1,4 @@
-"""What encoders of token ids share: a table of vectors, and ids in batches."""
+"""Shared by token encoders: an embedding table and batches of ids."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _STEP = 16
 
 
 class TokenTable(nn.Embedding):
-    """A vector for each id of the vocabulary; that of the padding, id 0, is zero and stays so.
+    """A vector for each id of the vocabulary; that of padding, id 0, stays zero.
 
     Args:
-        inputs: Text; its facts hold the size of the vocabulary.
+        inputs: Text; its facts hold the vocabulary size.
         dim: The width of a vector.
-        deviation: The standard deviation of the first values.
+        deviation: Standard deviation of the initial values.
     """
 
     def __init__(self, inputs: ModalitySpec, dim: int, deviation: float = 0.1) -> None:
@@ -26,7 +26,7 @@ class TokenTable(nn.Embedding):
 
 
 def id_lengths(inputs: ModalitySpec, column: Column) -> Array:
-    """Return to how many tokens each text is filled up: the next 16, and no more than any text has."""
+    """Return the padded token count of each text: the next multiple of 16, at most the longest possible text."""
     return bucketed(column, _STEP, inputs.main.bound)
 
 

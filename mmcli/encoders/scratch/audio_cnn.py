@@ -1,4 +1,4 @@
-"""A residual network over the mel spectrogram of a sound: trained from scratch."""
+"""A residual network over the mel spectrogram of a sound, trained from scratch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _FEWEST_MELS, _MOST_MELS = 8, 512
 
 
 class AudioCnn(nn.Module):
-    """Mel spectrograms in decibels as images, the bands of each step joined by a linear layer, steps pooled.
+    """Mel spectrograms in decibels as images; a linear layer joins the bands of each step, and steps are pooled.
 
-    ``spec_augment``, from 0 to 1, is how strongly spectrograms are masked in training.
+    ``spec_augment``, from 0 to 1, is the strength of spectrogram masking in training.
 
     Args:
         inputs: Waveforms, (S,) int16.
-        n_mels: Mel bands.
-        width: Channels of the first stage; each later one has twice as many.
-        depth: Stages, each halving bands and steps of time, as does the first convolution.
+        n_mels: Number of mel bands.
+        width: Channels of the first stage; each later stage doubles them.
+        depth: Number of stages, each halving bands and time steps, as does the first convolution.
         dim: The width D of the features.
-        dropout: The share of the features dropped in training.
+        dropout: Dropout probability of the features.
         pool: ``mean`` or ``max`` over time gives (D,); ``none`` gives features every 20 ms times 2^depth, (T, D).
-        seed: Of the weights.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Hershey et al. 2017, CNN Architectures for Large-Scale Audio Classification, section 3.
     """
@@ -103,7 +103,7 @@ class AudioCnn(nn.Module):
         return (steps, counts) if self.pool == "none" else pool_steps(steps, counts, self.pool)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}
 
 

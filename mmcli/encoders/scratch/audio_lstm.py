@@ -1,4 +1,4 @@
-"""A bidirectional LSTM over the mel frames of a sound: trained from scratch."""
+"""A bidirectional LSTM over the mel frames of a sound, trained from scratch."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _STACKED = 4
 
 
 class AudioLstm(nn.Module):
-    """Long short-term memory over steps of four mel frames, 40 ms, in both directions.
+    """A bidirectional LSTM over steps of four mel frames, 40 ms.
 
-    ``spec_augment``, from 0 to 1, is how strongly spectrograms are masked in training.
+    ``spec_augment``, from 0 to 1, is the strength of spectrogram masking in training.
 
     Args:
         inputs: Waveforms, (S,) int16.
-        n_mels: Mel bands.
+        n_mels: Number of mel bands.
         dim: The width D of the features, both directions together; even.
-        layers: How many, one on the other.
-        dropout: The share of the frames' numbers, and of each layer's outputs, dropped in training.
-        pool: ``mean`` or ``max`` over the steps, or ``last``, the state after the last step of each direction, gives
-            (D,); ``none`` gives a state for each step, (T, D).
-        seed: Of the weights.
+        layers: Number of stacked layers.
+        dropout: Dropout probability of the frames and of each layer's outputs.
+        pool: ``mean`` or ``max`` over the steps, or ``last``, the final state of each direction, gives (D,);
+            ``none`` gives a state for each step, (T, D).
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Graves and Schmidhuber 2005, Framewise Phoneme Classification with Bidirectional LSTM; frames are stacked
     as in Sak et al. 2015, Fast and Accurate Recurrent Neural Network Acoustic Models, section 3.
@@ -100,5 +100,5 @@ class AudioLstm(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,4 +1,4 @@
-"""A small residual network for images: trained from scratch."""
+"""A small residual network for images, trained from scratch."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _DEEPEST = 5
 
 
 class Cnn(nn.Module):
-    """A residual network of a few stages; its first convolution reduces images above 40 and above 112 pixels.
+    """A residual network of a few stages; its first convolution downsamples images above 40 and above 112 pixels.
 
     Args:
         inputs: Images, (3, H, W) uint8.
-        width: Channels of the first stage; each later one has twice as many.
-        depth: Stages, each halving the sides.
+        width: Channels of the first stage; each later stage doubles them.
+        depth: Number of stages, each halving the sides.
         dim: The width D of the features.
-        dropout: The share of the features dropped in training.
+        dropout: Dropout probability of the features.
         pool: ``mean`` over the feature map gives (D,); ``none`` gives the map, (D, H', W').
-        seed: Of the weights.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, section 3.3; Wu and He 2018, Group
-    Normalization, so that small batches and absent images do no harm.
+    Normalization, which small batches and absent images do not disturb.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("image",)
@@ -77,7 +77,7 @@ class Cnn(nn.Module):
         return FieldSpec("dense", "float32", (self.dim, *self.body.map_size(rows, columns)), "CHW")
 
     def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
+        """Return None: all images have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return the stored pixels."""
@@ -91,5 +91,5 @@ class Cnn(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

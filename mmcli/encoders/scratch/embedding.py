@@ -1,4 +1,4 @@
-"""The mean of the token vectors, a bag of words: trained from scratch."""
+"""The mean of the token vectors (bag of words), trained from scratch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Embedding(nn.Module):
     Args:
         inputs: Text, ids (T,).
         dim: The width of the vectors.
-        dropout: The share of the vectors' numbers dropped in training.
+        dropout: Dropout probability of the token vectors.
         pool: ``mean`` or ``max`` over the tokens gives (D,); ``none`` gives a vector for each token, (T, D).
-        seed: Of the weights.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Joulin et al. 2017, Bag of Tricks for Efficient Text Classification, section 2.
     """
@@ -70,5 +70,5 @@ class Embedding(nn.Module):
         return (values, lengths) if self.pool == "none" else pool_steps(values, lengths, self.pool)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

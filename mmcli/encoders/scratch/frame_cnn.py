@@ -1,4 +1,4 @@
-"""A small residual network for each frame of a clip, pooled over time: trained from scratch."""
+"""A small residual network for each frame of a clip, pooled over time, trained from scratch."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _LAYERS = 1
 
 
 class FrameCnn(nn.Module):
-    """The features of each frame as ``cnn`` makes them, then a mean, a maximum, or attention over the frames.
+    """The features of each frame, as in ``cnn``, pooled by mean, maximum or attention over the frames.
 
     Args:
         inputs: Clips, frames (3, H, W) uint8.
-        width: Channels of the first stage; each later one has twice as many.
-        depth: Stages, each halving the sides.
+        width: Channels of the first stage; each later stage doubles them.
+        depth: Number of stages, each halving the sides.
         dim: The width D of the features.
-        dropout: The share of each frame's features dropped in training.
-        pool: ``mean`` or ``max`` over the frames, or ``transformer``, a layer of attention among them and then their
-            mean, gives (D,), D a multiple of 4; ``none`` gives a vector for each frame, (T, D).
-        seed: Of the weights.
+        dropout: Dropout probability of each frame's features.
+        pool: ``mean`` or ``max`` over the frames, or ``transformer``, an attention layer followed by the mean, gives
+            (D,), D a multiple of 4; ``none`` gives a vector for each frame, (T, D).
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Karpathy et al. 2014, Large-scale Video Classification with Convolutional Neural Networks, section 3.1.
     """
@@ -101,5 +101,5 @@ class FrameCnn(nn.Module):
         return pool_steps(values, lengths, "mean")
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

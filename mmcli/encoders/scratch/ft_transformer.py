@@ -1,4 +1,4 @@
-"""A transformer whose steps are the columns of a table: trained from scratch."""
+"""A transformer over the columns of a table, trained from scratch."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
 
 class FtTransformer(nn.Module):
-    """A vector for each column, self-attention among them, and the features read off a learnt step.
+    """A vector for each column, self-attention among them, and the features read off a learnt class token.
 
-    A number scales its column's vector and a bias is added, a category has a vector of its own; a missing number,
-    stored as its column's mean, adds a vector that says so.
+    A number scales its column's vector, plus a bias; a category has its own vector. A missing number, stored as its
+    column's mean, adds a vector that marks it as missing.
 
     Args:
-        inputs: A table: standardised numbers with missing flags, and ids of categories.
+        inputs: A table: standardised numbers with missing flags, and category ids.
         dim: The width D of the vectors and of the features; an even multiple of ``heads``.
-        layers: Of attention.
-        heads: Of attention in each layer.
-        dropout: The share of what each layer adds dropped in training.
-        seed: Of the weights.
+        layers: Number of attention layers.
+        heads: Attention heads per layer.
+        dropout: Dropout probability of each residual branch.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Gorishniy et al. 2021, Revisiting Deep Learning Models for Tabular Data, section 3.3.
     """
@@ -75,10 +75,10 @@ class FtTransformer(nn.Module):
         return FieldSpec("dense", "float32", (self.dim,), "D")
 
     def lengths(self, column: Column) -> Array | None:
-        """All rows are of one shape."""
+        """Return None: all rows have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return numbers with flags (B, 2 N) and ids of categories (B, K)."""
+        """Return numbers with flags (B, 2 N) and category ids (B, K)."""
         del length
         return table_inputs(column)
 
@@ -96,5 +96,5 @@ class FtTransformer(nn.Module):
         return torch.cat([numeric, self.categories(ids)], dim=1) + self.bias
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,4 +1,4 @@
-"""A bidirectional GRU over token vectors: trained from scratch."""
+"""A bidirectional GRU over token vectors, trained from scratch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcli.encoders.scratch._recurrent_text import RecurrentText
 
 
 class Gru(RecurrentText):
-    """Gated recurrent units over the vectors of a text's tokens, in both directions.
+    """A bidirectional GRU over the vectors of a text's tokens.
 
     Source: Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder, section 2.3.
     """

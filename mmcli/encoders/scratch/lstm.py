@@ -1,4 +1,4 @@
-"""A bidirectional LSTM over token vectors: trained from scratch."""
+"""A bidirectional LSTM over token vectors, trained from scratch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcli.encoders.scratch._recurrent_text import RecurrentText
 
 
 class Lstm(RecurrentText):
-    """Long short-term memory over the vectors of a text's tokens, in both directions.
+    """A bidirectional LSTM over the vectors of a text's tokens.
 
     Source: Hochreiter and Schmidhuber 1997, Long Short-Term Memory; Graves and Schmidhuber 2005 for both directions.
     """

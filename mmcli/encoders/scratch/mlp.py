@@ -1,4 +1,4 @@
-"""Hidden layers over numbers and vectors of categories: trained from scratch."""
+"""Hidden layers over numbers and category vectors, trained from scratch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mmcli.store.columns import Array, Column, FieldSpec, ModalitySpec
 
 
 class Mlp(nn.Module):
-    """The numbers, their missing flags and a vector for each category, through hidden layers.
+    """Hidden layers over the numbers, their missing flags, and a vector for each category.
 
     Args:
-        inputs: A table: standardised numbers with missing flags, and ids of categories.
-        dim: The width D of each layer, the last one being the features.
-        layers: How many.
+        inputs: A table: standardised numbers with missing flags, and category ids.
+        dim: The width D of each layer; the last layer gives the features.
+        layers: Number of layers.
         category_dim: The width of a category's vector.
-        dropout: The share of each layer's outputs dropped in training.
-        seed: Of the weights.
+        dropout: Dropout probability of each layer's outputs.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Guo and Berkhahn 2016, Entity Embeddings of Categorical Variables, section III.
     """
@@ -69,10 +69,10 @@ class Mlp(nn.Module):
         return FieldSpec("dense", "float32", (self.dim,), "D")
 
     def lengths(self, column: Column) -> Array | None:
-        """All rows are of one shape."""
+        """Return None: all rows have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return numbers with flags (B, 2 N) and ids of categories (B, K)."""
+        """Return numbers with flags (B, 2 N) and category ids (B, K)."""
         del length
         return table_inputs(column)
 
@@ -83,5 +83,5 @@ class Mlp(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,4 +1,4 @@
-"""Convolutions over token vectors, the highest of each kept: trained from scratch."""
+"""Convolutions over token vectors with max pooling, trained from scratch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _LONGEST = 64
 
 
 class TextCnn(nn.Module):
-    """Filters over windows of several widths, ReLU, and the highest value of each filter over the text.
+    """Filters over windows of several widths, ReLU, and the maximum of each filter over the text.
 
-    Windows may hang over both ends of a text, as in the author's code, so that a single word meets every filter.
+    Windows may extend past both ends of a text, as in the author's code, so that a single word passes every filter.
 
     Args:
         inputs: Text, ids (T,).
         token_dim: The width of a token's vector.
-        windows: The shortest and the longest window, in tokens; there is one of each width between.
-        filters: Of each width.
-        dropout: The share of the vectors' numbers, and of the features, dropped in training.
-        seed: Of the weights.
+        windows: The shortest and the longest window in tokens; every width in between is used.
+        filters: Number of filters of each width.
+        dropout: Dropout probability of the token vectors and of the features.
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Kim 2014, Convolutional Neural Networks for Sentence Classification, section 2.
     """
@@ -81,7 +81,7 @@ class TextCnn(nn.Module):
         return id_inputs(column, length)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return (B, D); zeros for a text of no token."""
+        """Return (B, D); zeros for a text without tokens."""
         values = self.drop(self.table(ids)).transpose(1, 2)
         highest = []
         for convolution in self.convolutions:
@@ -93,5 +93,5 @@ class TextCnn(nn.Module):
         return features
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,4 +1,4 @@
-"""A small transformer over token vectors: trained from scratch."""
+"""A small transformer over token vectors, trained from scratch."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ _Pool = Literal["mean", "max", "cls", "none"]
 
 
 class Transformer(nn.Module):
-    """Layers of self-attention over the vectors of a text's tokens, with sines and cosines for their positions.
+    """Self-attention layers over the vectors of a text's tokens, with sinusoidal position encodings.
 
     Args:
         inputs: Text, ids (T,).
         dim: The width D of vectors and features; an even multiple of ``heads``.
-        layers: Of attention.
-        heads: Of attention in each layer.
-        dropout: The share of the vectors' numbers, and of what each layer adds, dropped in training.
-        pool: ``mean`` or ``max`` over the tokens, or ``cls``, a learnt step put before them, gives (D,); ``none``
-            gives every token's features, (T, D).
-        seed: Of the weights.
+        layers: Number of attention layers.
+        heads: Attention heads per layer.
+        dropout: Dropout probability of the token vectors and of each residual branch.
+        pool: ``mean`` or ``max`` over the tokens, or ``cls``, a learnt token before them, gives (D,); ``none`` gives
+            every token's features, (T, D).
+        seed: Seed of the initial weights.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3; Devlin et al. 2019 (BERT) for ``cls``.
     """
@@ -93,5 +93,5 @@ class Transformer(nn.Module):
         return (found, lengths) if self.pool == "none" else pool_steps(found, lengths, self.pool)
 
     def assets(self) -> dict[str, str]:
-        """Return nothing: it reads no file."""
+        """Return nothing: it reads no files."""
         return {}

@@ -1,1 +1,1 @@
-"""Encoders that torchaudio has, with its weights or without, one a file."""
+"""Encoders of torchaudio, with or without its weights, one per file."""

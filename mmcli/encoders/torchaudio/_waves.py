@@ -1,4 +1,4 @@
-"""What torchaudio's pretrained networks for speech share: weights, waveforms, and results that padding cannot touch."""
+"""Shared by torchaudio's pretrained speech networks: weights, waveforms, and results unaffected by padding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmcli.store.keys import file_digest
 _URL = "https://download.pytorch.org/torchaudio/models/"
 _RATE = 16000
 _STEP = 320  # samples from frame to frame, 20 ms
-_FIELD = 400  # samples that a frame sees
+_FIELD = 400  # samples in a frame's receptive field
 _BUCKET = 25  # frames, half a second
 _LONGEST = 2**40
 _LAYERS = 12
@@ -30,18 +30,18 @@ _OLD_NAMES = {"conv.weight_g": "conv.parametrizations.weight.original0",
 
 
 class SpeechNetwork(nn.Module):
-    """A network of torchaudio from a waveform to a vector for every 20 ms.
+    """A torchaudio network that maps a waveform to one vector per 20 ms.
 
     Args:
-        inputs: Waveforms, (S,) int16 of 16,000 samples a second.
-        weights: ``default`` for the published ones, ``none`` for random ones, or a state dict in a ``.pth`` or
-            ``.safetensors`` file; layers past ``layer`` in it are left out.
+        inputs: Waveforms, (S,) int16 at 16,000 Hz.
+        weights: ``default`` for the published ones, ``none`` for random weights, or a state dict in a ``.pth`` or
+            ``.safetensors`` file; layers past ``layer`` in it are ignored.
         pool: ``mean`` or ``max`` over the frames gives (D,); ``none`` gives them all, (T, D).
-        layer: The layer whose outputs are taken, from 1 to 12; -1 is the last.
-        seed: Of random weights.
+        layer: The layer whose outputs are used, from 1 to 12; -1 is the last.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: The weights are not to be had, or do not fit; the waveforms are of another sample rate.
+        MmcliError: The weights cannot be found or do not fit, or the waveforms have another sample rate.
     """
 
     architecture: ClassVar[str]
@@ -87,28 +87,28 @@ class SpeechNetwork(nn.Module):
         return feature_form(_DIM, self.pool, -(-self.inputs.main.bound // _STEP))
 
     def lengths(self, column: Column) -> Array | None:
-        """Return how many steps of 20 ms each waveform is filled up to."""
+        """Return the padded length of each waveform in steps of 20 ms."""
         rounded: Array = bucketed(column, _STEP * _BUCKET, _LONGEST) // _STEP
         return rounded
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
-        """Return waveforms (B, S) int16 and how many samples of each are its own, (B,)."""
+        """Return waveforms (B, S) int16 and their lengths in samples, (B,)."""
         assert length is not None
         return padded_inputs(column, max(length * _STEP, _FIELD))
 
     def forward(self, values: Tensor, lengths: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Return the features of waveforms (B, S) int16.
 
-        A waveform shorter than what one frame sees, 25 ms, is filled up with silence; no other silence counts.
+        A waveform shorter than one frame's receptive field, 25 ms, is padded with silence; other padding is ignored.
         """
         frames, counts = self._frames(values, lengths.clamp(min=_FIELD))
         steps = self._encode(frames, counts).float()
         return (steps, counts) if self.pool == "none" else pool_steps(steps, counts, self.pool)
 
     def _frames(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the convolutions make of the waveforms, (B, T, C), and how many frames are a row's own.
+        """Return the convolutions' outputs (B, T, C), and the number of frames of each row.
 
-        The first one's normalisation over time is of a row's own frames.
+        The first layer's normalisation over time uses only a row's own frames.
         """
         layers = self.body.feature_extractor.conv_layers
         found = (values.float() / FULL_SCALE).to(layers[0].conv.weight.dtype).unsqueeze(1)
@@ -136,17 +136,17 @@ class SpeechNetwork(nn.Module):
         return values
 
     def attended(self, own: Tensor, values: Tensor) -> dict[str, Tensor]:
-        """Return what keeps a layer from attending to other than a row's own frames."""
+        """Return the arguments that restrict a layer's attention to a row's own frames."""
         outside = torch.where(own, 0.0, -torch.inf).to(values.dtype)[:, None, None]
         return {"attention_mask": outside.expand(-1, 1, own.shape[1], -1)}
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file; nothing for random weights."""
+        """Return the SHA-256 of the weights file; nothing for random weights."""
         return dict(self._assets)
 
 
 def _normalise_own(values: Tensor, counts: Tensor, norm: nn.GroupNorm) -> Tensor:
-    """Return (B, C, T) with each channel of a row normalised over the row's own frames."""
+    """Normalise each channel of (B, C, T) over the row's own frames."""
     own = inside(counts, values.shape[2]).unsqueeze(1)
     total = counts.view(-1, 1, 1)
     wide = torch.where(own, values.float(), 0.0)

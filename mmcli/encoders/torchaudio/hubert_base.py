@@ -1,4 +1,4 @@
-"""HuBERT Base, trained on speech without words: 768 features of a sound."""
+"""HuBERT Base, pretrained on unlabelled speech: 768 features per sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchaudio._waves import SpeechNetwork
 
 
 class HubertBase(SpeechNetwork):
-    """HuBERT, the base network: convolutions and 12 layers of attention.
+    """HuBERT, base size: convolutions and 12 attention layers.
 
     Source: Hsu et al. 2021, HuBERT: Self-Supervised Speech Representation Learning, section II.
     """

@@ -1,4 +1,4 @@
-"""Wav2vec 2.0 Base, trained on speech without words: 768 features of a sound."""
+"""Wav2vec 2.0 Base, pretrained on unlabelled speech: 768 features per sound."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchaudio._waves import SpeechNetwork
 
 
 class Wav2vec2Base(SpeechNetwork):
-    """Wav2vec 2.0, the base network: convolutions and 12 layers of attention.
+    """Wav2vec 2.0, base size: convolutions and 12 attention layers.
 
     Source: Baevski et al. 2020, wav2vec 2.0: A Framework for Self-Supervised Learning of Speech Representations.
     """

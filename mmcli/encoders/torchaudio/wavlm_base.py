@@ -1,4 +1,4 @@
-"""WavLM Base, trained on speech without words: 768 features of a sound."""
+"""WavLM Base, pretrained on unlabelled speech: 768 features per sound."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmcli.encoders.torchaudio._waves import SpeechNetwork
 
 
 class WavlmBase(SpeechNetwork):
-    """WavLM, the base network: convolutions and 12 layers of attention with relative positions.
+    """WavLM, base size: convolutions and 12 attention layers with relative positions.
 
     Source: Chen et al. 2022, WavLM: Large-Scale Self-Supervised Pre-Training for Full Stack Speech Processing.
     """
@@ -24,6 +24,6 @@ class WavlmBase(SpeechNetwork):
     file: ClassVar[str] = "wavlm_base.pth"
 
     def attended(self, own: Tensor, values: Tensor) -> dict[str, Tensor]:
-        """Return what keeps a layer from attending to other than a row's own frames."""
+        """Return the arguments that restrict a layer's attention to a row's own frames."""
         outside = torch.where(own, 0.0, -torch.inf).to(values.dtype)
         return {"key_padding_mask": outside}

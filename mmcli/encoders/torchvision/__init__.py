@@ -1,1 +1,1 @@
-"""Encoders that torchvision has, with its weights or without, one a file."""
+"""Encoders of torchvision, with or without its weights, one per file."""

@@ -1,4 +1,4 @@
-"""What torchvision's convolutional networks share: stages, weights, normalisation and the form of their features."""
+"""Shared by torchvision's convolutional networks: stages, weights, normalisation and the form of their features."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ MapPool = Literal["mean", "max", "none"]
 
 
 class ImageNetwork(nn.Module):
-    """A network of torchvision up to the feature map of one of its stages.
+    """A torchvision network up to the feature map of one of its stages.
 
     Args:
-        inputs: Images, (3, H, W) uint8, taken at the size they are stored in.
-        weights: ``default`` for torchvision's published ImageNet weights, ``none`` for random ones, or a state dict
-            in a ``.pth`` or ``.safetensors`` file; stages past ``layer`` and a classifier in it are left out.
+        inputs: Images, (3, H, W) uint8, used at their stored size.
+        weights: ``default`` for torchvision's published ImageNet weights, ``none`` for random weights, or a state dict
+            in a ``.pth`` or ``.safetensors`` file; stages past ``layer`` and the classifier are ignored.
         pool: ``mean`` or ``max`` over the feature map gives (C,); ``none`` gives the map, (C, H, W).
-        layer: The stage whose feature map is taken, from 1; -1 is the last.
-        seed: Of random weights.
+        layer: The stage whose feature map is used, from 1; -1 is the last.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: The weights are not to be had, or do not fit; there is no such stage; the images are too small.
+        MmcliError: The weights cannot be found or do not fit, there is no such stage, or the images are too small.
     """
 
     architecture: ClassVar[str]
@@ -62,7 +62,7 @@ class ImageNetwork(nn.Module):
         self.form = traced_form(self, what, (1, *shape))
 
     def cut(self, network: nn.Module) -> nn.Sequential:
-        """Return the part of the whole network that is needed, its modules named as there."""
+        """Return the needed part of a network; its modules keep their names."""
         return up_to(network, self.stages[self.stage - 1])
 
     def output(self) -> FieldSpec:
@@ -70,7 +70,7 @@ class ImageNetwork(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
+        """Return None: all images have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return the stored pixels."""
@@ -89,11 +89,11 @@ class ImageNetwork(nn.Module):
         return maps
 
     def fold(self) -> None:
-        """Fold batch norms into convolutions: the network runs frozen from here on."""
+        """Fold batch norms into convolutions; from now on the network can only run frozen."""
         fold_batch_norms(self.body)
 
     def pack(self, rows: int) -> None:
-        """Prepare the convolutions for batches of ``rows`` on the CPU, in the precision they have."""
+        """Prepare the convolutions for batches of ``rows`` on the CPU, in their current precision."""
         size = (rows, *self.inputs.main.dims)
         pixels = torch.empty(size, dtype=next(self.body.parameters()).dtype, device="meta")
         self.body = pack_convolutions(self.body, pixels)
@@ -104,12 +104,12 @@ class ImageNetwork(nn.Module):
         return pixels.mean(dim=2) if self.pool == "mean" else pixels.amax(dim=2)
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file; nothing for random weights."""
+        """Return the SHA-256 of the weights file; nothing for random weights."""
         return dict(self._assets)
 
 
 def up_to(module: nn.Module, last: str) -> nn.Sequential:
-    """Return the children up to and with the one named ``last``, which may lie deeper (``features.4``), in order."""
+    """Return the children up to and including ``last``, which may be nested (``features.4``), in order."""
     name, _, deeper = last.partition(".")
     kept: OrderedDict[str, nn.Module] = OrderedDict()
     for child_name, child in module.named_children():
@@ -123,13 +123,13 @@ def load_part(part: nn.Module, whole: nn.Module, weights: str, url: str) -> dict
     """Load weights into a part of a network, and return the hash of their file by option name.
 
     Args:
-        part: Its modules have the names they have in ``whole``.
-        whole: What lies in it and not in ``part`` may be in the file and is left out.
-        weights: ``default``, ``none`` (as it is) or a file.
-        url: The published weights.
+        part: A part of ``whole`` with the same module names.
+        whole: The file may hold weights of all its modules; those outside ``part`` are ignored.
+        weights: ``default``, ``none`` (keep the weights as they are) or a file.
+        url: URL of the published weights.
 
     Raises:
-        MmcliError: The weights are not to be had, or do not fit.
+        MmcliError: The weights cannot be found or do not fit.
     """
     path = find_weights(weights, url)
     if path is None:

@@ -1,4 +1,4 @@
-"""What torchvision's video networks share: clips, stages, weights, normalisation and the form of their features."""
+"""Shared by torchvision's video networks: clips, stages, weights, normalisation and the form of their features."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _MOST_FRAMES = 512
 
 
 class VideoNetwork(nn.Module):
-    """A network of torchvision over space and time up to the feature map of one of its stages.
+    """A torchvision network over space and time, up to the feature map of one of its stages.
 
     Args:
-        inputs: Videos, frames (3, H, W) uint8, taken at the size they are stored in.
+        inputs: Videos, frames (3, H, W) uint8, used at their stored size.
         weights: ``default`` for torchvision's published Kinetics-400 weights, ``none`` for random ones, or a state
-            dict in a ``.pth`` or ``.safetensors`` file; stages past ``layer`` and a classifier in it are left out.
-        frames: How many make a clip; none is the number that the network was trained with. Longer videos give
-            frames at even distances, shorter ones repeat their last.
-        pool: ``mean`` or ``max`` over space and time gives (C,); ``none`` gives the mean over space for each step
-            of time that is left, (T, C).
-        layer: The stage whose feature map is taken, from 1; -1 is the last.
-        seed: Of random weights.
+            dict in a ``.pth`` or ``.safetensors`` file; stages past ``layer`` and the classifier are ignored.
+        frames: Number of frames in a clip; none is the number used in the network's training. Longer videos are
+            sampled evenly, shorter ones repeat their last frame.
+        pool: ``mean`` or ``max`` over space and time gives (C,); ``none`` gives the mean over space for each
+            remaining time step, (T, C).
+        layer: The stage whose feature map is used, from 1; -1 is the last.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: The weights are not to be had, or do not fit; there is no such stage; the frames are too small or
-            too few.
+        MmcliError: The weights cannot be found or do not fit, there is no such stage, or the frames are too small
+            or too few.
     """
 
     architecture: ClassVar[str]
@@ -44,7 +44,7 @@ class VideoNetwork(nn.Module):
     stages: ClassVar[tuple[str, ...]]
     """The last module of each stage."""
     clip: ClassVar[int]
-    """The number of frames it was trained with."""
+    """The number of frames used in training."""
     mean: ClassVar[tuple[float, float, float]] = (0.43216, 0.394666, 0.37645)
     std: ClassVar[tuple[float, float, float]] = (0.22803, 0.22145, 0.216989)
 
@@ -81,7 +81,7 @@ class VideoNetwork(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All clips are of one shape."""
+        """Return None: all clips have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return clips (B, T, 3, H, W) of stored pixels."""
@@ -100,14 +100,14 @@ class VideoNetwork(nn.Module):
         return steps, torch.full((len(steps),), steps.shape[1], device=steps.device)
 
     def fold(self) -> None:
-        """Fold batch norms into convolutions: the network runs frozen from here on."""
+        """Fold batch norms into convolutions; from now on the network can only run frozen."""
         fold_batch_norms(self.body)
 
     def maps(self, pixels: Tensor) -> Tensor:
-        """Return feature maps (B, C, T, H, W) of (B, 3, T, H, W)."""
+        """Return feature maps (B, C, T, H, W) from (B, 3, T, H, W)."""
         maps: Tensor = self.body(pixels)
         return maps
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file; nothing for random weights."""
+        """Return the SHA-256 of the weights file; nothing for random weights."""
         return dict(self._assets)

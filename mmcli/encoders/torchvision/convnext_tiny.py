@@ -1,4 +1,4 @@
-"""ConvNeXt-Tiny, trained on ImageNet: 768 features of an image."""
+"""ConvNeXt-Tiny, trained on ImageNet: 768 features per image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 class ConvnextTiny(ImageNetwork):
     """ConvNeXt-Tiny up to the feature map of one of its four stages, of 96, 192, 384 and 768 channels.
 
-    What is pooled from the last one goes through the layer normalisation that stands before the classifier.
+    Pooled features of the last stage pass through the layer normalisation before the classifier.
 
     Source: Liu et al. 2022, A ConvNet for the 2020s, table 9.
     """
@@ -26,7 +26,7 @@ class ConvnextTiny(ImageNetwork):
     stages: ClassVar[tuple[str, ...]] = ("features.1", "features.3", "features.5", "features.7")
 
     def cut(self, network: nn.Module) -> nn.Sequential:
-        """Return the stages, and behind the last of them the layer normalisation."""
+        """Return the stages, and after the last one the layer normalisation."""
         body = super().cut(network)
         if self.stage == len(self.stages):
             body.add_module("classifier", network.get_submodule("classifier")[:1])  # type: ignore[index]
@@ -46,4 +46,4 @@ class ConvnextTiny(ImageNetwork):
         return normalised.flatten(start_dim=1).float()
 
     def pack(self, rows: int) -> None:
-        """Leave the convolutions: those of one channel each, which it consists of, gain nothing."""
+        """Do nothing: its depthwise convolutions gain nothing from packing."""

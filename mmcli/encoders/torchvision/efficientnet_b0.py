@@ -1,4 +1,4 @@
-"""EfficientNet-B0, trained on ImageNet: 1280 features of an image."""
+"""EfficientNet-B0, trained on ImageNet: 1280 features per image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 
 
 class EfficientnetB0(ImageNetwork):
-    """EfficientNet-B0 up to the last feature map of one of its five sizes, of 16, 24, 40, 112 and 1280 channels.
+    """EfficientNet-B0 up to the last feature map at one of its five sizes, of 16, 24, 40, 112 and 1280 channels.
 
     Source: Tan and Le 2019, EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, table 1.
     """

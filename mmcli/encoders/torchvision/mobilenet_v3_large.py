@@ -1,4 +1,4 @@
-"""MobileNetV3-Large, trained on ImageNet: 960 features of an image, with little to compute."""
+"""MobileNetV3-Large, trained on ImageNet: 960 features per image, at low cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 
 
 class MobilenetV3Large(ImageNetwork):
-    """MobileNetV3-Large up to the last feature map of one of its five sizes, of 16, 24, 40, 112 and 960 channels.
+    """MobileNetV3-Large up to the last feature map at one of its five sizes, of 16, 24, 40, 112 and 960 channels.
 
     Source: Howard et al. 2019, Searching for MobileNetV3, table 1.
     """

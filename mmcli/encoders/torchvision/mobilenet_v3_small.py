@@ -1,4 +1,4 @@
-"""MobileNetV3-Small, trained on ImageNet: 576 features of an image, with little to compute."""
+"""MobileNetV3-Small, trained on ImageNet: 576 features per image, at low cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 
 
 class MobilenetV3Small(ImageNetwork):
-    """MobileNetV3-Small up to the last feature map of one of its five sizes, of 16, 16, 24, 48 and 576 channels.
+    """MobileNetV3-Small up to the last feature map at one of its five sizes, of 16, 16, 24, 48 and 576 channels.
 
     Source: Howard et al. 2019, Searching for MobileNetV3, table 2.
     """

@@ -1,4 +1,4 @@
-"""ResNet3D-18, trained on Kinetics-400: 512 features of a video."""
+"""ResNet3D-18, trained on Kinetics-400: 512 features per video."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mmcli.encoders.torchvision._videos import VideoNetwork
 
 
 class R3d18(VideoNetwork):
-    """ResNet-18 with convolutions over space and time, up to one of its four stages, of 64, 128, 256 and 512 channels.
+    """ResNet-18 with 3D convolutions, up to one of its four stages, of 64, 128, 256 and 512 channels.
 
     It was trained on frames of 112 x 112 pixels.
 

@@ -1,4 +1,4 @@
-"""ResNet-18, trained on ImageNet: 512 features of an image."""
+"""ResNet-18, trained on ImageNet: 512 features per image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ResNet-50, trained on ImageNet: 2048 features of an image."""
+"""ResNet-50, trained on ImageNet: 2048 features per image."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 class Resnet50(ImageNetwork):
     """ResNet-50 up to the feature map of one of its four stages, of 256, 512, 1024 and 2048 channels.
 
-    The published weights are torchvision's first, of plain cross-entropy: those of newer recipes, with smoothed
-    labels and mixed images, classify ImageNet better and transfer worse (Kornblith et al. 2021, Why Do Better Loss
+    The published weights are torchvision's first, trained with plain cross-entropy: those of newer recipes, with label
+    smoothing and mixed images, classify ImageNet better but transfer worse (Kornblith et al. 2021, Why Do Better Loss
     Functions Lead to Less Transferable Features?).
 
     Source: He et al. 2016, Deep Residual Learning for Image Recognition, table 1.

@@ -1,4 +1,4 @@
-"""S3D, trained on Kinetics-400: 1024 features of a video."""
+"""S3D, trained on Kinetics-400: 1024 features per video."""
 
 from __future__ import annotations
 

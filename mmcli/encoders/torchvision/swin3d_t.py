@@ -1,4 +1,4 @@
-"""Video Swin-T, trained on Kinetics-400: 768 features of a video."""
+"""Video Swin-T, trained on Kinetics-400: 768 features per video."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class Swin3dT(VideoNetwork):
     std: ClassVar[tuple[float, float, float]] = (0.229, 0.224, 0.225)
 
     def maps(self, pixels: Tensor) -> Tensor:
-        """Return feature maps (B, C, T, H, W) of (B, 3, T, H, W)."""
+        """Return feature maps (B, C, T, H, W) from (B, 3, T, H, W)."""
         maps: Tensor = self.body(pixels)
         return maps.permute(0, 4, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""VGG-16, trained on ImageNet: 512 features of an image."""
+"""VGG-16, trained on ImageNet: 512 features per image."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmcli.encoders.torchvision._images import ImageNetwork
 class Vgg16(ImageNetwork):
     """VGG-16 up to the feature map of one of its five blocks, of 64, 128, 256, 512 and 512 channels, pooled.
 
-    Its three fully connected layers, which want images of one size, are left out.
+    Its three fully connected layers, which need images of a fixed size, are left out.
 
     Source: Simonyan and Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition, table 1, D.
     """

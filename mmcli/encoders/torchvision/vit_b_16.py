@@ -1,4 +1,4 @@
-"""ViT-B/16, a vision transformer trained on ImageNet: 768 features of an image."""
+"""ViT-B/16, a vision transformer trained on ImageNet: 768 features per image."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _POSITIONS = "encoder.pos_embedding"
 
 
 class VitB16(nn.Module):
-    """ViT-Base with patches of 16 x 16 pixels; its positions are interpolated for images of other than 224 pixels.
+    """ViT-Base with patches of 16 x 16 pixels; position embeddings are interpolated for images other than 224 pixels.
 
     Args:
         inputs: Images, (3, H, H) uint8, H a multiple of 16.
-        weights: ``default`` for torchvision's published ImageNet weights, ``none`` for random ones, or a state dict
-            in a ``.pth`` or ``.safetensors`` file; layers past ``layer`` and a classifier in it are left out.
+        weights: ``default`` for torchvision's published ImageNet weights, ``none`` for random weights, or a state dict
+            in a ``.pth`` or ``.safetensors`` file; layers past ``layer`` and the classifier are ignored.
         pool: ``cls``, the class token, or ``mean`` over the patches gives (D,); ``none`` gives the patches, row by
-            row of the image, as a sequence (T, D).
-        layer: The layer whose outputs are taken, from 1 to 12; -1 is the last, and the only one that is normalised.
-        seed: Of random weights.
+            row, as a sequence (T, D).
+        layer: The layer whose outputs are used, from 1 to 12; -1 is the last, and the only one that is normalised.
+        seed: Seed of random weights.
 
     Raises:
-        MmcliError: The weights are not to be had, or do not fit; the images are of another shape.
+        MmcliError: The weights cannot be found or do not fit, or the images have an unsupported shape.
 
     Source: Dosovitskiy et al. 2021, An Image Is Worth 16x16 Words, table 1; section 3.2 for the interpolation.
     """
@@ -89,7 +89,7 @@ class VitB16(nn.Module):
             try:
                 found = dict(interpolate_embeddings(side, _PATCH, found))
             except (ValueError, RuntimeError) as error:
-                raise MmcliError(f"{path}: {_POSITIONS} is not of a square of patches: {error}") from None
+                raise MmcliError(f"{path}: {_POSITIONS} does not form a square of patches: {error}") from None
         later = tuple(f"encoder.layers.encoder_layer_{index}." for index in range(number, _LAYERS))
         unused = ("heads.", *later, *(() if number == _LAYERS else ("encoder.ln.",)))
         fit_weights(self.body, found, path, unused=unused)
@@ -100,7 +100,7 @@ class VitB16(nn.Module):
         return self.form
 
     def lengths(self, column: Column) -> Array | None:
-        """All images are of one shape."""
+        """Return None: all images have the same shape."""
 
     def collate(self, column: Column, length: int | None) -> tuple[Tensor, ...]:
         """Return the stored pixels."""
@@ -121,5 +121,5 @@ class VitB16(nn.Module):
         return steps, torch.full((len(steps),), steps.shape[1], device=steps.device)
 
     def assets(self) -> dict[str, str]:
-        """Return the SHA-256 of the weights' file; nothing for random weights."""
+        """Return the SHA-256 of the weights file; nothing for random weights."""
         return dict(self._assets)

@@ -32,7 +32,7 @@ class Bottleneck(nn.Module):
     Source: Nagrani et al. 2021, Attention Bottlenecks for Multimodal Fusion, section 3.2, with fusion in each layer.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     kind = "learnt"

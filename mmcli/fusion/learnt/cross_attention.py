@@ -35,7 +35,7 @@ class CrossAttention(nn.Module):
     Source: Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences, section 3.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     kind = "learnt"

@@ -31,7 +31,7 @@ class Perceiver(nn.Module):
     Source: Jaegle et al. 2021, Perceiver: General Perception with Iterative Attention, section 3.1.
 
     Raises:
-        MmcliError: A value is out of its range.
+        MmcliError: A value is out of range.
     """
 
     kind = "learnt"
