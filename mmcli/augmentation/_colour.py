@@ -1,4 +1,4 @@
-"""Changes of colour, each with a factor for each image: 1 changes nothing."""
+"""Colour changes, each with one factor per image; 1 changes nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def contrast(images: Tensor, factors: Tensor) -> Tensor:
 
 
 def saturation(images: Tensor, factors: Tensor) -> Tensor:
-    """Return images blended with their greys."""
+    """Return images blended with their grey versions."""
     return _blend(images, _grey(images), factors)
 
 
 def sharpness(images: Tensor, factors: Tensor) -> Tensor:
-    """Return images blended with themselves smoothed."""
+    """Return images blended with their smoothed versions."""
     kernel = torch.tensor([[1.0, 1, 1], [1, 5, 1], [1, 1, 1]], device=images.device) / 13
     padded = nn.functional.pad(images, (1, 1, 1, 1), mode="replicate")
     smooth = nn.functional.conv2d(padded, kernel.expand(images.shape[1], 1, 3, 3), groups=images.shape[1])

@@ -1,4 +1,4 @@
-"""Two changes for each image, drawn from many."""
+"""RandAugment: two random changes per image."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _MOST_BITS = 4
 
 
 def rand_augment(inputs: Inputs, strength: float) -> Inputs:
-    """Do two changes, drawn for each image from 14 that move pixels or colours; the strength is their magnitude.
+    """Apply two of 14 geometric and colour changes, drawn for each image; the strength is their magnitude.
 
-    Source: Cubuk et al. 2020, RandAugment, section 3; its 14 changes, and magnitudes up to torchvision's.
+    Source: Cubuk et al. 2020, RandAugment, section 3; its 14 changes, with torchvision's maximum magnitudes.
     """
     images, *rest = inputs
     for _ in range(_CHANGES):
@@ -49,7 +49,7 @@ def _turn(images: Tensor, magnitudes: Tensor) -> Tensor:
 
 
 def _move(row: int, column: int, most: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a shear, or a shift where ``column`` is 2, along the axis ``row``: 0 is x, 1 is y."""
+    """Return a shear, or a shift if ``column`` is 2, along the axis ``row``: 0 is x, 1 is y."""
 
     def change(images: Tensor, magnitudes: Tensor) -> Tensor:
         matrices = identity(len(images), images.device)

@@ -13,14 +13,14 @@ _MOST_SHIFT = 0.2
 
 
 def gain(inputs: Inputs, strength: float) -> Inputs:
-    """Make each sound louder or softer by up to 12 decibels; what is too loud for int16 is cut off."""
+    """Make each sound louder or softer by up to 12 decibels, clipped to int16."""
     samples, *lengths = inputs
     decibels = _signed(samples) * (_MOST_GAIN * strength)
     return (_whole(samples * 10 ** (decibels / 20)), *lengths)
 
 
 def noise(inputs: Inputs, strength: float) -> Inputs:
-    """Add white noise at most 40 decibels below the sound, at least 40 - 20 * strength; none to silence."""
+    """Add white noise between 40 and 40 - 20 * strength decibels below the sound; silence stays silent."""
     samples, lengths, *rest = inputs
     power = samples.float().square().sum(dim=1, keepdim=True) / lengths.clamp(min=1).unsqueeze(1)
     draws = torch.rand(len(samples), 1, device=samples.device)
@@ -30,7 +30,7 @@ def noise(inputs: Inputs, strength: float) -> Inputs:
 
 
 def time_shift(inputs: Inputs, strength: float) -> Inputs:
-    """Move each sound by up to 20% of its length, earlier or later; zeros fill what it leaves."""
+    """Shift each sound by up to 20% of its length, earlier or later, with zeros in the gap."""
     samples, lengths, *rest = inputs
     moved = (_signed(samples) * (_MOST_SHIFT * strength) * lengths.unsqueeze(1)).round().long()
     source = torch.arange(samples.shape[1], device=samples.device) - moved

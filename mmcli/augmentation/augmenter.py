@@ -1,4 +1,4 @@
-"""Augments the batches that an encoder takes."""
+"""Augments the input batches of an encoder."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
 
 
 class Augmenter:
-    """Changes each row of a batch in a way of its own, drawn from torch's generator of the inputs' device.
+    """Changes each row of a batch independently, with torch's random generator of the inputs' device.
 
     Args:
-        kind: Of the modality; ``tensor`` for ready features.
-        names: The augmentations, done in the order of ``names_for``. Two are done elsewhere: ``mixup`` by the
-            loss (``mixes`` says whether it is asked for), ``spec_augment`` by the encoder (``prepare`` tells it).
-        strength: From 0, which changes nothing, to 1.
+        kind: Kind of the modality; ``tensor`` for ready features.
+        names: The augmentations, applied in the order of ``names_for``. Two are applied elsewhere: ``mixup`` in
+            the loss (see ``mixes``), ``spec_augment`` in the encoder (see ``prepare``).
+        strength: From 0, no change, to 1.
 
     Raises:
         MmcliError: The kind has no such augmentation, or the strength is not from 0 to 1.
@@ -72,22 +72,22 @@ class Augmenter:
         return MIXUP in self.names and self.strength > 0
 
     def prepare(self, encoder: nn.Module) -> None:
-        """Have the encoder do in training what only it can.
+        """Set the augmentations that only the encoder can apply.
 
         Raises:
-            MmcliError: Masks of the spectrogram are asked of an encoder that makes none.
+            MmcliError: ``spec_augment`` is set for an encoder without spectrograms.
         """
         if SPEC_AUGMENT not in self.names:
             return
         if not isinstance(encoder, MasksSpectrogram):
             raise MmcliError(
-                f"augmentation {SPEC_AUGMENT!r} needs an encoder that makes a spectrogram, such as audio_cnn or "
+                f"augmentation {SPEC_AUGMENT!r} needs an encoder with a spectrogram, such as audio_cnn or "
                 f"audio_lstm, not {type(encoder).__name__}"
             )
         encoder.spec_augment = self.strength
 
     def __call__(self, inputs: Inputs) -> Inputs:
-        """Return inputs of the same shapes and types; lengths, and what lies behind a row's end, stay."""
+        """Return inputs of the same shapes and types; lengths and padding are unchanged."""
         if self.strength == 0:
             return inputs
         for operation in self._operations:

@@ -30,10 +30,10 @@ def noise(inputs: Inputs, strength: float) -> Inputs:
 
 
 def table_noise(inputs: Inputs, strength: float) -> Inputs:
-    """Add Gaussian noise of up to 40% of their standard deviation, 1, to the numbers that are not missing.
+    """Add Gaussian noise of up to 0.4 standard deviations to the numbers that are not missing.
 
     Args:
-        inputs: Numbers and then their missing flags (B, 2 N), and ids of categories, which stay.
+        inputs: Numbers followed by their missing flags (B, 2 N), and category ids, which are unchanged.
         strength: From 0 to 1.
     """
     numbers, *categories = inputs

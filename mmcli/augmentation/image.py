@@ -17,20 +17,20 @@ _MOST_COLOUR = 0.8
 
 
 def crop(inputs: Inputs, strength: float) -> Inputs:
-    """Enlarge a window of at least 1 - 0.4 * strength of each side to the whole image."""
+    """Enlarge a window of at least 1 - 0.4 * strength of each side to the full image."""
     images, *rest = inputs
     return (warp(images, crop_matrices(len(images), strength, images.device)), *rest)
 
 
 def flip(inputs: Inputs, strength: float) -> Inputs:
-    """Mirror half of the images, left to right; fewer below a strength of 0.5."""
+    """Flip half of the images horizontally; fewer below a strength of 0.5."""
     images, *rest = inputs
     mirrored = flipped(len(images), strength, images.device).view(-1, 1, 1, 1)
     return (torch.where(mirrored, images.flip(3), images), *rest)
 
 
 def rotate(inputs: Inputs, strength: float) -> Inputs:
-    """Turn each image by up to 30 degrees either way."""
+    """Rotate each image by up to 30 degrees in either direction."""
     images, *rest = inputs
     turns = signed(len(images), images.device) * math.radians(_MOST_TURN * strength)
     return (warp(images, rotation(turns, images.shape[2] / images.shape[3])), *rest)

@@ -13,36 +13,36 @@ _MOST_ALPHA = 0.4
 
 @dataclass(frozen=True)
 class Mixup:
-    """Which row each row is mixed with, and how much of itself it keeps, from 0.5 to 1."""
+    """The partner of each row, and the share of itself that it keeps, from 0.5 to 1."""
 
     partner: Tensor
     share: float
 
     def mix(self, values: Tensor) -> Tensor:
-        """Return rows mixed with their partners', in the type of ``values``."""
+        """Return rows mixed with their partners, in the dtype of ``values``."""
         mixed = self.share * values.float() + (1 - self.share) * values[self.partner].float()
         return mixed.to(values.dtype) if values.is_floating_point() else mixed.round().to(values.dtype)
 
     def loss(self, loss: Callable[[Tensor], Tensor], targets: Tensor) -> Tensor:
-        """Return the loss of mixed rows: that of their own targets and that of their partners', by their shares.
+        """Return the loss of mixed rows: that of their own and of their partners' targets, weighted by shares.
 
         Args:
-            loss: From targets, first axis B, to the loss of the outputs for them.
-            targets: Of the rows before mixing.
+            loss: Maps targets, B first, to the loss of the outputs for them.
+            targets: The targets of the unmixed rows.
         """
         return self.share * loss(targets) + (1 - self.share) * loss(targets[self.partner])
 
 
 def draw_mixup(rows: int, strength: float, device: torch.device | str = "cpu") -> Mixup:
-    """Draw partners and a share from torch's generator of the device.
+    """Draw partners and a share with torch's random generator of the device.
 
     Args:
-        rows: Of the batch, B.
-        strength: From 0, where rows stay themselves, to 1.
-        device: Of the batch.
+        rows: Batch size B.
+        strength: From 0, no mixing, to 1.
+        device: Device of the batch.
 
-    Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, section 2; a strength of 0.5 is the alpha
-    of 0.2 that it uses for ImageNet.
+    Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, section 2; a strength of 0.5 is its alpha of
+    0.2 for ImageNet.
     """
     partner = torch.randperm(rows, device=device)
     if strength == 0:

@@ -11,7 +11,7 @@ _MOST_DROPPED = 0.3
 
 
 def word_dropout(inputs: Inputs, strength: float) -> Inputs:
-    """Put the id of unknown words in the place of up to 30% of the words.
+    """Replace up to 30% of the words by the id of unknown words.
 
     Source: Iyyer et al. 2015, Deep Unordered Composition Rivals Syntactic Methods, section 3.1.
     """

@@ -1,4 +1,4 @@
-"""Random changes of clips: one for all frames of a clip."""
+"""Random changes of clips, the same for all frames of a clip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_CUT = 0.5
 
 
 def temporal_crop(inputs: Inputs, strength: float) -> Inputs:
-    """Play a part of each clip, at least 1 - 0.5 * strength of its frames, slowed down to as many frames as it had."""
+    """Stretch a part of each clip, at least 1 - 0.5 * strength of its frames, to the clip's original length."""
     frames, lengths, *rest = inputs
     steps = torch.arange(frames.shape[1], device=frames.device)
     draws = torch.rand(2, len(frames), device=frames.device)
@@ -25,14 +25,14 @@ def temporal_crop(inputs: Inputs, strength: float) -> Inputs:
 
 
 def flip(inputs: Inputs, strength: float) -> Inputs:
-    """Mirror half of the clips, left to right; fewer below a strength of 0.5."""
+    """Flip half of the clips horizontally; fewer below a strength of 0.5."""
     frames, *rest = inputs
     mirrored = flipped(len(frames), strength, frames.device).view(-1, 1, 1, 1, 1)
     return (torch.where(mirrored, frames.flip(4), frames), *rest)
 
 
 def crop(inputs: Inputs, strength: float) -> Inputs:
-    """Enlarge a window of at least 1 - 0.4 * strength of each side to the whole frame."""
+    """Enlarge a window of at least 1 - 0.4 * strength of each side to the full frame."""
     frames, *rest = inputs
     matrices = crop_matrices(len(frames), strength, frames.device)
     cropped = warp(frames.flatten(0, 1), matrices.repeat_interleave(frames.shape[1], dim=0))

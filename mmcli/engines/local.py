@@ -1,4 +1,4 @@
-"""Runs shards one after the other on this machine; the items of a shard are shared out to the worker pool."""
+"""Runs shards one after the other on this machine; the worker pool shares the items of a shard."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Result = TypeVar("Result")
 def run_shards(
     work: Callable[[int], Made], finish: Callable[[int, Made], Result], numbers: Iterable[int]
 ) -> Iterator[Result]:
-    """Do ``work`` for each shard number, and ``finish`` what it made while the next is worked on.
+    """Run ``work`` for each shard number, and ``finish`` its result while the next is running.
 
-    Results come in the order of the numbers; two shards are in memory at a time.
+    Results come in the order of the numbers; at most two shards are in memory at a time.
     """
     with ThreadPoolExecutor(1, "mmcli-finish") as pool:
         waiting: Future[Result] | None = None

@@ -1,4 +1,4 @@
-"""Fusion: the features of several modalities become one vector a row, whichever of them are there."""
+"""Fusion: combines the features of several modalities, any of which may be absent, into one vector per row."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from typing import ClassVar, Literal, Protocol, runtime_checkable
 from torch import Tensor
 
 Feature = Tensor | tuple[Tensor, Tensor]
-"""Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,), whose steps behind a row's length mean nothing."""
+"""Vectors (B, D), or a sequence: values (B, T, D) and lengths (B,); steps past a row's length are padding."""
 Batches = Callable[[], Iterable[tuple[Mapping[str, Tensor], Mapping[str, Tensor]]]]
-"""Gives the train rows from the start at each call, in batches of features (B, D) and presence (B,) by modality."""
+"""Each call iterates over the train rows, in batches of features (B, D) and presence (B,) by modality."""
 Link = Literal["softmax", "sigmoid", "identity"]
-"""What turns a network's outputs into predictions: class probabilities, those of several labels, numbers."""
+"""How outputs become predictions: class probabilities, label probabilities, or numbers."""
 
 
 class Fusion(Protocol):
-    """What every registered method offers; each is a ``torch.nn.Module``.
+    """The interface of every registered method, a ``torch.nn.Module``.
 
-    It is made from ``in_dims``, the width of each modality by name, and its options. Modalities are taken in
-    the sorted order of their names, so the order of a mapping means nothing. What lies in memory where a
-    modality is absent, or behind the end of a sequence, NaN included, reaches neither the result nor a gradient; a
-    row without any modality gives zeros or a learnt value. ``static`` methods learn nothing from labels; ``learnt``
-    ones are trained with the network they are in; ``late`` ones combine the outputs of a head for each modality,
-    (B, K) each, and are also made from ``link``.
+    Its constructor takes ``in_dims``, the width of each modality by name, and its options. Modalities are used in the
+    sorted order of their names; the order of a mapping does not matter. Values of absent modalities and padding, NaN
+    included, affect neither the result nor a gradient; a row without any modality gives zeros or a learnt value.
+    ``static`` methods do not learn from labels; ``learnt`` methods are trained as part of the network; ``late`` methods
+    combine the outputs of one head per modality, (B, K) each, and also take ``link``.
 
-    A learnt method whose class says ``equal_widths = True`` takes modalities of one width only: the network is to
-    project them. One that says ``sequences = True`` also takes sequences: values (B, T, D) with lengths (B,), in
-    which a vector (B, D) is a sequence of one step. To all others sequences come pooled.
+    A learnt method with the class attribute ``equal_widths = True`` needs modalities of equal width, to which the
+    network projects them. With ``sequences = True`` it also takes sequences: values (B, T, D) with lengths (B,), where
+    a vector (B, D) is a sequence of one step. All other methods get pooled sequences.
 
-    A static method whose class says ``fitted = True`` learns from train rows without their labels, and is one of
-    ``FitsRows``. If it makes a space that modalities share, it is one of ``mmcli.models.abilities.Embeds``, zeros where
-    a modality is absent, and its result is their mean over those present. A late method with parameters is one of
+    A static method with ``fitted = True`` learns from train rows without their labels and implements ``FitsRows``. If
+    it has a space shared by the modalities, it implements ``mmcli.models.abilities.Embeds``, with zeros for an absent
+    modality; its result is the mean over the modalities present. A late method with parameters implements
     ``LearnsToCombine``.
     """
 
@@ -45,7 +44,7 @@ class Fusion(Protocol):
 
 @runtime_checkable
 class FitsRows(Protocol):
-    """A static method that is fitted: it keeps this in buffers whose shapes ``in_dims`` and its options decide."""
+    """A fitted static method; its state is in buffers whose shapes follow from ``in_dims`` and its options."""
 
     def fit(self, train: Batches) -> None:
         """Learn from the train rows; called once."""
@@ -53,20 +52,20 @@ class FitsRows(Protocol):
 
 @runtime_checkable
 class LearnsToCombine(Protocol):
-    """A late method whose parameters are learnt from predictions for rows that were left out of training.
+    """A late method whose parameters are learnt from predictions for held-out rows.
 
-    ``least_dropped`` is the least chance at which a modality of a row is then taken for absent in half of the loss.
+    ``least_dropped`` is the minimum probability of dropping a modality of a row in half of the loss.
     """
 
     least_dropped: float
 
     def penalty(self) -> Tensor:
-        """Return what is added to the sum of the rows' losses."""
+        """Return the penalty to add to the sum of the rows' losses."""
 
 
 @runtime_checkable
 class WeighsModalities(Protocol):
-    """A method that weighs whole modalities; of what is made of methods, ``mmcli.models.abilities.Weighs`` asks it."""
+    """A method that gives each modality a weight; see ``mmcli.models.abilities.Weighs`` for modules around methods."""
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), a column for each modality in sorted order, zero where it is absent."""
+        """Return (B, M), one column per modality in sorted order, zero if absent."""

@@ -1,1 +1,1 @@
-"""What a network is to be built of, and the building of it; its parts live in encoders, fusion and models."""
+"""Plans and builds networks from the parts in encoders, fusion and models."""

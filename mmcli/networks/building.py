@@ -1,4 +1,4 @@
-"""Makes the network of a plan: its encoders, and the fusion and the head that its task and its method call for."""
+"""Builds the network of a plan: its encoders, and the fusion and head that its task and method need."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def build_network(
     plan: NetworkPlan, modalities: Mapping[str, ModalitySpec], task: Task, *, pretrained: bool
 ) -> Network:
-    """Make the network of a plan; its weights are drawn from torch's random numbers.
+    """Build the network of a plan, with weights drawn from torch's random generator.
 
     Args:
-        plan: What rebuilds it.
-        modalities: Those it reads: features, and stored values where it has an encoder for them.
-        task: Fitted; it says what the outputs are.
-        pretrained: Read the weights that encoders start from; not needed where all weights are loaded next.
+        plan: The plan.
+        modalities: Its inputs: features, and stored values for modalities with an encoder.
+        task: The fitted task, which determines the outputs.
+        pretrained: Read the encoders' initial weights; not needed if all weights are loaded next.
 
     Raises:
         MmcliError: The method does not suit the task.
@@ -59,14 +59,14 @@ def build_network(
         mixed_precision=plan.mixed_precision,
         projection_dim=plan.projection,
         dropout=plan.dropout,
-        # Heads that learn on their own have no use for it: what combines them has, see learn_combination.
+        # Separately trained heads do not need it, but their combination does: see learn_combination.
         modality_dropout=0.0 if plan.late else plan.modality_dropout,
     )
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What makes the fusion from the widths of the modalities, and the head from the width of what is fused."""
+    """Builds the fusion from the widths of the modalities, and the head from the width of the fused vector."""
 
     fusion: Callable[[dict[str, int]], nn.Module]
     head: Callable[[int], nn.Module]
@@ -75,7 +75,7 @@ class _Parts:
 def _choose_parts(
     plan: NetworkPlan, modalities: Mapping[str, ModalitySpec], task: Task, with_steps: Collection[str]
 ) -> _Parts:
-    """Return the fusion and the head, by what the task's outputs are and by the kind of the method."""
+    """Choose the fusion and the head by the task's outputs and the kind of method."""
     from torch import nn
 
     from mmcli.models.late_heads import LateHeads
@@ -111,7 +111,7 @@ def _choose_parts(
 
 
 def _head(plan: NetworkPlan, task: Task, in_dim: int) -> nn.Module:
-    """Return the estimator, or the hidden and linear layers of the task; of several, those of each side by side."""
+    """Return the estimator, or the task's hidden and linear layers; for several tasks, one head each."""
     from mmcli.models.estimator_head import EstimatorHead
     from mmcli.models.heads import MlpHead, SeveralHeads
 
@@ -131,8 +131,8 @@ def _link_of_late(plan: NetworkPlan, task: Task) -> Any:
 
     if task.link not in get_args(Link):
         raise UsageError(
-            f"--method {plan.method}: it combines one kind of prediction a row, and this task has several targets, or "
-            "none; take a method that fuses features, such as concat"
+            f"--method {plan.method}: combines a single kind of prediction, but this task has several targets or "
+            "none; use a method that fuses features, such as concat"
         )
     return task.link
 
@@ -144,7 +144,7 @@ def _writing(
     fuse: Callable[[dict[str, int]], nn.Module],
     with_steps: Collection[str],
 ) -> _Parts:
-    """Return a decoder of tokens, and what it attends to."""
+    """Return the memory to attend to, as the fusion, and a token decoder, as the head."""
     from mmcli.models.caption_decoder import CaptionDecoder
     from mmcli.models.caption_memory import CaptionMemory
     from mmcli.models.pooling import build_pooling

@@ -1,4 +1,4 @@
-"""Which encoder train puts on which modality, and how much of it is trained."""
+"""Chooses the encoder of each modality in train, and how much of it is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmcli.store.columns import ModalitySpec
 DEFAULT_ENCODERS = {
     "text": "embedding", "image": "cnn", "audio": "audio_cnn", "video": "frame_cnn", "table": "mlp",
 }  # fmt: skip
-"""What encodes a preprocessed modality where no ``--encoder`` names one; a tensor is taken as it is."""
+"""Default encoder of each kind of preprocessed modality; tensors need none."""
 _FREEZE = "freeze"
 
 
@@ -25,10 +25,11 @@ class EncoderChoice:
 
     Args:
         spec: The encoder's name and options.
-        freeze: Train none of it.
-        last: Train its last so many layers alone; None is all.
-        lr_scale: Its learning rate over that of the rest.
-        vectors: A file of word vectors to start from; not part of the text, since a trained model needs it no more.
+        freeze: Train none of its layers.
+        last: Train only its last layers, this many; None trains all.
+        lr_scale: Its learning rate relative to that of the rest.
+        vectors: A file of word vectors to start from; not part of the text form, because a trained model no longer
+            needs it.
     """
 
     spec: Spec
@@ -48,10 +49,10 @@ class EncoderChoice:
 
 
 def parse_choice(text: str) -> EncoderChoice:
-    """Read ``name:key=value,…`` where ``freeze``, ``last=N``, ``lr_scale=X`` and ``vectors=FILE`` are train's own.
+    """Parse ``name:key=value,…``, where ``freeze``, ``last=N``, ``lr_scale=X`` and ``vectors=FILE`` are train's own.
 
     Raises:
-        UsageError: The text does not follow the grammar.
+        UsageError: The text has a syntax error or invalid values.
         MmcliError: There is no such encoder.
     """
     bare = text.endswith(f":{_FREEZE}") or text.endswith(f",{_FREEZE}")
@@ -62,17 +63,17 @@ def parse_choice(text: str) -> EncoderChoice:
     last = coerce(f"{text}: last", options.pop("last"), int) if "last" in options else None
     lr_scale = coerce(f"{text}: lr_scale", options.pop("lr_scale", "1"), float)
     if (last is not None and last < 1) or not lr_scale > 0 or (freeze and (last is not None or lr_scale != 1)):
-        raise UsageError(f"{text}: expected last of at least 1 and lr_scale above 0, neither beside freeze")
+        raise UsageError(f"{text}: expected last of at least 1 and lr_scale above 0, neither together with freeze")
     vectors = options.pop("vectors", None)
     spec = replace(spec, options=options)
     return EncoderChoice(spec if vectors is None else with_width(spec, vectors), freeze, last, lr_scale, vectors)
 
 
 def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretrained: bool) -> Any:
-    """Make an encoder, a torch module, for a modality; without its weights where these will be loaded anyway.
+    """Build an encoder, a torch module, for a modality; if not ``pretrained``, without its published weights.
 
     Raises:
-        MmcliError: An option does not exist, or the weights are not to be had.
+        MmcliError: An option does not exist, or the weights cannot be found.
     """
     spec = choice.spec
     if not pretrained and "weights" in options_of(ENCODERS.load(spec.name)):
@@ -83,12 +84,12 @@ def build_encoder(choice: EncoderChoice, inputs: ModalitySpec, seed: int, pretra
 
 
 def reads_files(choice: EncoderChoice) -> bool:
-    """Return whether an encoder starts from weights in files: one that has them of others says where from."""
+    """Return whether an encoder starts from weights in files, that is, has an ``origin``."""
     return bool(ENCODERS.constant(choice.spec.name, "origin", ""))
 
 
 def set_trained(encoder: Any, choice: EncoderChoice) -> None:
-    """Say of an encoder's parameters which are trained: of the last layers alone, those with a matrix or kernel.
+    """Set which of an encoder's parameters are trained; ``last`` counts layers with a matrix or kernel.
 
     Raises:
         MmcliError: It has fewer layers.
@@ -110,12 +111,12 @@ def choose_encoders(asked: Sequence[str], modalities: Mapping[str, ModalitySpec]
     """Return the encoder of each preprocessed modality.
 
     Args:
-        asked: What ``--encoder`` was given, ``MODALITY=NAME`` each.
+        asked: The values of ``--encoder``, ``MODALITY=NAME`` each.
         modalities: Those of the source, preprocessed and features.
 
     Raises:
-        UsageError: A text does not follow the grammar.
-        MmcliError: A modality or encoder is not there, or the encoder is for another kind.
+        UsageError: A value has a syntax error.
+        MmcliError: A modality or encoder does not exist, or the encoder is for another kind.
     """
     chosen: dict[str, EncoderChoice] = {}
     for text in asked:
@@ -126,24 +127,24 @@ def choose_encoders(asked: Sequence[str], modalities: Mapping[str, ModalitySpec]
             raise unknown_name("modality", name, modalities)
         if modalities[name].extractor is not None:
             raise MmcliError(
-                f"--encoder {text}: {name} has been extracted by {modalities[name].extractor}; name the preprocessed "
-                f"artifact as the source, and leave {name} out of the features by --use {name}=none"
+                f"--encoder {text}: {name} was already extracted by {modalities[name].extractor}; use the preprocessed "
+                f"artifact as the source, and leave {name} out of the features with --use {name}=none"
             )
         kind = modalities[name].kind
         named = spec.partition(":")[0]
         if named in EXTRACTORS[kind].names():
             raise MmcliError(
-                f"--encoder {text}: {named} learns nothing from targets; it is for extract-features --use {name}={spec}"
+                f"--encoder {text}: {named} is not trainable; use it in extract-features, --use {name}={spec}"
             )
         chosen[name] = parse_choice(spec)
         kinds = ENCODERS.constant(chosen[name].spec.name, "kinds", ())
         if modalities[name].kind not in kinds:
             if kind not in DEFAULT_ENCODERS:
-                raise MmcliError(f"--encoder {text}: {name} is {kind}, which is taken as it is; leave it out")
+                raise MmcliError(f"--encoder {text}: {name} is {kind}, which needs no encoder; leave it out")
             fitting = [known for known in ENCODERS.names() if kind in ENCODERS.constant(known, "kinds", ())]
             raise MmcliError(
-                f"--encoder {text}: {chosen[name].spec.name} is for {' or '.join(kinds)}, {name} is {kind}; "
-                f"for that there are {', '.join(fitting)}"
+                f"--encoder {text}: {chosen[name].spec.name} is for {' or '.join(kinds)}, but {name} is {kind}; "
+                f"use one of {', '.join(fitting)}"
             )
     for name, form in modalities.items():
         if form.extractor is None and name not in chosen and form.kind in DEFAULT_ENCODERS:

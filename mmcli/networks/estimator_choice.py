@@ -1,4 +1,4 @@
-"""Which model train makes: a network, or a scikit-learn estimator after a static fusion; and what suits the latter."""
+"""Chooses train's model, a network or a scikit-learn estimator after a static fusion, and checks the latter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def choose_model(asked: str | None, default: str | None, reporter: Reporter) -> 
     """Return the estimator as ``sklearn:NAME:key=value``; None for a network.
 
     Args:
-        asked: What ``--model`` says, if anything.
-        default: What the task takes where it says nothing; None is a network.
-        reporter: Is told of the default, where that is not a network.
+        asked: The value of ``--model``, if given.
+        default: The task's default; None is a network.
+        reporter: Receives a note if the default is not a network.
 
     Raises:
         MmcliError: There is no such model or option.
@@ -34,54 +34,52 @@ def choose_model(asked: str | None, default: str | None, reporter: Reporter) -> 
 def refuse_options_of_networks(
     model: str | None, names: Collection[str], given: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> None:
-    """Refuse options that an estimator would not look at.
+    """Reject options that an estimator ignores.
 
     Args:
         model: The estimator; None for a network, which takes them all.
-        names: Of these options.
-        given: Options by name.
-        defaults: What they are where no one has said anything.
+        names: The options to check.
+        given: Option values by name.
+        defaults: Their defaults.
 
     Raises:
-        UsageError: There is one.
+        UsageError: One of these options was given.
     """
     for name in names if model is not None else ():
         if given[name] != defaults[name] and (given[name] or defaults[name]):
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag}: says how a network is trained, and --model {model} is none; leave one out")
+            raise UsageError(f"--{flag}: applies only to networks, not to --model {model}; leave one out")
 
 
 def refuse_losses_of_networks(model: str | None, task: Spec) -> None:
-    """Refuse options of a task that say what a network minimises: an estimator has a loss of its own.
+    """Reject task options that set a network's loss: an estimator has its own loss.
 
     Raises:
-        UsageError: There is one.
+        UsageError: One of these options was given.
     """
     if model is None or task.name not in TASKS.names():
         return
     theirs = TASKS.constant(task.name, "of_networks", ())
     for key, value in task.options.items():
         if key in theirs or f"{key}={value}" in theirs:
-            raise UsageError(
-                f"--task {task}: {key} says what a network minimises, and --model {model} is none; leave one out"
-            )
+            raise UsageError(f"--task {task}: {key} sets the loss of a network, not of --model {model}; leave one out")
 
 
 def check_suits_estimator(model: str, encoded: Collection[str], method: str, pooling: str) -> None:
-    """Refuse what an estimator cannot learn from: it takes one vector a row, which nothing is trained to make.
+    """Reject what an estimator cannot be trained on: it needs one vector per row, without any trained layers.
 
     Raises:
         UsageError: A modality has no features yet, or the method or the pooling is learnt.
     """
     if encoded:
         raise UsageError(
-            f"--model {model}: learns from features, and {', '.join(sorted(encoded))} has none yet; "
-            "run extract-features first, and train on what it makes"
+            f"--model {model}: needs features, and {', '.join(sorted(encoded))} has none yet; "
+            "run extract-features first, and train on its output"
         )
     if FUSIONS.constant(parse_spec(method).name, "kind") != "static":
         static = [name for name in FUSIONS.names() if FUSIONS.constant(name, "kind") == "static"]
         raise UsageError(
-            f"--model {model}: fusion {method} is part of a network; take a --method that is not: {', '.join(static)}"
+            f"--model {model}: fusion {method} is part of a network; use one of --method {', '.join(static)}"
         )
     if pooling == "attention":
-        raise UsageError(f"--model {model}: --pooling attention is part of a network; take mean or max")
+        raise UsageError(f"--model {model}: --pooling attention is part of a network; use mean or max")

@@ -1,4 +1,4 @@
-"""What rebuilds a network: its encoders, fusion, head and sizes."""
+"""The plan of a network: its encoders, fusion, head and sizes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from mmcli.store.columns import FUSED, ModalitySpec
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What rebuilds a network, but for its weights.
+    """Everything needed to rebuild a network except its weights.
 
     Args:
         method: The fusion method's name and options.
-        projection: The width that each modality is projected to before fusion; None gives fusion the features as
-            they are.
+        projection: The width to which each modality is projected before fusion; None passes features on unchanged.
         hidden: The widths of the head's hidden layers.
-        dropout: In the head and on the fusion's inputs, from 0 to 1.
-        modality_dropout: The chance that a modality is taken for absent in training, from 0 to 1.
-        seed: For fusion methods and encoders that draw at random.
-        encoders: The encoder of each modality that has one, as ``--encoder`` takes it.
+        dropout: Dropout probability in the head and of the fusion's inputs, from 0 to 1.
+        modality_dropout: Probability of dropping each modality in training, from 0 to 1.
+        seed: Seed of fusion methods and encoders with random weights.
+        encoders: The encoder of each encoded modality, as in ``--encoder``.
         mixed_precision: Whether encoders compute in bfloat16.
-        pooling: What makes one vector of a modality's sequence or feature map, where the method takes vectors.
-        attends: Whether the head looks at the steps of every modality, beside what the method makes of them.
-        model: The estimator in the place of the head, as ``--model`` takes it; None is layers that are trained.
+        pooling: The pooling of sequences and feature maps to one vector, if the method takes vectors.
+        attends: Whether the head attends to the steps of every modality in addition to the fused vector.
+        model: The estimator used as the head, as in ``--model``; None for trained layers.
     """
 
     method: str
@@ -44,7 +43,7 @@ class NetworkPlan:
     model: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values; what says nothing is left out."""
+        """Return the plan as JSON values, without empty fields."""
         unsaid = {"encoders": {}, "mixed_precision": False, "pooling": DEFAULT_POOLING, "attends": False, "model": None}
         return {
             name: list(value) if isinstance(value, tuple) else value
@@ -57,27 +56,27 @@ class NetworkPlan:
         """Read what ``to_json`` returned.
 
         Raises:
-            MmcliError: It says more than this mmcli knows of.
+            MmcliError: It has unknown fields.
         """
         unknown = sorted(record.keys() - {known.name for known in fields(cls)})
         if unknown:
             raise MmcliError(
-                f"the model's network has {', '.join(unknown)}, which this mmcli does not know; upgrade it"
+                f"the model's network has {', '.join(unknown)}, unknown to this version of mmcli; upgrade mmcli"
             )
         return cls(**{**record, "hidden": tuple(record["hidden"])})
 
     @property
     def ready_pooling(self) -> str | None:
-        """What pools ready features when they are read; None if the network gets their steps."""
+        """The pooling applied to ready features when they are read; None if the network gets their steps."""
         fuses_steps = FUSIONS.constant(parse_spec(self.method).name, "sequences", False)
         return None if self.attends or fuses_steps or self.pooling == "attention" else self.pooling
 
     @property
     def late(self) -> bool:
-        """Whether each modality has a head of its own, whose outputs the method combines."""
+        """Whether each modality has its own head, whose outputs the method combines."""
         return bool(FUSIONS.constant(parse_spec(self.method).name, "kind") == "late")
 
 
 def feature_names(modalities: Mapping[str, ModalitySpec]) -> list[str]:
-    """Return the aligned features, without their fusion."""
+    """Return the names of the aligned features, without the fused one."""
     return sorted(name for name in modalities if name != FUSED)

@@ -238,7 +238,7 @@ def test_models_that_are_not_there_or_not_safe_are_one_line(hf_folders, tmp_path
         ("no/such", "https://huggingface.co/no/such is not in the cache .*safetensors"),
         ("no/such/model", "no such folder, and not the name of a hub repository"),
         (str(empty), "no config.json"),
-        (str(pickled), "no weights as .safetensors"),
+        (str(pickled), "no .safetensors weights"),
         (str(code), "does not know this model"),
         (str(lacking), r"lack, or have in another shape, encoder\.layer\.1\.output\.dense\.weight"),
         (None, "hf needs a folder"),

@@ -317,7 +317,7 @@ class TestAll:
     def test_modalities_that_no_row_has_together_are_refused(self, kind):
         features, present = drawn(50, {"a": 4, "b": 6})
         present["a"][:30], present["b"][30:] = False, False
-        with pytest.raises(MmcliError, match="train rows that have two modalities, and found 0 of them"):
+        with pytest.raises(MmcliError, match="train rows with two modalities, but found only 0"):
             fitted(kind, features, present)
 
     @pytest.mark.parametrize("kind", [Contrastive, L2Align])

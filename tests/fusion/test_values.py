@@ -191,7 +191,7 @@ def test_a_gate_that_has_learnt_nothing_leaves_the_weights_as_they_are():
 
 
 def test_weighted_sum_names_the_widths_it_cannot_add():
-    with pytest.raises(MmcliError, match="'weighted_sum' needs modalities of one width, not a 3, b 4"):
+    with pytest.raises(MmcliError, match="'weighted_sum' needs modalities of equal width, not a 3, b 4"):
         WeightedSum({"b": 4, "a": 3})
 
 

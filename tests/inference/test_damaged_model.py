@@ -126,5 +126,5 @@ def test_a_network_of_a_later_mmcli(model, chain):
     header["network"]["colour"] = "red"
     mend(header)
     (model / "artifact.json").write_text(json.dumps(header))
-    with pytest.raises(MmcliError, match="network has colour, which this mmcli does not know"):
+    with pytest.raises(MmcliError, match="network has colour, unknown to this version of mmcli"):
         ask(model, chain)

@@ -249,7 +249,7 @@ def test_a_value_or_rows_that_it_does_not_take_are_one_line(rows):
             head(name, "softmax", 3).fit(fused, classes)
         assert message in str(error.value)
         assert "\n" not in str(error.value)
-    with pytest.raises(UsageError, match="each class needs two train rows"):
+    with pytest.raises(UsageError, match="need two train rows per class"):
         head("svm", "softmax", 3).fit(fused[:7], np.array([0, 0, 0, 1, 1, 1, 2]))
 
 

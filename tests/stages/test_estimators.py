@@ -214,15 +214,19 @@ def test_a_damaged_estimator_is_one_line(place, tmp_path):
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        ("samples", {"model": "sklearn:svm"}, "learns from features, and picture, table, words has none yet"),
+        ("samples", {"model": "sklearn:svm"}, "needs features, and picture, table, words has none yet"),
         ("features", {"model": "sklearn:svm", "method": "gated"}, "fusion gated is part of a network"),
         ("features", {"model": "sklearn:svm", "method": "late_mean"}, "fusion late_mean is part of a network"),
         ("features", {"model": "sklearn:svm", "pooling": "attention"}, "--pooling attention is part of a network"),
-        ("fused", {"model": "sklearn:svm", "epochs": 5}, "--epochs: says how a network is trained"),
-        ("fused", {"model": "sklearn:svm", "weight_decay": 0.1}, "--weight-decay: says how a network is trained"),
+        ("fused", {"model": "sklearn:svm", "epochs": 5}, "--epochs: applies only to networks"),
+        ("fused", {"model": "sklearn:svm", "weight_decay": 0.1}, "--weight-decay: applies only to networks"),
         ("fused", {"model": "sklearn:svm", "task": "classification:loss=focal"}, "loss says what a network minimises"),
         ("fused", {"model": "sklearn:ridge", "task": "regression:loss=mae", "target": "price"}, "loss says what a net"),
-        ("fused", {"model": "sklearn:ridge", "task": "regression:loss=quantile", "target": "price"}, "no quantiles"),
+        (
+            "fused",
+            {"model": "sklearn:ridge", "task": "regression:loss=quantile", "target": "price"},
+            "does not learn quantiles",
+        ),
         ("fused", {"model": "sklearn:kmeans"}, "predicts clusters, but this task needs classes"),
         ("fused", {"model": "sklearn:svm", "task": "clustering"}, "this task needs clusters"),
         ("fused", {"model": "network", "task": "clustering"}, "no network learns it"),

@@ -172,7 +172,7 @@ def test_what_does_not_fit_is_one_line(place, tmp_path, options, message):
 
 def test_a_late_method_is_refused_before_anything_is_learnt(place, tmp_path):
     fuse([str(place / "features")], tmp_path / "fused", method="late_mean")
-    with pytest.raises(UsageError, match=r"late_mean.*one kind of prediction"):
+    with pytest.raises(UsageError, match=r"late_mean.*a single kind of prediction"):
         train(str(tmp_path / "fused"), tmp_path / "model", epochs=1)
 
 

@@ -166,7 +166,7 @@ def test_the_last_layers_are_those_with_matrices():
         ("picture=cmn", MmcliError, "did you mean 'cnn'"),
         ("picture=lstm", MmcliError, "lstm is for text, picture is image"),
         ("picture=cnn:last=0", UsageError, "last of at least 1"),
-        ("picture=cnn:freeze=true,lr_scale=2", UsageError, "neither beside freeze"),
+        ("picture=cnn:freeze=true,lr_scale=2", UsageError, "neither together with freeze"),
         ("picture=resnet18", MmcliError, "resnet18-.*not on this machine"),
     ],
 )

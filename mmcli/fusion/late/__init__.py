@@ -1,1 +1,1 @@
-"""Methods that combine what a model of each modality predicts, one a file."""
+"""Methods that combine the predictions of one model per modality, one per file."""

@@ -1,4 +1,4 @@
-"""What late methods share: predictions of several heads, mixed by weights that add up to 1."""
+"""Shared by late methods: predictions of several heads, mixed by weights that sum to 1."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mmcli.fusion.presence import fill_absent
 
 
 def stack_outputs(features: Mapping[str, Tensor], present: Mapping[str, Tensor], names: list[str]) -> Tensor:
-    """Return (B, M, K), the outputs of each modality's head; zeros where it is absent."""
+    """Return (B, M, K), the outputs of each modality's head; zeros if it is absent."""
     return torch.stack(fill_absent(features, present, names), dim=1)
 
 
 def mix(outputs: Tensor, weights: Tensor, link: Link) -> Tensor:
-    """Return the outputs (B, K) whose prediction is the weighted mean of the predictions of each modality.
+    """Return the outputs (B, K) whose prediction is the weighted mean of the modalities' predictions.
 
-    All in logarithms, so that no probability becomes 0.
+    Computed in log space, so that no probability becomes 0.
 
     Args:
-        outputs: Of each modality's head, (B, M, K).
-        weights: (B, M), of sum 1 in each row, or all zero: that row's outputs are zeros.
-        link: What makes predictions of outputs.
+        outputs: The outputs of each modality's head, (B, M, K).
+        weights: (B, M), each row summing to 1, or all zeros, which gives zero outputs.
+        link: How outputs become predictions.
     """
     if link == "identity":
         return (weights.unsqueeze(2) * outputs).sum(dim=1)
@@ -45,10 +45,10 @@ def _log_mean(log_probabilities: Tensor, log_weights: Tensor) -> Tensor:
 
 
 def require_ridge(method: str, value: float) -> None:
-    """Refuse a weight of the penalty that is none.
+    """Require a penalty weight above 0.
 
     Raises:
-        MmcliError: It is not a number above 0.
+        MmcliError: It is not above 0.
     """
     if not 0 < value < math.inf:
         raise MmcliError(f"fusion method {method!r}: ridge must be above 0, not {value}")

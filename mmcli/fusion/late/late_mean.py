@@ -1,4 +1,4 @@
-"""The mean of what a model of each modality predicts, over those that are present."""
+"""The mean of the predictions of one model per modality, over the modalities present."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class LateMean(nn.Module):
 
     Args:
         in_dims: The outputs K of each modality's head.
-        link: What makes predictions of outputs.
+        link: How outputs become predictions.
 
     Raises:
-        MmcliError: The modalities do not have one K.
+        MmcliError: The modalities' K differ.
 
     Source: the sum rule of Kittler et al. 1998, On Combining Classifiers, section 2.2.
     """
@@ -34,11 +34,11 @@ class LateMean(nn.Module):
         self.link: Link = link
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, K); zeros where nothing is present."""
+        """Return (B, K); zeros if none is present."""
         outputs = stack_outputs(features, present, self.names)
         return mix(outputs, self.modality_weights(features, present).to(outputs.dtype), self.link)
 
     def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), equal weights for the modalities present; ``features`` do not matter."""
+        """Return (B, M), equal weights for the modalities present; ``features`` are ignored."""
         there = presence_matrix(present, self.names)
         return there / there.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,4 +1,4 @@
-"""What a model of each modality predicts, weighted by how well it did on rows it had not seen."""
+"""Predictions of one model per modality, weighted by performance on unseen rows."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from mmcli.fusion.presence import equal_width, presence_matrix, present_softmax
 
 
 class LateWeighted(nn.Module):
-    """The modalities' probabilities, or their numbers, weighted by a softmax over one score each of those present.
+    """The modalities' probabilities, or their numbers, weighted by a softmax over one score per modality present.
 
-    All scores are 0, the weights equal, until they are learnt, on outputs for rows that the heads had not seen.
+    Scores start at 0, equal weights, and are learnt from outputs for rows that the heads have not seen.
 
     Args:
         in_dims: The outputs K of each modality's head.
-        link: What makes predictions of outputs.
-        ridge: The weight of half the sum of the squared scores beside the sum of the rows' losses, above 0: what
-            keeps the weights alike where rows are few.
+        link: How outputs become predictions.
+        ridge: The weight of half the sum of squared scores, added to the sum of the rows' losses; above 0. It keeps
+            the weights similar if there are few rows.
 
     Raises:
-        MmcliError: The modalities do not have one K, or ``ridge`` is not above 0.
+        MmcliError: The modalities' K differ, or ``ridge`` is not above 0.
 
-    Source: van der Laan, Polley and Hubbard 2007, Super Learner, with weights that add up to 1.
+    Source: van der Laan, Polley and Hubbard 2007, Super Learner, with weights that sum to 1.
     """
 
     kind = "late"
@@ -43,15 +43,15 @@ class LateWeighted(nn.Module):
         self.scores = nn.Parameter(torch.zeros(len(self.names)))
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, K); zeros where nothing is present."""
+        """Return (B, K); zeros if none is present."""
         outputs = stack_outputs(features, present, self.names)
         return mix(outputs, self.modality_weights(features, present), self.link)
 
     def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), weights that sum to 1 over those present; ``features`` do not matter."""
+        """Return (B, M), weights that sum to 1 over the modalities present; ``features`` are ignored."""
         there = presence_matrix(present, self.names)
         return present_softmax(self.scores.expand(there.shape), there)
 
     def penalty(self) -> Tensor:
-        """Return what is added to the sum of the rows' losses."""
+        """Return the penalty to add to the sum of the rows' losses."""
         return self.ridge / 2 * self.scores.square().sum()

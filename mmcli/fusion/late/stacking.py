@@ -1,4 +1,4 @@
-"""A linear model over what a model of each modality predicts, learnt on rows that those had not seen."""
+"""A linear model over the predictions of one model per modality, learnt on unseen rows."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from mmcli.fusion.presence import equal_width, presence_matrix
 
 
 class Stacking(nn.Module):
-    """A linear layer over the outputs of every modality, these times the share that is absent, and who is present.
+    """A linear layer over every modality's outputs, the same times the share of absent modalities, and presence.
 
-    Outputs of classes enter as log-probabilities less their mean, those of labels as log-odds: the zeros that an
-    absent modality has then favour nothing. By the second and third part a modality counts for more where it stands
-    alone. Until the layer is learnt, it is the mean of the outputs where all modalities are present, or one.
+    Class outputs enter as centred log probabilities and label outputs as log odds, so that the zeros of an absent
+    modality favour nothing. The second and third part let a modality count for more when others are absent. Before
+    training, the layer gives the mean of the outputs if all modalities, or only one, are present.
 
     Args:
         in_dims: The outputs K of each modality's head.
-        link: What makes predictions of outputs.
-        ridge: The weight of half the sum of the layer's squared weights beside the sum of the rows' losses, above 0.
+        link: How outputs become predictions.
+        ridge: The weight of half the sum of the layer's squared weights, added to the sum of the rows' losses; above 0.
 
     Raises:
-        MmcliError: The modalities do not have one K, or ``ridge`` is not above 0.
+        MmcliError: The modalities' K differ, or ``ridge`` is not above 0.
 
-    Source: Wolpert 1992, Stacked Generalization; on how likely each class is, not on the likeliest alone, as in Ting
-    and Witten 1999, Issues in Stacked Generalization.
+    Source: Wolpert 1992, Stacked Generalization; on class probabilities instead of the top class, as in Ting and Witten
+    1999, Issues in Stacked Generalization.
     """
 
     kind = "late"
@@ -51,15 +51,15 @@ class Stacking(nn.Module):
             self.layer.bias.zero_()
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, K); zeros where nothing is present."""
+        """Return (B, K); zeros if none is present."""
         there = presence_matrix(present, self.names)
         outputs: Tensor = self.layer(self.inputs(features, present))
         return torch.where(there.any(dim=1, keepdim=True), outputs, 0.0)
 
     def inputs(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return what the layer takes, (B, M (2 K + 1)): outputs, the same times the absent share, and presence.
+        """Return the layer's inputs, (B, M (2 K + 1)): outputs, the same times the absent share, and presence.
 
-        Of each part a modality comes after the other.
+        Within each part, modalities follow each other.
         """
         outputs = stack_outputs(features, present, self.names)
         if self.link == "softmax":
@@ -69,5 +69,5 @@ class Stacking(nn.Module):
         return torch.cat([flat, flat * (1 - there.mean(dim=1, keepdim=True)), there], dim=1)
 
     def penalty(self) -> Tensor:
-        """Return what is added to the sum of the rows' losses."""
+        """Return the penalty to add to the sum of the rows' losses."""
         return self.ridge / 2 * self.layer.weight.square().sum()

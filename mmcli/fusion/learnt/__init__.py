@@ -1,1 +1,1 @@
-"""Methods that train learns as the first layer of a network, one a file."""
+"""Methods that are trained as the first layer of a network, one per file."""

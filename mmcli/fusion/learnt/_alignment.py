@@ -1,4 +1,4 @@
-"""Sequences brought to the number of steps of another, each row by its own lengths."""
+"""Resamples sequences to the number of steps of another, row by row."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor
 
 
 def align(values: Tensor, own: Tensor, targets: Tensor) -> Tensor:
-    """Return (B, S, D): step s of a row that gets L steps from n of its own is the mean of one stretch of them.
+    """Resample each row from n to L steps, (B, S, D): step s is the mean of one window of the row's steps.
 
-    That stretch goes from floor(s n / L) to ceil((s + 1) n / L), so that all of them cover the row: neighbours share
-    a step where n is no multiple of L, steps repeat where n is less, and nothing changes where they are equal. Zeros
-    behind L, and in a row without steps.
+    The window goes from floor(s n / L) to ceil((s + 1) n / L), so that windows cover the row: neighbours share a step
+    if n is not a multiple of L, steps repeat if n is less than L, and nothing changes if they are equal. Zeros after L
+    steps, and in an empty row.
 
     Args:
         values: (B, T, D), zeros outside ``own``.
-        own: (B, T) bool, a row's own steps, which lie before all others.
-        targets: (B, S) bool, likewise for the steps that it gets.
+        own: (B, T) bool, the mask of a row's n steps, which precede the padding.
+        targets: (B, S) bool, the mask of its L target steps.
 
-    Source: adaptive average pooling, with the stretches of torch.nn.AdaptiveAvgPool1d.
+    Source: adaptive average pooling, with the windows of torch.nn.AdaptiveAvgPool1d.
     """
     lengths, wanted = (each.sum(dim=1, keepdim=True) for each in (own, targets))
     to = torch.arange(targets.shape[1], device=values.device)

@@ -1,4 +1,4 @@
-"""Vectors and sequences of several modalities as tokens of one width, with nothing left of what is absent."""
+"""Vectors and sequences of several modalities as tokens of one width, free of absent values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Tokens(nn.Module):
         self.embedding = nn.Parameter(torch.randn(len(self.names), dim) * dim**-0.5)
 
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> tuple[list[Tensor], ...]:
-        """Return the tokens of each modality in sorted order, (B, T, dim), and which are a row's own, (B, T)."""
+        """Return the tokens of each modality in sorted order, (B, T, dim), and their masks, (B, T)."""
         found = [
             to_tokens(features[name], present[name], layer, embedding)
             for name, layer, embedding in zip(self.names, self.layers, self.embedding, strict=True)
@@ -36,7 +36,7 @@ class Tokens(nn.Module):
 
 
 def to_tokens(feature: Feature, present: Tensor, layer: nn.Module, embedding: Tensor) -> tuple[Tensor, Tensor]:
-    """Return ``layer`` of each step plus ``embedding`` and the step's position, (B, T, D), and own steps (B, T)."""
+    """Return ``layer`` of each step plus ``embedding`` and the step's position, (B, T, D), and the mask (B, T)."""
     values, own = own_steps(feature, present)
     tokens = layer(values) + embedding
     if tokens.shape[1] > 1:
@@ -45,7 +45,7 @@ def to_tokens(feature: Feature, present: Tensor, layer: nn.Module, embedding: Te
 
 
 def own_steps(feature: Feature, present: Tensor) -> tuple[Tensor, Tensor]:
-    """Return steps (B, T, D), zeros behind a row's end and where it is absent, and which are its own, (B, T) bool.
+    """Return steps (B, T, D), zeros as padding and for an absent row, and their mask (B, T) bool.
 
     T is at least 1, and 1 for vectors.
     """
@@ -61,9 +61,10 @@ def own_steps(feature: Feature, present: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def positions(like: Tensor) -> Tensor:
-    """Return (T, D) for tokens (B, T, D): sines and cosines of each step's number, less those of the first step.
+    """Return (T, D) for tokens (B, T, D): sinusoidal position encodings minus those of the first step.
 
-    So a vector is a sequence of one step. They are scaled to the norm 1 that the modalities' embeddings begin with.
+    A vector is therefore the same as a sequence of one step. They are scaled to norm 1, the initial norm of the
+    modalities' embeddings.
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.5.
     """
@@ -76,13 +77,13 @@ def positions(like: Tensor) -> Tensor:
 
 
 def modality_mean(tokens: Tensor, own: Sequence[Tensor]) -> Tensor:
-    """Return (B, D), the mean over the modalities present of the mean over the own tokens of each.
+    """Return (B, D), the mean over the modalities present of each modality's mean token.
 
-    So a long sequence does not outweigh a vector. Zeros where a row has no token.
+    A long sequence thus does not outweigh a vector. Zeros for a row without tokens.
 
     Args:
-        tokens: (B, N, D), those of one modality after the other.
-        own: Which of each modality's are a row's own, (B, T) bool each.
+        tokens: (B, N, D), modality after modality.
+        own: The mask of each modality's tokens, (B, T) bool each.
     """
     parts = torch.split(tokens, [each.shape[1] for each in own], dim=1)
     means = [present_mean(part, each) for part, each in zip(parts, own, strict=True)]
@@ -90,12 +91,12 @@ def modality_mean(tokens: Tensor, own: Sequence[Tensor]) -> Tensor:
 
 
 def has_tokens(own: Sequence[Tensor]) -> Tensor:
-    """Return (B, M) bool, whether a row has a token of each modality."""
+    """Return (B, M) bool, whether a row has tokens of each modality."""
     return torch.stack([each.any(dim=1) for each in own], dim=1)
 
 
 def membership(own: Sequence[Tensor], like: Tensor) -> Tensor:
-    """Return (N, M), one in the column of the modality that each of the N tokens belongs to."""
+    """Return (N, M), one-hot: the modality of each of the N tokens."""
     sizes = torch.tensor([each.shape[1] for each in own], device=like.device)
     columns = torch.arange(len(own), device=like.device).repeat_interleave(sizes)
     return nn.functional.one_hot(columns, len(own)).to(like.dtype)

@@ -1,4 +1,4 @@
-"""Attention over tokens that a row may lack, and the transformer's layers made of it."""
+"""Masked attention over tokens, and transformer layers built on it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _DEEPEST = 64
 
 
 def require_sizes(method: str, dim: int, heads: int, layers: int = 1, dropout: float = 0.0) -> None:
-    """Refuse sizes that no layers of attention have.
+    """Check the sizes of attention layers.
 
     Raises:
-        MmcliError: ``dim`` is not a multiple of ``heads``, ``layers`` is not from 1 to 64, or ``dropout`` is no share.
+        MmcliError: ``dim`` is not a multiple of ``heads``, ``layers`` is not from 1 to 64, or ``dropout`` is not a
+            probability.
     """
     if heads < 1 or dim < 1 or dim % heads:
         raise MmcliError(f"fusion method {method!r}: dim must be a multiple of heads, not {dim} of {heads}")
@@ -32,17 +33,17 @@ def split_heads(values: Tensor, heads: int) -> Tensor:
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor, own: Tensor) -> Tensor:
-    """Return scaled dot-product attention (B, heads, N, E); zeros where a row has no key of its own.
+    """Return scaled dot-product attention (B, heads, N, E); zeros for a row without keys.
 
     Args:
         queries: (B, heads, N, D).
-        keys: (B, heads, K, D); what lies outside ``own`` must be finite, and has no influence.
+        keys: (B, heads, K, D); must be finite; keys outside ``own`` have no effect.
         values: (B, heads, K, E), likewise.
-        own: (B, K) bool.
+        own: (B, K) bool, the mask of keys.
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.2.1.
     """
-    # A row without a key looks at all of them, and what it sees is dropped: no kernel meets an empty softmax.
+    # A row without keys attends to all of them and its result is dropped, so that no kernel gets an empty softmax.
     some = own.any(dim=1)
     seen = (own | ~some.unsqueeze(1))[:, None, None, :]
     found = nn.functional.scaled_dot_product_attention(queries, keys, values, attn_mask=seen)
@@ -54,7 +55,7 @@ class MultiHead(nn.Module):
 
     Args:
         dim: The width of both.
-        heads: How many; they share ``dim`` evenly.
+        heads: Number of heads; ``dim`` is a multiple of it.
 
     Source: Vaswani et al. 2017, Attention Is All You Need, section 3.2.2.
     """
@@ -62,18 +63,18 @@ class MultiHead(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        # A bias on the keys would cancel in the softmax and never learn.
+        # A bias on the keys would cancel in the softmax and get no gradient.
         self.query = nn.Linear(dim, dim, bias=False)
         self.key_value = nn.Linear(dim, 2 * dim, bias=False)
         self.output = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor, source: Tensor, own: Tensor) -> Tensor:
-        """Return (B, N, D); zeros where a row has no token of the source.
+        """Return (B, N, D); zeros for a row without source tokens.
 
         Args:
             tokens: What attends, (B, N, D).
             source: What is attended to, (B, K, D).
-            own: Which of those are a row's own, (B, K) bool.
+            own: The mask of the source, (B, K) bool.
         """
         keys, values = self.key_value(source).chunk(2, dim=2)
         queries, keys, values = (split_heads(each, self.heads) for each in (self.query(tokens), keys, values))
@@ -81,13 +82,13 @@ class MultiHead(nn.Module):
         return torch.where(own.any(dim=1)[:, None, None], joined, 0.0)
 
     def shares(self, tokens: Tensor, source: Tensor, own: Tensor, groups: Tensor) -> Tensor:
-        """Return (B, N, G), the attention to each group of the source's tokens, the mean over heads.
+        """Return (B, N, G), the attention to each group of source tokens, averaged over heads.
 
         Args:
             tokens: What attends, (B, N, D).
             source: What is attended to, (B, K, D).
-            own: Which of those are a row's own, (B, K) bool.
-            groups: (K, G), one where a token is of a group.
+            own: The mask of the source, (B, K) bool.
+            groups: (K, G), 1 if a token belongs to a group.
         """
         keys, _ = self.key_value(source).chunk(2, dim=2)
         queries, keys = (split_heads(each, self.heads) for each in (self.query(tokens), keys))
@@ -95,16 +96,16 @@ class MultiHead(nn.Module):
 
 
 class Block(nn.Module):
-    """A layer of a transformer: attention, then two layers with GELU, each normalised before and added to what it got.
+    """A pre-norm transformer layer: attention, then two layers with GELU, each with a residual connection.
 
     Args:
         dim: The width of the tokens.
-        heads: Of attention.
-        dropout: The share dropped in training of what each part adds.
-        crosses: Attend to a source other than the tokens themselves; it is normalised by a norm of its own.
+        heads: Attention heads.
+        dropout: Dropout probability of each residual branch.
+        crosses: Attend to a source other than the tokens themselves, with a layer norm of its own.
 
-    Source: Vaswani et al. 2017, Attention Is All You Need, section 3.1; the order of normalisation is that of Xiong
-    et al. 2020, On Layer Normalization in the Transformer Architecture, table 1.
+    Source: Vaswani et al. 2017, Attention Is All You Need, section 3.1; Xiong et al. 2020, On Layer Normalization in
+    the Transformer Architecture, table 1, for pre-norm.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float, *, crosses: bool = False) -> None:
@@ -122,15 +123,15 @@ class Block(nn.Module):
 
         Args:
             tokens: What attends, (B, N, D).
-            own: Which of what is attended to are a row's own, (B, K) bool.
-            source: What is attended to where the block crosses, (B, K, D).
+            own: The mask of what is attended to, (B, K) bool.
+            source: What is attended to if the block crosses, (B, K, D).
         """
         tokens = tokens + self.drop(self.attention(*self.inputs(tokens, source), own))
         fed: Tensor = tokens + self.drop(self.feed(tokens))
         return fed
 
     def inputs(self, tokens: Tensor, source: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return what the attention gets: tokens and source normalised."""
+        """Return the attention's inputs: tokens and source, normalised."""
         normalised = self.norm(tokens)
         if self.source_norm is None:
             return normalised, normalised
@@ -138,13 +139,13 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """Blocks one after the other and a last norm; a source they cross to is the same for each.
+    """A stack of blocks with a final norm; all cross to the same source.
 
     Args:
         dim: The width of the tokens.
-        heads: Of attention.
-        layers: How many blocks.
-        dropout: The share dropped in training of what each part adds.
+        heads: Attention heads.
+        layers: Number of blocks.
+        dropout: Dropout probability of each residual branch.
         crosses: Attend to a source.
     """
 

@@ -14,11 +14,11 @@ from mmcli.fusion.presence import present_softmax
 
 
 class Attention(nn.Module):
-    """One attention layer of a transformer over a token for each modality, or for each step of a sequence.
+    """One transformer attention layer over one token per modality, or per step of a sequence.
 
-    A token has a learnt embedding of its modality and, in a sequence, sines and cosines of its position.
-    LayerNorm(tokens + attention(tokens)) is averaged over each modality's own steps, then over the modalities present.
-    An absent modality has no tokens: nothing attends to it.
+    A token has a learnt embedding of its modality and, in a sequence, a sinusoidal position encoding.
+    LayerNorm(tokens + attention(tokens)) is averaged over each modality's steps, then over the modalities present.
+    An absent modality has no tokens, so nothing attends to it.
 
     Args:
         in_dims: The width of each modality.
@@ -43,27 +43,27 @@ class Attention(nn.Module):
         self.heads = heads
         self.tokens = nn.ModuleList(nn.Linear(in_dims[name], dim, bias=False) for name in self.names)
         self.embedding = nn.Parameter(torch.randn(len(self.names), dim) * dim**-0.5)
-        # A bias on the keys would cancel in the softmax and never learn.
+        # A bias on the keys would cancel in the softmax and get no gradient.
         self.query_key_value = nn.Linear(dim, 3 * dim, bias=False)
         self.output = nn.Linear(dim, dim)
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim); zeros where nothing is present."""
+        """Return (B, dim); zeros if none is present."""
         tokens, own = self._tokens(features, present)
         queries, keys, values = self._project(tokens)
         mixed = self._attend(queries, keys, values, own).transpose(1, 2).flatten(start_dim=2)
         return modality_mean(self.norm(tokens + self.output(mixed)), own)
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), the attention all steps of a modality get: the mean over heads, and as in the result."""
+        """Return (B, M), the attention to each modality: over its steps, averaged over heads and as the result."""
         tokens, own = self._tokens(features, present)
         queries, keys, _ = self._project(tokens)
         groups = membership(own, tokens).expand(*keys.shape[:2], -1, -1)
         return modality_mean(self._attend(queries, keys, groups, own).mean(dim=1), own)
 
     def _tokens(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """Return the tokens (B, N, dim) of one modality after the other, and which of each are a row's own, (B, T)."""
+        """Return the tokens (B, N, dim), modality after modality, and the mask of each modality, (B, T)."""
         parts = zip(self.names, self.tokens, self.embedding, strict=True)
         found = [to_tokens(features[name], present[name], layer, embedding) for name, layer, embedding in parts]
         return torch.cat([tokens for tokens, _ in found], dim=1), [own for _, own in found]
@@ -77,6 +77,6 @@ class Attention(nn.Module):
         seen = torch.cat(own, dim=1)
         if seen.shape[1] > len(self.names):
             return attend(queries, keys, values, seen)
-        # For vectors the plain products: version 1 is known by their last bits, and a kernel's differ.
+        # Plain products for vectors: version 1 fixes their last bits, which a fused kernel would change.
         scores = queries @ keys.transpose(2, 3) / queries.shape[-1] ** 0.5
         return present_softmax(scores, seen[:, None, None, :]) @ values

@@ -1,4 +1,4 @@
-"""Factorised bilinear pooling: products of projections, pooled in groups, their roots brought to length 1."""
+"""Factorised bilinear pooling: products of projections, sum-pooled in groups, with signed root and L2 norm."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from mmcli.fusion.presence import fill_absent, presence_matrix, require_width
 
 _NEAR_ZERO = 1e-6
-"""Below it root and norm become lines through 0, so that their slopes stay finite; scaled products lie far above."""
+"""Below it, root and norm are linear, so that gradients stay finite; scaled products lie far above."""
 
 
 class Bilinear(nn.Module):
     """The product over modalities of U_m x_m + b_m, summed in groups of ``factors``; signed root, then L2 norm.
 
-    The product is over the modalities present; where none is, the result is zeros.
+    The product is over the modalities present; if none is, the result is zeros.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the result, at least 1.
-        factors: How many columns of the product are summed to one of the result, at least 1.
+        factors: Number of product columns summed to one result column, at least 1.
 
     Raises:
-        MmcliError: ``dim`` or ``factors`` is below 1, or their product too large.
+        MmcliError: ``dim`` or ``factors`` is below 1, or their product is too large.
 
     Source: Yu et al. 2017, Multi-modal Factorized Bilinear Pooling, section 3.2, for any number of modalities.
     """
@@ -44,7 +44,7 @@ class Bilinear(nn.Module):
         self.projections = nn.ModuleList(_projection(in_dims[name], dim * factors) for name in self.names)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim), rows of length 1; zeros where nothing is present."""
+        """Return (B, dim), rows of length 1; zeros if none is present."""
         inputs = fill_absent(features, present, self.names)
         projected = [
             torch.where(present[name].unsqueeze(1), _scaled(layer(value)), 1.0)
@@ -57,12 +57,12 @@ class Bilinear(nn.Module):
 
 
 def _projection(width: int, columns: int) -> nn.Linear:
-    """Return a layer whose values lie around 1 at first: around 0, a product of many says little of each."""
+    """Return a layer with initial outputs around 1: around 0, a product of many would vanish."""
     layer = nn.Linear(width, columns)
     nn.init.ones_(layer.bias)
     return layer
 
 
 def _scaled(projected: Tensor) -> Tensor:
-    # A factor of a whole row cancels in the norm: without it no product overflows, and none vanishes.
+    # A common factor of a row cancels in the norm; removing it keeps products from overflowing or vanishing.
     return projected / projected.detach().abs().amax(dim=1, keepdim=True).clamp(min=_NEAR_ZERO)

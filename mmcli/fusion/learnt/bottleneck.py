@@ -1,4 +1,4 @@
-"""Multimodal bottleneck transformer: modalities meet in a few shared tokens alone."""
+"""Multimodal bottleneck transformer: modalities interact only through a few shared tokens."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ from mmcli.fusion.presence import present_mean, require_width
 
 
 class Bottleneck(nn.Module):
-    """Layers of a transformer for each modality, over its own tokens and learnt bottleneck tokens that all share.
+    """Transformer layers for each modality, over its own tokens and learnt bottleneck tokens shared by all.
 
-    After each layer the bottlenecks are the mean of what the modalities present made of them. The result is the mean
-    over each modality's own tokens, normalised, then over the modalities present: the authors give each modality a
-    token of its own to read off, and average what is predicted from it. An absent modality has no tokens, and no part
-    in the bottlenecks.
+    After each layer the bottlenecks are averaged over the modalities present. The result is the normalised mean over
+    each modality's tokens, averaged over the modalities present; the authors instead give each modality a class token
+    and average the predictions. An absent modality has no tokens and does not contribute to the bottlenecks.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the tokens and of the result; a multiple of ``heads``.
         heads: Attention heads, at least 1.
-        layers: From 1 to 64; from 2 on modalities learn of each other.
-        bottlenecks: How many tokens are shared, at least 1.
-        dropout: The share dropped in training of what each part of a layer adds, from 0 to 1.
+        layers: Number of layers, from 1 to 64; modalities interact from 2 layers on.
+        bottlenecks: Number of shared tokens, at least 1.
+        dropout: Dropout probability of each residual branch, from 0 to 1.
 
     Source: Nagrani et al. 2021, Attention Bottlenecks for Multimodal Fusion, section 3.2, with fusion in each layer.
 
@@ -61,7 +60,7 @@ class Bottleneck(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in self.names)
 
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim); zeros where nothing is present."""
+        """Return (B, dim); zeros if none is present."""
         tokens, own = self.tokens(features, present)
         there = has_tokens(own)
         shared = self.shared.expand(len(there), -1, -1)

@@ -1,4 +1,4 @@
-"""Two layers over all features side by side, a learnt vector standing in for what is absent."""
+"""Two layers over all features concatenated, with a learnt vector in place of an absent modality."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mmcli.fusion.presence import require_share, require_width
 
 
 class ConcatMlp(nn.Module):
-    """Two layers with ReLU and dropout over the modalities side by side, a learnt vector for an absent one.
+    """Two layers with ReLU and dropout over the concatenated modalities; a learnt vector replaces an absent one.
 
     Args:
         in_dims: The width of each modality.
         hidden: The width of both layers, at least 1.
-        dropout: The share of each layer's outputs dropped in training, from 0 to 1.
+        dropout: Dropout probability of each layer's outputs, from 0 to 1.
 
     Raises:
-        MmcliError: ``hidden`` is below 1, or ``dropout`` not from 0 to 1.
+        MmcliError: ``hidden`` is below 1, or ``dropout`` is not from 0 to 1.
     """
 
     kind = "learnt"

@@ -1,4 +1,4 @@
-"""Multimodal transformer: each modality attends to each other one, then to itself."""
+"""Multimodal transformer: each modality attends to every other, then to itself."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from mmcli.fusion.presence import present_mean
 class CrossAttention(nn.Module):
     """A transformer for each ordered pair of modalities, in which the target's steps attend to the source's.
 
-    What a target gets from its sources is concatenated and goes through self-attention, then the mean over its own
-    steps, and those of all targets are concatenated. A source that a row lacks adds nothing to the target's own
-    steps; an absent target is zeros. One modality alone has its self-attention only.
+    A target's results from all sources are concatenated, pass through self-attention and are averaged over its steps;
+    the results of all targets are concatenated. An absent source adds nothing to the target's steps; an absent target
+    gives zeros. A single modality has only its self-attention.
 
-    As in the authors' code, blocks are normalised before each part and add to what was not normalised (the paper adds
-    to the normalised), and a source is the projected steps in every layer. Where they take a target's last step, the
-    mean serves rows of any length; their temporal convolution is a projection of each step. A source of one step
-    leaves no choice: what makes the queries and keys of its pairs learns nothing.
+    As in the authors' code, layers are pre-norm with unnormalised residuals (in the paper the residuals are
+    normalised), and the source is the projected steps in every layer. Instead of a target's last step, its mean is
+    used, which suits rows of any length, and a projection of each step replaces the temporal convolution. For a source
+    of a single step the attention is constant, so the queries and keys of its pairs are not trained.
 
     Args:
         in_dims: The width of each modality.
-        dim: The width of each pair's tokens, a multiple of ``heads``; the result has M (M - 1) times as many columns.
+        dim: The width of each pair's tokens, a multiple of ``heads``; the result is M (M - 1) times as wide.
         heads: Attention heads, at least 1.
-        layers: Of each transformer, from 1 to 64.
-        dropout: The share dropped in training of what each part of a layer adds, from 0 to 1.
+        layers: Layers of each transformer, from 1 to 64.
+        dropout: Dropout probability of each residual branch, from 0 to 1.
 
     Source: Tsai et al. 2019, Multimodal Transformer for Unaligned Multimodal Language Sequences, section 3.
 
@@ -56,7 +56,7 @@ class CrossAttention(nn.Module):
         self.targets = nn.ModuleList(Stack(width, heads, layers, dropout) for _ in range(count))
 
     def forward(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, out_dim), the targets in sorted order; zeros where nothing is present."""
+        """Return (B, out_dim), the targets in sorted order; zeros if none is present."""
         tokens, own = self.tokens(features, present)
         pairs = iter(self.pairs)
         results = []

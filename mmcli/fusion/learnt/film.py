@@ -1,4 +1,4 @@
-"""Feature-wise linear modulation: each modality scaled and shifted, column by column, by what the others say."""
+"""Feature-wise linear modulation: each modality scaled and shifted, column by column, depending on the others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mmcli.fusion.presence import fill_absent, presence_matrix, present_mean, re
 class Film(nn.Module):
     """The mean over the modalities present of gamma_m * h_m + beta_m, with h_m = P_m x_m + b_m.
 
-    gamma_m - 1 and beta_m are linear in the mean of the other modalities' h present, without a bias: a modality
-    alone keeps gamma 1 and beta 0. An absent one is neither modulated nor a part of what modulates.
+    gamma_m - 1 and beta_m are linear, without bias, in the mean h of the other modalities present: a single modality
+    has gamma 1 and beta 0. An absent modality is neither modulated nor modulates others.
 
     Args:
         in_dims: The width of each modality.
@@ -23,8 +23,8 @@ class Film(nn.Module):
     Raises:
         MmcliError: ``dim`` is below 1.
 
-    Source: Perez et al. 2018, FiLM: Visual Reasoning with a General Conditioning Layer, section 2, each modality
-    being conditioned on the others.
+    Source: Perez et al. 2018, FiLM: Visual Reasoning with a General Conditioning Layer, section 2, with each
+    modality conditioned on the others.
     """
 
     kind = "learnt"
@@ -39,7 +39,7 @@ class Film(nn.Module):
         self.generators = nn.ModuleList(nn.Linear(dim, 2 * dim, bias=False) for _ in self.names)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim); zeros where nothing is present."""
+        """Return (B, dim); zeros if none is present."""
         there = presence_matrix(present, self.names)
         inputs = fill_absent(features, present, self.names)
         tokens = torch.stack([layer(value) for layer, value in zip(self.projections, inputs, strict=True)], dim=1)
@@ -51,7 +51,7 @@ class Film(nn.Module):
 
 
 def _mean_of_others(tokens: Tensor, there: Tensor, index: int) -> Tensor:
-    """Return (B, D), the mean of the tokens present but for one; zeros where there is no other."""
+    """Return (B, D), the mean of the tokens present except one; zeros if there is no other."""
     others = there.clone()
     others[:, index] = False
     return present_mean(tokens, others)

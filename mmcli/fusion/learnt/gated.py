@@ -13,7 +13,7 @@ from mmcli.fusion.presence import fill_absent, presence_matrix, require_width
 class Gated(nn.Module):
     """The sum over modalities of sigmoid(Z_m [x_1, ..., x_M]) * tanh(W_m x_m).
 
-    An absent modality is zeros in what the gates read, and its term is left out.
+    An absent modality is zeros in the gates' input, and its term is left out.
 
     Args:
         in_dims: The width of each modality.
@@ -38,7 +38,7 @@ class Gated(nn.Module):
         self.gates = nn.Linear(sum(in_dims.values()), dim * len(self.names), bias=False)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim); zeros where nothing is present."""
+        """Return (B, dim); zeros if none is present."""
         inputs = fill_absent(features, present, self.names)
         values = torch.stack([layer(value) for layer, value in zip(self.values, inputs, strict=True)], dim=1)
         return (self._gate(inputs, present) * values.tanh()).sum(dim=1)

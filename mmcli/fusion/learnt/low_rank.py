@@ -1,4 +1,4 @@
-"""Low-rank tensor fusion: what a linear layer makes of the outer product of modalities, without that product."""
+"""Low-rank tensor fusion: a linear layer over the outer product of modalities, without computing that product."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from mmcli.fusion.presence import fill_absent, require_width
 class LowRank(nn.Module):
     """The weighted sum over r of the product over modalities of [x_m, 1] W_m,r, and a bias.
 
-    It is a linear layer over the outer product of all [x_m, 1], its weights a tensor of rank ``rank``. The product
-    is over the modalities present; where none is, the result is learnt: the sum of the weights, and the bias.
+    It equals a linear layer over the outer product of all [x_m, 1] whose weight tensor has rank ``rank``. The product
+    is over the modalities present; if none is, the result is learnt: the sum of the weights, plus the bias.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the result, at least 1.
-        rank: The number of factors of a modality, at least 1.
+        rank: The number of factors per modality, at least 1.
 
     Raises:
-        MmcliError: ``dim`` or ``rank`` is below 1, or their product too large.
+        MmcliError: ``dim`` or ``rank`` is below 1, or their product is too large.
 
     Source: Liu et al. 2018, Efficient Low-rank Multimodal Fusion with Modality-Specific Factors, section 3; the
     weights of the ranks are those of the authors' code.
@@ -55,7 +55,7 @@ class LowRank(nn.Module):
 
 
 def _factor(rank: int, width: int, dim: int) -> Tensor:
-    """Return (rank, width + 1, dim): around 1 at first, so that many modalities do not multiply to nothing."""
+    """Return (rank, width + 1, dim) with initial outputs around 1, so that products of many do not vanish."""
     factor = torch.ones(rank, width + 1, dim)
     nn.init.uniform_(factor[:, :-1], -(width**-0.5), width**-0.5)
     return factor

@@ -1,4 +1,4 @@
-"""Multimodal adaptation gate: a main modality, shifted by what the others say."""
+"""Multimodal adaptation gate: a main modality shifted by the others."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ _TINY = 1e-6
 
 
 class Mag(nn.Module):
-    """Each step z of the main modality, projected, is shifted: LayerNorm(z + alpha h), averaged over its own steps.
+    """Shifts each projected step z of the main modality, LayerNorm(z + alpha h), and averages over its steps.
 
     h = sum over the others present of relu(G_m [z, x_m] + b_m) * (W_m x_m), and alpha = min(beta |z| / |h|, 1), so
-    that the shift is at most ``beta`` times as long as what it shifts. The other modalities are brought to the main
-    one's number of steps by means over stretches of their own. Where the main modality is absent, one learnt step
-    stands in for it; another that is absent shifts nothing. The authors add a bias to h; without it, nothing shifts a
-    row that has the main modality alone.
+    that the shift is at most ``beta`` times as long as z. The other modalities are resampled to the main one's number
+    of steps by averaging. If the main modality is absent, one learnt step replaces it; any other absent modality shifts
+    nothing. The authors add a bias to h, which is left out so that a row with only the main modality is not shifted.
 
     Args:
         in_dims: The width of each modality.
-        main: The modality that is shifted, in the paper the text; the first in the order of names where none is given.
-        dim: The width of the result and of what is shifted, at least 1.
-        beta: The longest shift, above 0.
+        main: The modality to shift, the text in the paper; by default the first in the order of names.
+        dim: The width of z and of the result, at least 1.
+        beta: Maximum length of the shift relative to z, above 0.
 
     Source: Rahman et al. 2020, Integrating Multimodal Information in Large Pretrained Transformers, section 4.
 
     Raises:
-        MmcliError: No modality is called ``main``, or a value is out of its range.
+        MmcliError: No modality is called ``main``, or a value is out of range.
     """
 
     kind = "learnt"

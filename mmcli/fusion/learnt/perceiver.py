@@ -14,19 +14,19 @@ from mmcli.fusion.presence import require_width
 
 
 class Perceiver(nn.Module):
-    """Learnt latents that attend once to all tokens of all modalities present, then to each other in each layer.
+    """Learnt latents that attend once to all tokens of the modalities present, then to each other in each layer.
 
-    An absent modality has no tokens. The result is the mean over the latents, normalised; a row without any modality
-    gives what the latents alone make. The cost grows with the number of steps, not with its square. The authors attend
-    to the inputs again and again, with weights they may share; here it is once, with as many heads as the layers have.
+    An absent modality has no tokens. The result is the normalised mean over the latents; a row without any modality
+    gives the result of the latents alone. The cost is linear in the number of steps. The authors attend to the inputs
+    repeatedly, optionally with shared weights; here it is once, with as many heads as in the layers.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the latents, the tokens and the result; a multiple of ``heads``.
         heads: Attention heads, at least 1.
-        layers: Of self-attention among the latents, from 1 to 64.
-        latents: How many, at least 1.
-        dropout: The share dropped in training of what each part of a layer adds, from 0 to 1.
+        layers: Layers of self-attention among the latents, from 1 to 64.
+        latents: Number of latents, at least 1.
+        dropout: Dropout probability of each residual branch, from 0 to 1.
 
     Source: Jaegle et al. 2021, Perceiver: General Perception with Iterative Attention, section 3.1.
 
@@ -67,7 +67,7 @@ class Perceiver(nn.Module):
         return thought.mean(dim=1)
 
     def modality_weights(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), the attention all steps of a modality get: the mean over heads and latents."""
+        """Return (B, M), the attention to each modality: summed over its steps, averaged over heads and latents."""
         tokens, own = self.tokens(features, present)
         latents = self.latents.expand(len(own[0]), -1, -1)
         inputs = self.read.inputs(latents, torch.cat(tokens, dim=1))

@@ -1,4 +1,4 @@
-"""Squeeze and excitation across modalities: features side by side, each column scaled by what all of them say."""
+"""Squeeze and excitation across modalities: features concatenated, each column scaled by a gate over all of them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from mmcli.fusion.presence import fill_absent, presence_matrix, require_width
 
 
 class SqueezeExcite(nn.Module):
-    """The columns x_m * 2 sigmoid(W_m z + b_m) of all modalities side by side, with z = ReLU(W [x_1, ..., x_M] + b).
+    """The concatenation of x_m * 2 sigmoid(W_m z + b_m) over all modalities, with z = ReLU(W [x_1, ..., x_M] + b).
 
-    An absent modality is zeros in what is squeezed, and in the result.
+    An absent modality is zeros in the input of z and in the result.
 
     Args:
         in_dims: The width of each modality.
@@ -39,7 +39,7 @@ class SqueezeExcite(nn.Module):
         self.excite = nn.Linear(dim, self.out_dim)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, sum of the widths); zeros where a modality is absent."""
+        """Return (B, sum of the widths); zeros for an absent modality."""
         joined = torch.cat(fill_absent(features, present, self.names), dim=1)
         return joined * self._gates(joined)
 

@@ -1,4 +1,4 @@
-"""Tensor fusion: all products of one column of each modality, which is first projected to few columns and a 1."""
+"""Tensor fusion: the outer product of all modalities, each projected to a few columns plus a 1."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _WIDEST_BY_DEFAULT = 32
 class Tensor(nn.Module):
     """The outer product over modalities of [1, z_m], flattened, with z_m = tanh(P_m x_m + b_m).
 
-    It holds each z_m itself, and the products of every two, three, ... of them. An absent modality is [1, 0, ..., 0],
-    so that all products it is in are zeros; where none is present the result is zeros.
+    It contains each z_m and the products of every two, three, ... of them. An absent modality is [1, 0, ..., 0], so
+    that all its products are zeros; if none is present, the result is zeros.
 
     Args:
         in_dims: The width of each modality.
-        dim: The width of each z_m, at least 1, the result having (dim + 1)^M columns, at most 65536; None takes the
-            largest, up to 32, with at most 4096 columns, and 1 where there is none.
+        dim: The width of each z_m, at least 1; the result has (dim + 1)^M columns, at most 65536. None is the largest
+            value up to 32 that gives at most 4096 columns, or 1 if there is none.
 
     Raises:
-        MmcliError: ``dim`` is below 1, or the result too wide.
+        MmcliError: ``dim`` is below 1, or the result is too wide.
 
-    Source: Zadeh et al. 2017, Tensor Fusion Network for Multimodal Sentiment Analysis, section 4.2; one layer with
-    tanh, which bounds the products, takes the place of its networks for each modality.
+    Source: Zadeh et al. 2017, Tensor Fusion Network for Multimodal Sentiment Analysis, section 4.2; its network for
+    each modality is replaced by one tanh layer, which bounds the products.
     """
 
     kind = "learnt"
@@ -49,7 +49,7 @@ class Tensor(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(in_dims[name], dim) for name in self.names)
 
     def forward(self, features: Mapping[str, torch.Tensor], present: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Return (B, (dim + 1)^M), the columns of the last modality changing fastest."""
+        """Return (B, (dim + 1)^M), with the columns of the last modality varying fastest."""
         there = presence_matrix(present, self.names)
         inputs = fill_absent(features, present, self.names)
         product = there.any(dim=1, keepdim=True).to(inputs[0].dtype)
@@ -61,7 +61,7 @@ class Tensor(nn.Module):
 
 
 def _largest_dim(count: int, columns: int) -> int:
-    """Return the largest dim with (dim + 1)^count at most ``columns``; 0 where there is none."""
+    """Return the largest dim with (dim + 1)^count at most ``columns``; 0 if there is none."""
     dim = 0
     while (dim + 2) ** count <= columns:
         dim += 1
@@ -70,8 +70,8 @@ def _largest_dim(count: int, columns: int) -> int:
 
 def _too_wide(dim: int, count: int) -> MmcliError:
     most = _largest_dim(count, _LARGEST)
-    repair = f"dim={most} at most, or method low_rank" if most else "method low_rank, or fewer modalities"
+    repair = f"at most dim={most}, or method low_rank" if most else "method low_rank, or fewer modalities"
     return MmcliError(
         f"fusion method 'tensor': {count} modalities with dim={dim} make ({dim} + 1)^{count} columns, "
-        f"more than {_LARGEST}: take {repair}"
+        f"more than {_LARGEST}: use {repair}"
     )

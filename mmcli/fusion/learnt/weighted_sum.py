@@ -1,4 +1,4 @@
-"""A sum with one learnt weight for each modality, renormalised over those present."""
+"""A sum with one learnt weight per modality, renormalised over those present."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from mmcli.fusion.presence import equal_width, fill_absent, presence_matrix, pre
 
 
 class WeightedSum(nn.Module):
-    """The sum of the modalities weighted by a softmax over one learnt number each, taken over those present.
+    """The sum of the modalities, weighted by a softmax over one learnt score per modality present.
 
     Args:
-        in_dims: The width of each modality, one for all.
-        gate: Add to the number of a modality, row by row, a learnt linear function of its own vector, divided by the
-            root of the width so that it is learnt no faster than the rest. How two modalities compare does not depend
-            on which others are present.
+        in_dims: The width of each modality, equal for all.
+        gate: Add to a modality's score, row by row, a learnt linear function of its vector, divided by the square root
+            of the width so that it is not learnt faster than the rest. The ratio of two modalities' weights does not
+            depend on which others are present.
 
     Raises:
-        MmcliError: The modalities do not have one width.
+        MmcliError: The modalities' widths differ.
 
-    Source: the scalar mix of Peters et al. 2018 (ELMo), section 3.2, over modalities in place of layers; with
-    ``gate`` the dynamic meta-embeddings of Kiela et al. 2018, section 3, each modality having a scorer of its own.
+    Source: the scalar mix of Peters et al. 2018 (ELMo), section 3.2, over modalities instead of layers; with ``gate``
+    the dynamic meta-embeddings of Kiela et al. 2018, section 3, with a separate scorer per modality.
     """
 
     kind = "learnt"
@@ -38,12 +38,12 @@ class WeightedSum(nn.Module):
         self.scorers = nn.Parameter(torch.zeros(len(self.names), self.out_dim)) if gate else None
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, D); zeros where nothing is present."""
+        """Return (B, D); zeros if none is present."""
         weights = self.modality_weights(features, present)
         return (weights.unsqueeze(2) * self._stacked(features, present)).sum(dim=1)
 
     def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), weights that sum to 1 over those present; ``features`` matter with ``gate`` alone."""
+        """Return (B, M), weights that sum to 1 over those present; ``features`` are used only with ``gate``."""
         there = presence_matrix(present, self.names)
         scores = self.scores.expand(there.shape)
         if self.scorers is not None:
@@ -51,5 +51,5 @@ class WeightedSum(nn.Module):
         return present_softmax(scores, there)
 
     def _stacked(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, D), zeros where a modality is absent."""
+        """Return (B, M, D), zeros for an absent modality."""
         return torch.stack(fill_absent(features, present, self.names), dim=1)

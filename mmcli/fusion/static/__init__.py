@@ -1,1 +1,1 @@
-"""Methods that fuse features without labels, one a file."""
+"""Methods that fuse features without labels, one per file."""

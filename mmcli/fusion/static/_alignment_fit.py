@@ -1,4 +1,4 @@
-"""Projections of modalities to a shared space, trained on rows without labels by a short loop of their own."""
+"""Projections of modalities to a shared space, trained on rows without labels in a short loop."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _PATIENCE = 5
 _WEIGHT_DECAY = 0.01
 
 Objective = Callable[[Tensor, Tensor], Tensor]
-"""The scalar to minimise, from embeddings (B, M, dim) and presence (B, M)."""
+"""Maps embeddings (B, M, dim) and presence (B, M) to the scalar to minimise."""
 Layers = list[tuple[Tensor, Tensor]]
 """The matrix (in, out) and bias (out,) of each layer of one modality."""
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How projections are trained: AdamW, ending after 5 epochs without improvement on a tenth of the rows.
+    """Training options: AdamW, stopped after 5 epochs without improvement on a held-out tenth of the rows.
 
     Raises:
-        MmcliError: One is out of its range.
+        MmcliError: A value is out of range.
     """
 
     epochs: int
@@ -47,17 +47,17 @@ class FitOptions:
 
 
 class Projections(nn.Module):
-    """One linear layer for each modality, or two with a ReLU between them; buffers, zeros until ``fit``.
+    """One linear layer for each modality, or two with a ReLU in between; buffers, zeros until ``fit``.
 
     Args:
         method: The fusion method, for messages.
         in_dims: The width of each modality.
         dim: The width of the shared space, at least 1.
-        hidden: The width of the layer between, 0 for none.
-        options: How to train.
+        hidden: The width of the hidden layer, 0 for none.
+        options: Training options.
 
     Raises:
-        MmcliError: A width is out of its range.
+        MmcliError: A width is out of range.
     """
 
     def __init__(self, method: str, in_dims: Mapping[str, int], dim: int, hidden: int, options: FitOptions) -> None:
@@ -81,7 +81,7 @@ class Projections(nn.Module):
         present: Mapping[str, Tensor],
         finish: Callable[[Tensor], Tensor] = lambda embedded: embedded,
     ) -> Tensor:
-        """Return (B, M, dim), zeros where a modality is absent; ``finish`` is applied to each projection (B, dim)."""
+        """Return (B, M, dim), zeros for an absent modality; ``finish`` is applied to each projection (B, dim)."""
         values = fill_absent(features, present, self.names)
         layers = [self._layers(index) for index in range(len(self.names))]
         parts = [
@@ -91,13 +91,13 @@ class Projections(nn.Module):
         there = presence_matrix(present, self.names)
         return torch.where(there.unsqueeze(2), torch.stack(parts, dim=1), 0.0)
 
-    # Whoever calls it may have turned gradients off.
+    # The caller may have disabled gradients.
     @torch.inference_mode(False)
     def fit(self, train: Batches, objective: Objective, learnt: list[Tensor]) -> None:
-        """Train the projections; ``learnt`` are further leaves of the objective's graph to train.
+        """Train the projections and ``learnt``, further parameters of the objective.
 
-        Rows with two modalities or more are held in memory, 4 bytes a column, those of modalities with more than
-        1024 columns in 256 or twice ``dim`` leading directions. All that is random comes from the seed.
+        Rows with two or more modalities are held in memory, 4 bytes per column; modalities with more than 1024 columns
+        are reduced to 256 or twice ``dim`` leading directions. All randomness comes from the seed.
 
         Raises:
             MmcliError: No two modalities are present together in two rows, or the loss is no longer finite.
@@ -133,16 +133,16 @@ class Projections(nn.Module):
         return [torch.cat(part) for part in parts], held
 
     def _drawn(self, width: int, generator: torch.Generator) -> Layers:
-        """Draw layers whose results have variance 1 where inputs have it."""
+        """Draw layers that preserve a variance of 1."""
         layers, scale = [], 1.0
         for before, after in zip([width, *self.widths], self.widths, strict=False):
             weight = torch.randn(before, after, generator=generator) * (scale / before**0.5)
             layers.append((weight.requires_grad_(), torch.zeros(after, requires_grad=True)))
-            scale = 2**0.5  # half of what a ReLU gets comes out of it
+            scale = 2**0.5  # a ReLU passes half of its input
         return layers
 
     def _keep(self, index: int, layers: Layers, scale: float, basis: Tensor | None, mean: Tensor) -> None:
-        """Store layers for features centred, in a basis and scaled as those for the features themselves."""
+        """Store layers trained on centred, scaled features in a basis as layers for the original features."""
         (weight, bias), *others = [(matrix.detach(), shift.detach()) for matrix, shift in layers]
         first = out_of_basis(weight * scale, basis)
         folded = [(first, bias - (mean @ first.double()).float()), *others]
@@ -165,7 +165,7 @@ def _project(values: Tensor, layers: Layers) -> Tensor:
 
 
 def _unit_scale(values: Tensor, there: Tensor) -> float:
-    """Return what the values present are to be multiplied by for a mean variance of 1; 1 where they have none."""
+    """Return the factor that gives the values present a mean variance of 1; 1 if they have no variance."""
     variance = values.double().square().sum() / (int(there.sum()) * values.shape[1] or 1)
     return float(variance.rsqrt()) if variance > 0 else 1.0
 
@@ -178,10 +178,10 @@ def _train(
     options: FitOptions,
     generator: torch.Generator,
 ) -> None:
-    """Train ``leaves`` and ``learnt``; leave in ``leaves`` what was best on the rows held out."""
+    """Train ``leaves`` and ``learnt``; leave in ``leaves`` the values that were best on the held-out rows."""
     order = torch.randperm(rows, generator=generator)
     held = int(rows * _HELD_OUT)
-    # Too few rows to set any aside: the best epoch is the best on the rows themselves.
+    # With too few rows to hold any out, the best epoch is chosen on the train rows.
     held_out, own = (order[:held], order[held:]) if held >= LEAST_ROWS else (order, order)
     matrices, others = [leaf for leaf in leaves if leaf.ndim > 1], [leaf for leaf in leaves if leaf.ndim == 1]
     groups = [{"params": matrices, "weight_decay": _WEIGHT_DECAY}, {"params": others + learnt, "weight_decay": 0.0}]
@@ -195,7 +195,7 @@ def _train(
         with torch.no_grad():
             found = sum(float(loss(batch)) * len(batch) for batch in _cut(held_out, options.batch)) / len(held_out)
         if not found < float("inf"):
-            raise MmcliError(f"fusion: the loss is no longer finite: try a lower lr than {options.lr:g}")
+            raise MmcliError(f"fusion: the loss is not finite; use an lr below {options.lr:g}")
         waited += 1
         if found < least:
             best, least, waited = [leaf.detach().clone() for leaf in leaves], found, 0
@@ -207,5 +207,5 @@ def _train(
 
 
 def _cut(rows: Tensor, batch: int) -> tuple[Tensor, ...]:
-    """Return the rows in the fewest pieces of nearly one size, at most ``batch``: none of one row if that is over 2."""
+    """Split rows into the fewest nearly equal pieces of at most ``batch``; no piece of one row if that is over 2."""
     return torch.tensor_split(rows, -(-len(rows) // batch))

@@ -1,4 +1,4 @@
-"""What is learnt from train rows in a few passes: means, second moments and the leading directions of wide features."""
+"""Statistics of train rows in a few passes: means, second moments and the leading directions of wide features."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from mmcli.fusion.static._projection import gaussian
 EXACT_COLUMNS = 1024
 _LEAST_RANK = 256
 _PASSES = 4
-_ZERO = 1e-10  # float32 features leave some 1e-14 where exact ones would leave nothing
+_ZERO = 1e-10  # float32 features give about 1e-14 where exact ones would give 0
 
 Rows = Callable[[], Iterator[tuple[list[Tensor], Tensor]]]
-"""Gives the rows from the start at each call: features (B, D) in sorted order, zeros if absent; presence (B, M)."""
+"""Each call iterates over the rows: features (B, D) in sorted order, zeros if absent; presence (B, M)."""
 
 
 class CentredRows:
-    """Train rows, each modality less its mean over the rows where it is present, so that zeros stand for the mean.
+    """Train rows, each modality centred over the rows where it is present, so that zeros stand for the mean.
 
     Args:
-        train: The rows, on the CPU; read once at once for the means, and once at each call.
+        train: The rows, on the CPU; read once in the constructor for the means, and once per call.
         in_dims: The width of each modality.
     """
 
@@ -42,7 +42,7 @@ class CentredRows:
         self.means = [total / count.clamp(min=1) for total, count in zip(totals, counts, strict=True)]
 
     def __call__(self) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """Give the rows from the start, in float32."""
+        """Iterate over the rows from the start, in float32."""
         means = {name: mean.float() for name, mean in zip(self._names, self.means, strict=True)}
         for features, present in self._train():
             shifted = {name: features[name].float() - means[name] for name in self._names}
@@ -52,8 +52,8 @@ class CentredRows:
 def leading_bases(rows: Rows, widths: list[int], dim: int) -> list[Tensor | None]:
     """Return an orthonormal basis (D, K) of the leading principal directions of each wide modality.
 
-    K is the larger of 256 and twice ``dim``. Modalities of up to 1024 columns need none and get None. No matrix is
-    larger than (D, K) and no row is kept: the rows are read four times.
+    K is the larger of 256 and twice ``dim``. Modalities of up to 1024 columns get None. No matrix is larger than (D, K)
+    and no rows are kept; the rows are read four times.
 
     Source: Halko, Martinsson and Tropp 2011, Finding Structure with Randomness, algorithm 4.4, on the second moments.
     """
@@ -73,20 +73,20 @@ def leading_bases(rows: Rows, widths: list[int], dim: int) -> list[Tensor | None
 
 
 def in_basis(values: Tensor, basis: Tensor | None) -> Tensor:
-    """Return ``values``, (B, D), in the coordinates of a basis, (B, K); as they are where there is none."""
+    """Return ``values``, (B, D), in the coordinates of a basis, (B, K); unchanged if there is none."""
     return values if basis is None else values @ basis.to(values.dtype)
 
 
 def out_of_basis(loadings: Tensor, basis: Tensor | None) -> Tensor:
-    """Return for loadings of the coordinates, (K, dim), those of the features, (D, dim)."""
+    """Map loadings of basis coordinates, (K, dim), to loadings of the features, (D, dim)."""
     return loadings if basis is None else basis.to(loadings.dtype) @ loadings
 
 
 def second_moments(rows: Rows, bases: list[Tensor | None]) -> tuple[Tensor, Tensor]:
-    """Return the sums of products of all columns side by side, in their bases, and the rows that each pair shares.
+    """Return the sums of products of all columns in their bases, and the number of rows that each pair shares.
 
     Returns:
-        (sum of K, sum of K) in float64, and (M, M): the rows in which both modalities are present.
+        (sum of K, sum of K) in float64, and (M, M): the number of rows in which both modalities are present.
     """
     products, counts = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
     for values, there in rows():
@@ -97,9 +97,9 @@ def second_moments(rows: Rows, bases: list[Tensor | None]) -> tuple[Tensor, Tens
 
 
 def leading_eigenvectors(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the largest eigenvalues (count,) of a symmetric matrix and their vectors (D, count).
+    """Return the largest eigenvalues (count,) of a symmetric matrix and their eigenvectors (D, count).
 
-    Those beyond what the matrix has are zeros, as are those that are zero, or below it, but for rounding.
+    Both are zeros past the size of the matrix and for eigenvalues that are zero (up to rounding) or negative.
     """
     size = len(matrix)
     found = min(count, size)
@@ -112,6 +112,6 @@ def leading_eigenvectors(matrix: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def oriented(loadings: Tensor) -> Tensor:
-    """Return loadings (D, dim) with the largest of each column positive."""
+    """Flip the signs of loadings (D, dim) so that the largest of each column is positive."""
     largest = loadings.gather(0, loadings.abs().argmax(dim=0, keepdim=True))
     return torch.where(largest < 0, -loadings, loadings)

@@ -1,4 +1,4 @@
-"""Fixed random projections that bring modalities of differing widths to one."""
+"""Fixed random projections of modalities of different widths to one width."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BLOCK_COLUMNS = 16
 
 
 class EqualWidths(nn.Module):
-    """Leaves modalities of one width as they are; projects others to ``dim`` columns by Gaussian matrices.
+    """Keeps modalities of equal width unchanged; otherwise projects them to ``dim`` columns by Gaussian matrices.
 
-    Distances are kept within a factor that shrinks with the root of ``dim``. A modality's matrix depends on
-    its name, its width and ``seed`` alone, not on the other modalities.
+    Distances are preserved up to an error that shrinks with the square root of ``dim``. A modality's matrix depends
+    only on its name, its width and ``seed``, not on the other modalities.
 
     Raises:
         MmcliError: ``dim`` is below 1.
@@ -39,7 +39,7 @@ class EqualWidths(nn.Module):
                 self.register_buffer(f"matrix_{index}", gaussian(name, in_dims[name], dim, seed))
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> list[Tensor]:
-        """Return (B, out_dim) for each modality in sorted order; zeros where it is absent."""
+        """Return (B, out_dim) for each modality in sorted order; zeros if it is absent."""
         values = fill_absent(features, present, self.names)
         if not self.projects:
             return values
@@ -47,24 +47,24 @@ class EqualWidths(nn.Module):
 
 
 def gaussian(name: str, width: int, dim: int, seed: int) -> Tensor:
-    """Return a Gaussian matrix (width, dim) that depends on nothing else, its rows of norm 1 on average."""
+    """Return a Gaussian matrix (width, dim) that depends only on the arguments, with rows of norm 1 on average."""
     entropy = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:16], "big")
     drawn = np.random.default_rng(entropy).standard_normal((width, dim), dtype=np.float32)
     return torch.from_numpy(drawn / np.float32(np.sqrt(dim)))
 
 
 def project(values: Tensor, matrix: Tensor) -> Tensor:
-    """Return ``values @ matrix``, (B, dim), each row the same to the last bit whatever the other rows are."""
-    # With a number of columns that is no multiple of the kernels' own, a row's last bits depend on its place.
+    """Return ``values @ matrix``, (B, dim); each row is independent of the others to the last bit."""
+    # If the number of columns is not a multiple of the kernels' block, a row's last bits depend on its position.
     dim = matrix.shape[1]
     wide = nn.functional.pad(matrix.to(values.dtype), (0, -dim % BLOCK_COLUMNS))
     return in_blocks(values, lambda block: block @ wide)[:, :dim].contiguous()
 
 
 def in_blocks(values: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return what ``compute`` makes of each row of ``values``, (B, D), computed in blocks of one shape.
+    """Apply ``compute`` to the rows of ``values``, (B, D), in blocks of one shape.
 
-    A product's last bits depend on the number of rows: blocks of one shape keep a row's result its own.
+    A product's last bits depend on the number of rows; blocks of one shape make a row's result independent of others.
     """
     rows = len(values)
     padded = nn.functional.pad(values, (0, 0, 0, -rows % BLOCK_ROWS))

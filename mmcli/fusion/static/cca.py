@@ -1,4 +1,4 @@
-"""Canonical correlation analysis: each modality projected to where it agrees with the others most."""
+"""Canonical correlation analysis: projections in which the modalities correlate most."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class Cca(nn.Module):
 
     With C_mn the covariance of two modalities and R_m = C_mm + ``regularization`` * mean(diagonal of C_mm) * I, the
     columns solve sum over n != m of C_mn w_n = (M - 1) rho R_m w_m for the largest rho. With two modalities, rho are
-    the canonical correlations, those of SciPy and scikit-learn where the regularisation is tiny; with more they are
-    the means of the correlations between pairs, weighted by how much each modality takes part. One modality alone
-    has its principal components, whitened.
+    the canonical correlations, equal to those of SciPy and scikit-learn if the regularisation is tiny; with more, they
+    are the means of the pairwise correlations, weighted by each modality's contribution. A single modality gives its
+    whitened principal components.
 
-    Means and C_mm come from the train rows in which a modality is present, C_mn from those in which both are. Such a
-    matrix need not be positive definite as a whole; only R_m has to be, and is. The correlations are cut at 1.
-    Of a modality with more than 1024 columns the leading principal directions alone are looked at, 256 or twice
-    ``dim``, found by a randomised method. Columns beyond what correlates at all are zeros.
-    An absent modality is left out of the result, the mean of the projections of those present.
+    Means and C_mm come from the train rows in which a modality is present, C_mn from those in which both are. The
+    joint matrix need not be positive definite; only R_m must be, and is. Correlations are clipped at 1.
+    A modality with more than 1024 columns is first reduced to its 256 or twice ``dim`` leading principal directions by
+    a randomised method. Columns past the last correlated direction are zeros.
+    An absent modality is left out of the result, which is the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.
-        dim: The width of the shared space, at least 1; at most the columns of all modalities but the widest.
-        regularization: What is added to each modality's variances, as a share of their mean; above 0.
+        dim: The width of the shared space, at least 1 and at most the columns of all modalities but the widest.
+        regularization: Added to each modality's variances, as a share of their mean; above 0.
         power: Columns, of variance 1, are multiplied by their correlation to this power, at least 0.
 
     Raises:
-        MmcliError: An option is out of its range.
+        MmcliError: An option is out of range.
 
     Source: Kettenring 1971, Canonical Analysis of Several Sets of Variables, section 4 (MAXVAR); for two modalities
     Hotelling 1936; the regularisation as in Vinod 1976 and Tenenhaus and Tenenhaus 2011 (RGCCA), section 2; ``power``
@@ -102,14 +102,14 @@ class Cca(nn.Module):
             self.get_buffer(f"matrix_{index}").copy_(matrix)
 
     def embed(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, dim), each modality in the shared space; zeros where it is absent."""
+        """Return (B, M, dim), each modality in the shared space; zeros if it is absent."""
         shifted = {name: features[name] - self.get_buffer(f"mean_{index}") for index, name in enumerate(self.names)}
         values = fill_absent(shifted, present, self.names)
         parts = [project(value, self.get_buffer(f"matrix_{index}")) for index, value in enumerate(values)]
         return torch.stack(parts, dim=1) * self.correlations**self.power
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim), the mean over the modalities present; zeros where none is."""
+        """Return (B, dim), the mean over the modalities present; zeros if none is."""
         return mean_of_present(self.embed(features, present), presence_matrix(present, self.names))
 
 
@@ -117,9 +117,9 @@ def canonical_loadings(covariances: list[list[Tensor]], regularization: float, d
     """Return the correlations (dim,), largest first, and the loadings (D, dim) of each modality.
 
     Args:
-        covariances: (D_m, D_n) for each modality m and each n, in float64.
+        covariances: (D_m, D_n) for each pair of modalities m and n, in float64.
         regularization: As for ``Cca``.
-        dim: The number of columns; those beyond what correlates are zeros.
+        dim: The number of columns; those past the last correlated direction are zeros.
     """
     whitening = [_whitening(row[index], regularization) for index, row in enumerate(covariances)]
     if len(whitening) == 1:
@@ -135,14 +135,14 @@ def canonical_loadings(covariances: list[list[Tensor]], regularization: float, d
         here, other = slice(starts[m], starts[m] + widths[m]), slice(starts[n], starts[n] + widths[n])
         agreement[here, other], agreement[other, here] = block, block.T
     values, vectors = leading_eigenvectors(agreement, dim)
-    scaled = vectors * len(widths) ** 0.5  # of two modalities each has half of a vector's square, and so variance 1
+    scaled = vectors * len(widths) ** 0.5  # each of two modalities has half of a vector's square, hence variance 1
     parts = torch.split(scaled, widths)
     correlations = (values / (len(widths) - 1)).clamp(max=1)
     return correlations, [matrix @ part for matrix, part in zip(whitening, parts, strict=True)]
 
 
 def _whitening(covariance: Tensor, regularization: float) -> Tensor:
-    """Return (D, D): the principal directions, leading first, to variance 1 after regularisation; zeros if all is 0."""
+    """Return (D, D): the principal directions, leading first, whitened with regularisation; zeros if all is 0."""
     values, vectors = leading_eigenvectors(covariance, len(covariance))
     added = regularization * values.mean()
     return vectors * torch.where(values > 0, values + added, 1).rsqrt()

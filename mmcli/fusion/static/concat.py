@@ -1,4 +1,4 @@
-"""All features side by side, zeros for what is absent."""
+"""All features concatenated, with zeros for absent modalities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmcli.fusion.presence import fill_absent
 
 
 class Concat(nn.Module):
-    """The features one modality after the other, sorted by their names; absent ones are zeros."""
+    """The concatenated features of all modalities, sorted by name; absent ones are zeros."""
 
     kind = "static"
     version = 1

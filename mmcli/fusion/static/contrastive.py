@@ -1,4 +1,4 @@
-"""A shared space in which the modalities of a row lie nearer to each other than to those of other rows."""
+"""A shared space in which a row's modalities are closer to each other than to those of other rows."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _LARGEST_SCALE = math.log(100)
 
 
 class Contrastive(nn.Module):
-    """Projections to a space of unit vectors, trained by symmetric InfoNCE over the pairs present in a row.
+    """Projections to a space of unit vectors, trained with symmetric InfoNCE over the pairs present in a row.
 
-    The temperature is learnt, from 0.07 and not below 0.01. Train rows with two modalities or more are held in memory.
-    Where there is one modality alone, its projection stays the random one it starts from.
-    An absent modality is left out of the result, the mean of the projections of those present.
+    The temperature is learnt, starting at 0.07 and at least 0.01. Train rows with two or more modalities are held in
+    memory. A single modality keeps its random initial projection.
+    An absent modality is left out of the result, which is the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the shared space, at least 1.
-        hidden: The width of a hidden layer before it; 0 for none.
-        epochs: Passes over the train rows at most, at least 1; it ends before where held-out rows gain nothing.
+        hidden: The width of a hidden layer; 0 for none.
+        epochs: Maximum number of epochs, at least 1; training stops earlier if held-out rows do not improve.
         lr: The learning rate, above 0.
-        batch: Rows in a step, which are each other's negatives, at least 2.
-        seed: What weights, held-out rows and the order of rows are drawn from.
+        batch: Rows per step, which are each other's negatives, at least 2.
+        seed: Seed of weights, held-out rows and the order of rows.
 
     Raises:
-        MmcliError: An option is out of its range.
+        MmcliError: An option is out of range.
 
     Source: Radford et al. 2021 (CLIP), section 2.3; van den Oord et al. 2018 (InfoNCE), section 2.3.
     """
@@ -74,22 +74,22 @@ class Contrastive(nn.Module):
         self.projections.fit(train, objective, [scale])
 
     def embed(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, dim), unit vectors in the shared space; zeros where a modality is absent."""
+        """Return (B, M, dim), unit vectors in the shared space; zeros for an absent modality."""
         embedded: Tensor = self.projections(features, present, nn.functional.normalize)
         return embedded
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim), the mean over the modalities present; zeros where none is."""
+        """Return (B, dim), the mean over the modalities present; zeros if none is."""
         return mean_of_present(self.embed(features, present), presence_matrix(present, self.names))
 
 
 def info_nce(embedded: Tensor, there: Tensor, scale: Tensor) -> Tensor:
-    """Return the mean cross-entropy of finding a row's other modality among the batch, over pairs and directions.
+    """Return the mean cross-entropy of finding a row's other modality in the batch, over pairs and directions.
 
     Args:
         embedded: (B, M, dim), of norm 1 where present.
         there: (B, M) bool.
-        scale: What the products are multiplied by, one over the temperature.
+        scale: The inverse temperature, which multiplies the products.
     """
     losses, count = [embedded.sum() * 0], 0
     for m, n in pairs_of(embedded.shape[1]):

@@ -1,4 +1,4 @@
-"""A shared space in which the modalities of a row lie close, while its columns keep their variance."""
+"""A shared space in which a row's modalities are close while the columns keep their variance (VICReg)."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _EPSILON = 1e-4
 
 
 class L2Align(nn.Module):
-    """Projections trained for small squared distances between a row's modalities, with variance kept (VICReg).
+    """Projections trained for small squared distances between a row's modalities while keeping variance (VICReg).
 
-    The loss is 25 times the mean squared difference over the pairs present, plus the mean over modalities of 25 times
-    what its columns' standard deviations fall short of 1 by on average, plus the sum of the squared covariances
-    between its columns, divided by ``dim``. Train rows with two modalities or more are held in memory. Where there is
-    one modality alone, its projection stays the random one it starts from.
-    An absent modality is left out of the result, the mean of the projections of those present.
+    The loss is 25 times the mean squared difference over the pairs present, plus the mean over modalities of two terms:
+    25 times the columns' mean hinge loss max(0, 1 - standard deviation), and the sum of squared covariances between
+    columns, divided by ``dim``. Train rows with two or more modalities are held in memory. A single modality keeps its
+    random initial projection.
+    An absent modality is left out of the result, which is the mean of the projections of those present.
 
     Args:
         in_dims: The width of each modality.
         dim: The width of the shared space, at least 1.
-        hidden: The width of a hidden layer before it; 0 for none.
-        epochs: Passes over the train rows at most, at least 1; it ends before where held-out rows gain nothing.
+        hidden: The width of a hidden layer; 0 for none.
+        epochs: Maximum number of epochs, at least 1; training stops earlier if held-out rows do not improve.
         lr: The learning rate, above 0.
-        batch: Rows in a step, over which variances are taken, at least 2.
-        seed: What weights, held-out rows and the order of rows are drawn from.
+        batch: Rows per step, over which variances are computed, at least 2.
+        seed: Seed of weights, held-out rows and the order of rows.
 
     Raises:
-        MmcliError: An option is out of its range.
+        MmcliError: An option is out of range.
 
-    Source: Bardes, Ponce and LeCun 2022 (VICReg), section 4.1, with its weights; distances divided by ``dim``
-    and variances averaged over modalities as in the authors' code; so are covariances here, which they add up.
+    Source: Bardes, Ponce and LeCun 2022 (VICReg), section 4.1, with its weights; as in the authors' code, distances are
+    divided by ``dim`` and variances averaged over modalities; covariances, which they sum, are averaged as well.
     """
 
     kind = "static"
@@ -70,20 +70,20 @@ class L2Align(nn.Module):
         self.projections.fit(train, vicreg, [])
 
     def embed(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M, dim), each modality in the shared space; zeros where it is absent."""
+        """Return (B, M, dim), each modality in the shared space; zeros if it is absent."""
         embedded: Tensor = self.projections(features, present)
         return embedded
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim), the mean over the modalities present; zeros where none is."""
+        """Return (B, dim), the mean over the modalities present; zeros if none is."""
         return mean_of_present(self.embed(features, present), presence_matrix(present, self.names))
 
 
 def vicreg(embedded: Tensor, there: Tensor) -> Tensor:
     """Return the loss of embeddings (B, M, dim) and presence (B, M).
 
-    Distances are averaged over all pairs of all rows; the terms of variance and covariance over the modalities that
-    two rows or more have.
+    Distances are averaged over all pairs of all rows; variance and covariance terms over the modalities present in at
+    least two rows.
     """
     pairs = [
         (embedded[:, m] - embedded[:, n])[there[:, m] & there[:, n]].square().mean(dim=1)
@@ -99,7 +99,7 @@ def vicreg(embedded: Tensor, there: Tensor) -> Tensor:
 
 
 def _spread(values: Tensor) -> Tensor:
-    """Return the weighed terms of variance and covariance of one modality's embeddings (B, dim)."""
+    """Return the weighted variance and covariance terms of one modality's embeddings (B, dim)."""
     centred = values - values.mean(dim=0)
     covariance = centred.T @ centred / (len(values) - 1)
     deviations = (covariance.diagonal() + _EPSILON).sqrt()

@@ -1,4 +1,4 @@
-"""The largest of the modalities that are present, column by column."""
+"""The maximum of the modalities present, column by column."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mmcli.fusion.static._projection import EqualWidths
 
 
 class Max(nn.Module):
-    """The maximum, column by column, over the modalities present; zeros where none is.
+    """The maximum, column by column, over the modalities present; zeros if none is.
 
     Args:
-        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        in_dims: The width of each modality; different widths are made equal by fixed random projections.
         dim: The width after projection, at least 1.
-        seed: What the projections are drawn from.
+        seed: Seed of the projections.
     """
 
     kind = "static"

@@ -1,4 +1,4 @@
-"""The mean of the modalities that are present."""
+"""The mean of the modalities present."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mmcli.fusion.static._projection import EqualWidths
 
 
 class Mean(nn.Module):
-    """The mean, column by column, over the modalities present; zeros where none is.
+    """The mean, column by column, over the modalities present; zeros if none is.
 
     Args:
-        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        in_dims: The width of each modality; different widths are made equal by fixed random projections.
         dim: The width after projection, at least 1.
-        seed: What the projections are drawn from.
+        seed: Seed of the projections.
     """
 
     kind = "static"
@@ -37,6 +37,6 @@ class Mean(nn.Module):
         return total / presence_matrix(present, self.names).sum(dim=1, keepdim=True).clamp(min=1)
 
     def modality_weights(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, M), equal weights for the modalities present; ``features`` do not matter."""
+        """Return (B, M), equal weights for the modalities present; ``features`` are ignored."""
         there = presence_matrix(present, self.names)
         return there / there.sum(dim=1, keepdim=True).clamp(min=1)

@@ -1,4 +1,4 @@
-"""One modality alone, such as only:image; the others are not looked at."""
+"""A single modality, such as only:image; the others are ignored."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from mmcli.fusion.presence import fill_absent
 
 
 class Only(nn.Module):
-    """The features of one modality; where several extractors read it, all of theirs side by side.
+    """The features of one modality; those of several extractors are concatenated.
 
-    Zeros where it is absent, whatever else is present.
+    Zeros if it is absent, whatever else is present.
 
     Args:
         in_dims: The width of each modality.
-        argument: A modality's name, or that of a source whose features are called ``argument_extractor``.
+        argument: A modality's name, or a source whose features are named ``argument_extractor``.
 
     Raises:
         UsageError: No modality is named.
@@ -39,5 +39,5 @@ class Only(nn.Module):
         self.out_dim = sum(in_dims[name] for name in self.names)
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, out_dim); zeros where the modality is absent."""
+        """Return (B, out_dim); zeros if the modality is absent."""
         return torch.cat(fill_absent(features, present, self.names), dim=1)

@@ -1,4 +1,4 @@
-"""Principal components of all modalities side by side."""
+"""Principal components of all modalities concatenated."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from mmcli.fusion.static._projection import project
 
 
 class Pca(nn.Module):
-    """The leading principal components of the features one modality after the other.
+    """The leading principal components of the concatenated features.
 
-    An absent modality is taken for its mean over the train rows that have it. Up to 1024 columns in all the
-    components are exact; more are found by a randomised method in passes over the rows. Where the train rows have
-    fewer directions than ``dim``, the remaining columns are zeros.
+    An absent modality is replaced by its mean over the train rows that have it. Components are exact up to 1024 columns
+    in total; beyond that, a randomised method finds them in a few passes over the rows. If the train rows have fewer
+    directions than ``dim``, the remaining columns are zeros.
 
     Args:
         in_dims: The width of each modality.
-        dim: The number of components, at least 1; at most all columns.
+        dim: The number of components, from 1 to the number of columns.
 
     Raises:
         MmcliError: ``dim`` is below 1.
@@ -67,7 +67,7 @@ class Pca(nn.Module):
         self.matrix.copy_(oriented(out_of_basis(components, bases[0])))
 
     def forward(self, features: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
-        """Return (B, dim); zeros where nothing is present."""
+        """Return (B, dim); zeros if none is present."""
         means = torch.split(self.mean, [self.in_dims[name] for name in self.names])
         shifted = {name: features[name] - mean for name, mean in zip(self.names, means, strict=True)}
         return project(torch.cat(fill_absent(shifted, present, self.names), dim=1), self.matrix)

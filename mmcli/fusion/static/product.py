@@ -1,4 +1,4 @@
-"""The product of the modalities that are present."""
+"""The product of the modalities present."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mmcli.fusion.static._projection import EqualWidths
 
 
 class Product(nn.Module):
-    """The product, column by column, over the modalities present; zeros where none is.
+    """The product, column by column, over the modalities present; zeros if none is.
 
     Args:
-        in_dims: The width of each modality; where widths differ, fixed random projections make them one.
+        in_dims: The width of each modality; different widths are made equal by fixed random projections.
         dim: The width after projection, at least 1.
-        seed: What the projections are drawn from.
+        seed: Seed of the projections.
     """
 
     kind = "static"
