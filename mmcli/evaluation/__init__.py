@@ -1,1 +1,1 @@
-"""How sure a figure is, and how a model does with fewer modalities."""
+"""Confidence intervals, paired tests, modality subsets and examples for evaluate."""

@@ -1,4 +1,4 @@
-"""A page of examples: what was predicted of a few rows, what is true of them, and their pictures."""
+"""A page of examples: predictions, true texts and pictures of a few rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Example:
 
     Args:
         identity: Its id.
-        predicted: What was predicted; None if there was nothing to tell it from.
-        true: What is true: one text, or several that are.
-        pictures: By modality, as data URIs.
+        predicted: The predicted text; None without features.
+        true: The true texts, one or several.
+        pictures: Pictures by modality, as data URIs.
     """
 
     identity: str
@@ -27,7 +27,7 @@ class Example:
 
 
 def write_examples(folder: Path, title: str, examples: Sequence[Example]) -> None:
-    """Write ``examples.html``, which needs no other file; all texts in it are escaped."""
+    """Write ``examples.html``, a self-contained page; all texts in it are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     here = FileSystemLoader(Path(__file__).parent)

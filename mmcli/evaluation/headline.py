@@ -1,4 +1,4 @@
-"""Which metrics are shown where there is no room for all."""
+"""Selects the metrics shown in summaries."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from fnmatch import fnmatchcase
 
 
 def headline(patterns: Sequence[str], values: Mapping[str, float]) -> dict[str, float]:
-    """Return the values that a task shows first, the main one before the others.
+    """Return the values of a task's headline metrics, the main one first.
 
     Args:
-        patterns: What the task's ``headline`` says: names of metrics, in which ``*`` stands for any text.
-        values: Of all metrics, by name.
+        patterns: The task's ``headline``: metric names, in which ``*`` matches any text.
+        values: The values of all metrics, by name.
     """
     names = [name for pattern in patterns for name in values if fnmatchcase(name, pattern)]
     return {name: values[name] for name in dict.fromkeys(names)}

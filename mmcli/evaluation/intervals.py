@@ -1,4 +1,4 @@
-"""Bootstrap intervals: how far a metric would move with other rows of the same kind."""
+"""Bootstrap confidence intervals of metrics."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ def intervals(
     draws: int | None = None,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """Return 95 % intervals, [low, high], of metrics of rows drawn with replacement.
-
-    A draw that leaves a metric undefined does not count for it.
+    """Return 95 % bootstrap intervals, [low, high], ignoring draws for which a metric is undefined.
 
     Args:
-        measure: From how often each row was drawn, (D, N), to the metrics of each draw, (D,), NaN where undefined.
+        measure: Maps how often each row was drawn, (D, N), to the metrics of each draw, (D,), NaN if undefined.
         rows: N, at least 1.
-        groups: The group of each row, (N,): all rows of a group are drawn together. A row of group None is its own.
-        draws: Samples to draw; by default 1000, of more than 50,000 rows fewer, 200 at least.
-        seed: What they are drawn from.
+        groups: Group of each row, (N,); whole groups are drawn. A row whose group is None is a group by itself.
+        draws: Number of draws; by default 1000, fewer for more than 50,000 rows, but at least 200.
+        seed: Seed of the draws.
 
     Source: Efron 1979; the percentile interval as in Efron and Tibshirani 1993, chapter 13; groups drawn whole as in
     Davison and Hinkley 1997, section 3.8.
@@ -58,7 +56,7 @@ def intervals(
 
 
 def _numbered(groups: Sequence[Hashable]) -> NDArray[np.int64]:
-    """Return the number of each row's group, in the order in which groups come."""
+    """Return the index of each row's group, in order of first occurrence."""
     numbers: dict[Hashable, int] = {}
     found = []
     for row, group in enumerate(groups):

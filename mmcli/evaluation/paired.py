@@ -1,4 +1,4 @@
-"""Paired bootstrap: whether one model is better than another on the same rows by more than their choice explains."""
+"""Paired bootstrap: whether the difference of two models on the same rows is significant."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ _ROUNDING = 1e-12
 def paired_p_values(differences: Floats, *, draws: int = DRAWS, seed: int = 0) -> list[float | None]:
     """Return for each comparison the two-sided p-value of no difference.
 
-    Rows are drawn with replacement, the same for every comparison. Under the hypothesis the mean difference is 0:
-    its bootstrap distribution is that of the drawn means less the mean of all rows. The p-value is (k + 1) / (n + 1)
-    for k of n draws in which that lies at least as far from 0, on either side, as the mean of all rows does; of
-    one row there is nothing to draw, and no p-value.
+    Rows are drawn with replacement, the same for every comparison. Under the null hypothesis the mean difference is 0,
+    with the bootstrap distribution of the drawn means minus the mean of all rows. The p-value is (k + 1) / (n + 1) for
+    k of n draws at least as far from 0, on either side, as the mean of all rows; None for a single row.
 
     Args:
-        differences: Of the two models' scores in each row, (comparisons, N), at least one row.
-        draws: Samples of N rows drawn, n, at least 1.
-        seed: What they are drawn from.
+        differences: Differences of the two models' scores in each row, (comparisons, N), at least one row.
+        draws: Number n of samples of N rows, at least 1.
+        seed: Seed of the draws.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 16.4; Berg-Kirkpatrick et al. 2012,
     An Empirical Investigation of Statistical Significance in NLP, section 2, there one-sided.

@@ -1,4 +1,4 @@
-"""Which modalities to leave in when a model is measured without the others."""
+"""Modality subsets on which a model is measured."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ALL_SUBSETS_UP_TO = 6
 
 
 def subsets(sources: Sequence[str], *, whole: bool = False) -> list[tuple[str, ...]]:
-    """Return the subsets to measure, small ones first, each sorted; the ``whole`` set only if that is asked.
+    """Return the subsets to measure, small ones first, each sorted; the full set only if ``whole``.
 
-    Of up to six modalities these are all subsets but the empty one, of more each alone and all but one.
+    For up to six modalities these are all nonempty subsets, for more each modality alone and all but one.
     """
     names = sorted(set(sources))
     every = len(names) <= ALL_SUBSETS_UP_TO
@@ -31,11 +31,11 @@ def subset_name(subset: Collection[str]) -> str:
 def mask(
     present: Mapping[str, NDArray[np.bool_]], sources: Mapping[str, str], keep: Collection[str]
 ) -> dict[str, NDArray[np.bool_]]:
-    """Return presence, (N,) each, in which only the modalities ``keep`` are left.
+    """Return presence, (N,) each, of the modalities in ``keep`` only.
 
     Args:
-        present: By feature modality, such as ``image_hog``.
-        sources: The source modality of each feature modality: those of one source go together.
-        keep: Source modalities.
+        present: Presence by feature modality, such as ``image_hog``.
+        sources: The source modality of each feature modality; features of one source are kept or masked together.
+        keep: Source modalities to keep.
     """
     return {name: there & (sources[name] in keep) for name, there in present.items()}

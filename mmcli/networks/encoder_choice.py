@@ -134,7 +134,7 @@ def choose_encoders(asked: Sequence[str], modalities: Mapping[str, ModalitySpec]
         named = spec.partition(":")[0]
         if named in EXTRACTORS[kind].names():
             raise MmcliError(
-                f"--encoder {text}: {named} is not trainable; use it in extract-features, --use {name}={spec}"
+                f"--encoder {text}: {named} is not trainable; use it in extract-features with --use {name}={spec}"
             )
         chosen[name] = parse_choice(spec)
         kinds = ENCODERS.constant(chosen[name].spec.name, "kinds", ())

@@ -1,4 +1,4 @@
-"""Tasks: what is predicted, how targets become numbers, and how well predictions did."""
+"""Tasks: what is predicted, how targets are encoded, and how predictions are measured."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ if TYPE_CHECKING:
 
 FEW_DISTINCT = 20
 MOST = 0.9
-"""The share of cells that must be numbers for a column to be one of numbers."""
+"""Minimum share of numeric cells in a column of numbers."""
 
 
 class Task(Protocol):
-    """What every registered task offers; N rows, K outputs of the network.
+    """The interface of every registered task, with N rows and K network outputs.
 
-    A prediction is one row of an array (N, …) in a form of the task's own, such as a probability for each class.
-    ``link`` says what makes predictions of the network's outputs: class probabilities, those of several labels, or
-    numbers. ``monitor`` names the validation value that says which epoch is best: a metric, or ``loss``.
-    ``smaller_is_better`` names the metrics of which that is so, ``headline`` those that are shown where there is no
-    room for all, the main one first.
+    A prediction is one row of an array (N, …) in a form specific to the task, such as a probability for each class.
+    ``link`` says how the network's outputs become predictions: class probabilities, label probabilities, or numbers.
+    ``monitor`` names the validation value that selects the best epoch: a metric, or ``loss``. ``smaller_is_better``
+    names the metrics to minimise, ``headline`` those shown in summaries, the main one first.
 
-    In ``headline`` and ``smaller_is_better`` a ``*`` stands for any text. What only some tasks can is in
-    ``mmcli.tasks.abilities``. Constants of the class say what must be known without importing it: ``target``, where
-    targets come from if not from a ``column``: from the row's ``group``, or its id without one, or from an ``optional``
-    column, None if it is empty; ``joins_columns``, that several target columns are one target, their cells by
-    column; ``of_networks``, options, as ``loss`` or ``loss=mae``, that say what a network minimises; ``model`` and
-    ``method``, what train takes where none is named.
+    In ``headline`` and ``smaller_is_better`` a ``*`` matches any text. Optional abilities are in
+    ``mmcli.tasks.abilities``. Class constants say what must be known without importing the class: ``target``, the
+    source of targets if it is not a ``column``: the row's ``group`` (its id if it has none), or an ``optional`` column,
+    None if empty; ``joins_columns``, that several target columns form one target, a mapping of cells by column;
+    ``of_networks``, options such as ``loss`` or ``loss=mae`` that set a network's loss; ``model`` and ``method``, the
+    defaults of train.
     """
 
     version: ClassVar[int]
@@ -48,17 +47,17 @@ class Task(Protocol):
     smaller_is_better: ClassVar[tuple[str, ...]]
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is none that this task could ever take."""
+        """Return what was expected if a target can never be valid for this task; None if it can."""
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn the possible targets from those of the train rows."""
+        """Learn the possible targets from the train rows."""
 
     @property
     def out_dim(self) -> int:
         """The number of outputs K."""
 
     def known(self, target: Any) -> bool:
-        """Return whether ``encode`` takes this target."""
+        """Return whether ``encode`` accepts this target."""
 
     def encode(self, targets: Sequence[Any]) -> NDArray[Any]:
         """Return the targets as numbers, (N,) or (N, …).
@@ -68,38 +67,38 @@ class Task(Protocol):
         """
 
     def decode(self, encoded: NDArray[Any]) -> list[Any]:
-        """Return the targets that ``encode`` made numbers of."""
+        """Return the targets of encoded numbers; the inverse of ``encode``."""
 
     def class_weights(self, encoded: NDArray[Any], mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
         """Return the weight of each output in the loss, (K,); None for equal weights.
 
         Raises:
-            MmcliError: The task has no such weights.
+            MmcliError: The task does not support such weights.
         """
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
         """Return the scalar to minimise."""
 
     def predictions(self, outputs: Tensor) -> NDArray[np.float64]:
-        """Return what the outputs (N, K) say, a row each, in the form that ``records`` and ``metrics`` take."""
+        """Return the predictions of outputs (N, K), one per row, in the form that ``records`` and ``metrics`` take."""
 
     def prior(self) -> NDArray[np.float64]:
-        """Return what is known of a row without any feature, in the form of one row of ``predictions``."""
+        """Return the prediction for a row without any feature, in the form of one row of ``predictions``."""
 
     def records(self, predictions: NDArray[np.float64], known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return one answer a row, as JSON values; ``known`` (N,) is false where a row had no feature."""
+        """Return one answer per row, as JSON values; ``known`` (N,) is false for a row without features."""
 
     def metrics(self, predictions: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, float]:
-        """Return finite numbers by metric name, without those that the rows leave undefined."""
+        """Return finite numbers by metric name, without metrics that are undefined for these rows."""
 
     def row_scores(self, predictions: NDArray[np.float64], encoded: NDArray[Any]) -> dict[str, NDArray[np.float64]]:
-        """Return one number a row, (N,), for each metric that is the mean of such numbers, by metric name."""
+        """Return one number per row, (N,), for each metric that is the mean of such numbers, by metric name."""
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return the metrics on these rows of predictions that look at no feature, by baseline name."""
+        """Return the metrics on these rows of predictions without features, by baseline name."""
 
     def state(self) -> State:
-        """Return the options and what was learnt."""
+        """Return the options and the fitted state."""
 
     def load_state(self, state: State) -> None:
         """Restore what ``state`` returned."""
@@ -112,23 +111,23 @@ def mode_of(task: Task, metric: str) -> Literal["min", "max"]:
 
 
 def infer_task(targets: Sequence[Any]) -> str:
-    """Return the name of the task that targets of this form are for.
+    """Return the name of the task that fits these targets.
 
-    Lists are labels, also where most cells hold them as text, and so are words parted by ``|`` in one of ten cells or
-    more, if each word is there twice on average. Other words and booleans are classes, and so are numbers where few are
-    different: of whole ones at most 20, or one in ten rows; of others at most 20, each there twice on average. Other
-    numbers are numbers, where nine in ten cells that say something (``NA`` says nothing) are some.
+    Lists are labels, also if most cells hold them as text; so are words separated by ``|`` in at least one of ten
+    cells, if each word occurs twice on average. Other words and booleans are classes, and so are numbers with few
+    distinct values: integers with at most 20, or one per ten rows; other numbers with at most 20 that occur twice on
+    average. Other columns are numbers if nine in ten nonmissing cells (``NA`` is missing) are.
 
     Raises:
-        MmcliError: There are no targets, or their form says too little.
+        MmcliError: There are no targets, or no task fits them.
     """
     if not len(targets):
-        raise MmcliError("there are no targets to tell the task from")
+        raise MmcliError("there are no targets to infer the task from")
     lists = [isinstance(target, list | tuple) for target in targets]
     if any(isinstance(target, dict) for target in targets) or (any(lists) and not all(lists)):
         raise MmcliError(
-            f"the targets have forms of which no task is known, such as {_odd(targets)!r}: "
-            f"say with --task what to make of them (there are: {', '.join(TASKS.names())})"
+            f"cannot infer the task from targets such as {_odd(targets)!r}: "
+            f"choose it with --task (one of {', '.join(TASKS.names())})"
         )
     if all(lists) or sum(listed(target) is not None for target in targets) * 2 > len(targets) or _parted(targets):
         return "multilabel"
@@ -137,9 +136,9 @@ def infer_task(targets: Sequence[Any]) -> str:
 
 
 def numbers_among(targets: Sequence[Any]) -> list[float]:
-    """Return the numbers of a column of numbers; none of one that holds other things in more than a tenth of its cells.
+    """Return the numbers of a numeric column; none if more than a tenth of its cells hold something else.
 
-    Cells such as ``NA`` say nothing.
+    Cells such as ``NA`` are missing values.
     """
     told = [target for target in targets if not says_nothing(target)]
     numbers = [number for target in told if (number := number_of(target)) is not None]
@@ -147,13 +146,13 @@ def numbers_among(targets: Sequence[Any]) -> list[float]:
 
 
 def has_many(different: Collection[float], rows: int) -> bool:
-    """Return whether so many different numbers in so many rows are no classes."""
+    """Return whether there are too many distinct numbers in this many rows for classes."""
     whole = all(number == round(number) for number in different)
     return len(different) > (max(FEW_DISTINCT, rows // 10) if whole else min(FEW_DISTINCT, rows // 2))
 
 
 def says_nothing(target: Any) -> bool:
-    """Return whether a cell of a column of numbers is empty, or says that it is, as ``NA`` does."""
+    """Return whether a cell of a numeric column is empty or a missing value such as ``NA``."""
     if target is None or target != target:
         return True
     if not isinstance(target, str):
@@ -165,7 +164,7 @@ def says_nothing(target: Any) -> bool:
 
 
 def number_of(target: Any) -> float | None:
-    """Return the finite number that a target is or that its text says; None if it is no such number."""
+    """Return a target, or its text, as a finite number; None if it is not one."""
     if isinstance(target, bool | np.bool_):
         return None
     if isinstance(target, str):
@@ -173,7 +172,7 @@ def number_of(target: Any) -> float | None:
             return cell_number(target, "")
         except UnusableError:
             if not target.isascii() or "_" in target:
-                return None  # what only Python takes for a number; others may be too large for cells, not for targets
+                return None  # a number only to Python; too large for cells is fine for targets
     try:
         number = float(target)
     except (TypeError, ValueError, OverflowError):
@@ -186,7 +185,7 @@ def _odd(targets: Sequence[Any]) -> Any:
 
 
 def _parted(targets: Sequence[Any]) -> bool:
-    """Return whether cells hold several of a small set of words."""
+    """Return whether cells hold several words each of a small vocabulary."""
     cells = [[part.strip() for part in str(target).split("|") if part.strip()] for target in targets]
     several = sum(len(parts) > 1 for parts in cells)
     words = [part for parts in cells for part in parts]

@@ -1,4 +1,4 @@
-"""The loss of texts, token by token."""
+"""Token losses of texts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from mmcli.tasks._caption_tokens import PAD
 
 
 def token_loss(outputs: Tensor, encoded: Tensor, smoothing: float) -> Tensor:
-    """Return the mean over the tokens of the cross-entropy.
+    """Return the mean cross-entropy over tokens.
 
     Args:
         outputs: The log probabilities of every token of every text, (S, V).
-        encoded: Tokens (B, R, T), S of them, and zeros behind them.
-        smoothing: The share of every token's target that is spread over all tokens.
+        encoded: Tokens (B, R, T), S of them, padded with zeros.
+        smoothing: Label smoothing: the share of every target that is spread over all tokens.
     """
     missed = -outputs.gather(1, _tokens_of(encoded)).mean()
     return missed if not smoothing else (1 - smoothing) * missed - smoothing * outputs.mean()
 
 
 def token_sums(outputs: Tensor, encoded: Tensor) -> Tensor:
-    """Return (3,): the sum of the cross-entropy without smoothing, how many tokens are right, and how many are."""
+    """Return (3,): the sum of the unsmoothed cross-entropy, the number of correct tokens, and that of all tokens."""
     wanted = _tokens_of(encoded)
     missed = -outputs.gather(1, wanted).sum()
     right = (outputs.argmax(dim=1, keepdim=True) == wanted).sum()

@@ -1,6 +1,6 @@
-"""Measures of captions against several references each: BLEU, ROUGE-L, CIDEr-D.
+"""Metrics of captions against several references each: BLEU, ROUGE-L, CIDEr-D.
 
-A caption is a list of words here, its references a list of such lists.
+A caption is a list of words, its references are a list of such lists.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIGMA = 6.0
 
 
 def caption_scores(found: Sequence[Words], wanted: Sequence[Sequence[Words]]) -> dict[str, Floats]:
-    """Return one number a row, (N,), for each measure that is the mean of such numbers."""
+    """Return one number per row, (N,), for each metric that is the mean of such numbers."""
     return {
         "cider": cider(found, wanted),
         "rouge_l": np.array([rouge_l(words, own) for words, own in zip(found, wanted, strict=True)], np.float64),
@@ -41,9 +41,9 @@ def caption_metrics(found: Sequence[Words], wanted: Sequence[Sequence[Words]]) -
 def draws_of_captions(
     found: Sequence[Words], wanted: Sequence[Sequence[Words]], counts: NDArray[np.int64]
 ) -> dict[str, Floats]:
-    """Return all measures, (D,) each, where every row is there as often as ``counts`` (D, N) say.
+    """Return all metrics of D draws, (D,) each, in which each row occurs ``counts`` (D, N) times.
 
-    The words of ``cider`` are as rare as they are in all N rows, not in those of a draw.
+    ``cider`` uses the word frequencies of all N rows, not those of a draw.
     """
     sums = counts @ bleu_counts(found, wanted)
     total = counts.sum(axis=1)
@@ -52,7 +52,7 @@ def draws_of_captions(
 
 
 def bleu_counts(found: Sequence[Words], wanted: Sequence[Sequence[Words]]) -> NDArray[np.int64]:
-    """Return what BLEU is computed from, (N, 10): lengths of caption and nearest reference, n-grams right, and all."""
+    """Return the counts for BLEU, (N, 10): lengths of caption and closest reference, matching n-grams, all n-grams."""
     from sacrebleu.metrics.bleu import BLEU
 
     scorer = BLEU(tokenize="none", effective_order=True)
@@ -81,9 +81,9 @@ def bleu(sums: NDArray[np.int64]) -> dict[str, Floats]:
 
 
 def rouge_l(words: Words, references: Sequence[Words]) -> float:
-    """Return the F of the longest common subsequence, recall counting 1.2 times as much; the best of each reference.
+    """Return the F score of the longest common subsequence, with recall weighted 1.2, best over the references.
 
-    An empty text is one empty word.
+    An empty text counts as one empty word.
 
     Source: Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries, section 3, with beta as in
     pycocoevalcap.
@@ -109,9 +109,9 @@ def _common(first: list[str], second: list[str]) -> int:
 
 
 def cider(found: Sequence[Words], wanted: Sequence[Sequence[Words]]) -> Floats:
-    """Return the CIDEr-D of each row, (N,), from 0 to 10; how rare n-grams are is told by the references of all rows.
+    """Return the CIDEr-D of each row, (N,), from 0 to 10, with n-gram frequencies from the references of all rows.
 
-    As in pycocoevalcap, a text is as long as it has pairs of words.
+    As in pycocoevalcap, the length of a text is its number of word pairs.
 
     Source: Vedantam et al. 2015, CIDEr: Consensus-based Image Description Evaluation, section 4 and its CIDEr-D.
     """

@@ -1,4 +1,4 @@
-"""Captions as words and punctuation, and as numbers by a vocabulary of the train rows."""
+"""Captions as words and punctuation, and as ids in a vocabulary of the train rows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _BEFORE, _AFTER = frozenset(".,;:!?%)]}…"), frozenset("([{#$£€")
 
 @cache
 def _pattern() -> re.Pattern[str]:
-    r"""Return what finds a number, a word with hyphens in it, the end of one such as ``'s``, or another character.
+    r"""Return the pattern of a number, a word (hyphens included), a clitic such as ``'s``, or another character.
 
-    Marks that some scripts write their vowels with are parts of a word, which ``\w`` lacks.
+    Combining vowel marks of some scripts belong to words, which ``\w`` does not match.
     """
     marks = "".join(
         letter
@@ -38,17 +38,17 @@ def _pattern() -> re.Pattern[str]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words and the punctuation of a text, in lower case; of languages that put spaces between words."""
+    """Return the words and punctuation of a text, in lower case; for languages with spaces between words."""
     return _pattern().findall(unicodedata.normalize("NFC", text).lower())
 
 
 def is_word(token: str) -> bool:
-    """Return whether a token is a word, not punctuation; measures leave the latter out, as pycocoevalcap does."""
+    """Return whether a token is a word; metrics ignore punctuation, as pycocoevalcap does."""
     return any(letter.isalnum() for letter in token)
 
 
 def put_together(tokens: Iterable[str]) -> str:
-    """Return the text that tokens are written as: no space before a full stop or the end of a word."""
+    """Join tokens to a text, without spaces before full stops and clitics."""
     text, joins = "", True
     for token in tokens:
         clitic = len(token) > 1 and token[0] in "'’"
@@ -58,11 +58,11 @@ def put_together(tokens: Iterable[str]) -> str:
 
 
 def texts_of(target: Any, separator: str | None) -> list[str]:
-    """Return the texts of a target, none where it is not one text or a list of texts.
+    """Return the texts of a target; none if it is neither a text nor a list of texts.
 
     Args:
-        target: A text, or several: a list of them, also written as ``["a", "b"]``, or parts of a cell.
-        separator: What parts a cell; None if a cell is one text.
+        target: A text, or several: a list, also written as ``["a", "b"]``, or a cell with separators.
+        separator: Separator of texts in a cell; None if a cell is one text.
     """
     if isinstance(target, str) and target.lstrip()[:2] in ("['", '["'):
         target = listed(target) or target
@@ -76,9 +76,9 @@ def texts_of(target: Any, separator: str | None) -> list[str]:
 
 
 def commonest(captions: Sequence[Sequence[str]], known: Sequence[str], most: int) -> tuple[tuple[str, ...], int]:
-    """Return the commonest of the captions in which all tokens are known, and how often it is there.
+    """Return the most frequent caption whose tokens are all known, and its count.
 
-    Of those as common as each other it is the one of the commonest words; where there is none, the commonest word.
+    Ties go to the caption with the most frequent words; without any such caption it is the most frequent word.
     """
     frequency = Counter(token for caption in captions for token in set(caption))
     times = Counter(tuple(caption[:most]) for caption in captions if set(caption[:most]) <= set(known))
@@ -91,21 +91,21 @@ def commonest(captions: Sequence[Sequence[str]], known: Sequence[str], most: int
 
 
 def vocabulary(captions: Iterable[Sequence[str]], min_count: int) -> list[str]:
-    """Return the special tokens and those that are in the captions ``min_count`` times, the most frequent first."""
+    """Return the special tokens, then those with at least ``min_count`` occurrences, the most frequent first."""
     counts = Counter(token for caption in captions for token in caption)
     kept = sorted((-count, token) for token, count in counts.items() if count >= min_count)
     return [*SPECIAL, *(token for _, token in kept)]
 
 
 def to_ids(rows: Sequence[Sequence[Sequence[str]]], index: dict[str, int], most: int) -> NDArray[np.int64]:
-    """Return the captions of each row with an end behind each, (N, R, T), filled up with ``PAD``.
+    """Return the captions of each row, each with an end token, (N, R, T), padded with ``PAD``.
 
-    A caption of more than ``most`` tokens is cut off, without an end.
+    A caption of more than ``most`` tokens is cut, without an end token.
 
     Args:
-        rows: Of each row its captions, as tokens.
-        index: The number of each token.
-        most: How many tokens are kept.
+        rows: The captions of each row, as tokens.
+        index: The id of each token.
+        most: Maximum number of tokens.
     """
     lists = [
         [[index.get(token, UNKNOWN) for token in caption[:most]] + [END] * (len(caption) <= most) for caption in row]

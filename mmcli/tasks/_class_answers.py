@@ -1,4 +1,4 @@
-"""What tasks of classes have alike: the classes as targets, and what is said of rows once they have decided."""
+"""Shared by tasks with classes: classes as targets, and answers once they have decided."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 class ClassAnswers:
-    """A task whose targets are indexes of classes, and whose predictions are class probabilities."""
+    """A task whose targets are class indexes and whose predictions are class probabilities."""
 
     classes: list[str]
     _counts: NDArray[np.int64]
@@ -30,14 +30,14 @@ class ClassAnswers:
 
     @property
     def reads_numbers(self) -> bool:
-        """Whether targets are a column of numbers, in which ``NA`` says that there is none."""
+        """Whether targets are a numeric column, in which ``NA`` is a missing value."""
         return are_numbers(self.classes)
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int64]:
-        """Return the index of each target's class, (N,), its rank where they have an order.
+        """Return the index of each target's class, (N,), which is its rank if classes are ordered.
 
         Raises:
-            MmcliError: One is none of the classes.
+            MmcliError: A target is not one of the classes.
         """
         return class_indexes(self.classes, targets)
 
@@ -50,8 +50,8 @@ class ClassAnswers:
     ) -> Tensor | None:
         """Return weights (K,), None for ``none``.
 
-        Under ``balanced`` ones all classes of these rows count alike; ``effective`` ones are between them and equal
-        ones, as if each further row of a class said less that is new.
+        ``balanced`` weights make all classes of these rows count equally; ``effective`` weights lie between these and
+        equal weights, as each further row of a class adds less information.
         """
         return weights_of_classes(encoded, self.out_dim, mode)
 
@@ -60,17 +60,17 @@ class ClassAnswers:
         """Return the index of each row's predicted class, (N,)."""
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return for each row the class decided on, its probability, and those of all classes by name.
+        """Return for each row the predicted class, its probability, and those of all classes by name.
 
-        A row that had no feature has no such class.
+        A row without features has no predicted class.
         """
         return class_records(self.classes, predictions, self.decide(predictions), known)
 
     def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, Any]]:
         """Return ``confusion`` and ``calibration``.
 
-        The former has classes and counts (K, K), a row for each true class, a column for each predicted; the latter the
-        accuracy of rows by the probability of their likeliest class, in bins.
+        ``confusion`` has classes and counts (K, K), true classes in rows, predicted classes in columns. ``calibration``
+        has the accuracy of rows by the probability of their most likely class, in bins.
         """
         indexes, names = numbered(self.classes, encoded)
         return {
@@ -79,6 +79,6 @@ class ClassAnswers:
         }
 
     def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name."""
+        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by name."""
         indexes, names = numbered(self.classes, encoded)
         return by_class(names, self.decide(predictions), indexes)

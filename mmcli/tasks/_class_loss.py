@@ -1,4 +1,4 @@
-"""Losses and weights of classes; B rows of a batch, K classes."""
+"""Losses and class weights; B rows of a batch, K classes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _BETA = 0.999
 
 
 def focal_loss(outputs: Tensor, encoded: Tensor, weight: Tensor | None, gamma: float, smoothing: float) -> Tensor:
-    """Return the focal loss of outputs (B, K) with class indexes (B,), the mean in which rows weigh as their class.
+    """Return the focal loss of outputs (B, K) for class indexes (B,), a mean weighted by class.
 
-    Of smoothed targets every class's part is made less by how right the row is of it; at a gamma of 0 that is torch's
-    cross-entropy with the same weights and smoothing.
+    With smoothed targets, each class's term is scaled down by how well the row predicts it; with gamma 0 this equals
+    torch's cross-entropy with the same weights and smoothing.
 
     Source: Lin et al. 2017, Focal Loss for Dense Object Detection, equations 4 and 5.
     """
     each = outputs.log_softmax(dim=1)
-    # Off 0, at which a power below 1 has no slope.
+    # Keep away from 0, where a power below 1 has no gradient.
     wrong = (-each.expm1()).clamp(min=torch.finfo(each.dtype).tiny)
     classes = outputs.shape[1]
     own = encoded[:, None] == torch.arange(classes, device=encoded.device)
@@ -33,9 +33,9 @@ def focal_loss(outputs: Tensor, encoded: Tensor, weight: Tensor | None, gamma: f
 def weights_of_classes(
     encoded: NDArray[np.int64], classes: int, mode: Literal["none", "balanced", "effective"]
 ) -> Tensor | None:
-    """Return the weight of each class, (K,), for rows of the classes at these indexes, (N,); None for equal ones.
+    """Return the weight of each class, (K,), for rows with these class indexes, (N,); None for equal weights.
 
-    Under ``balanced`` ones all classes count alike; see ``effective_weights`` for the others.
+    ``balanced`` weights make all classes count equally; for ``effective`` see ``effective_weights``.
     """
     if mode == "none":
         return None
@@ -45,9 +45,9 @@ def weights_of_classes(
 
 
 def effective_weights(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return weights (K,) of classes that have so many rows, at least 1: their mean is 1.
+    """Return weights (K,) with mean 1 for classes with these row counts, at least 1.
 
-    They are inverse to the effective number of rows, (1 - beta^n) / (1 - beta) of n, with a beta of 0.999.
+    They are the inverse of the effective number of n rows, (1 - beta^n) / (1 - beta), with beta 0.999.
 
     Source: Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples, sections 3 and 4.
     """

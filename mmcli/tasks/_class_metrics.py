@@ -1,4 +1,4 @@
-"""How well predicted classes fit those that rows have; N rows, K classes."""
+"""Classification metrics; N rows, K classes."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _HALF = 0.5
 
 
 SKIPPED_IF_UNSEEN = ("log_loss", "roc_auc", "average_precision")
-"""Metrics that are not defined of a row whose class no train row has, and leave it out; others count it as wrong."""
+"""Metrics that ignore rows of unseen classes, for which they are undefined; others count such rows as wrong."""
 
 
 def class_metrics(
     probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0, positive: int = 1
 ) -> dict[str, float]:
-    """Return the metrics of rows by name, without those they leave undefined.
+    """Return the metrics of rows by name, without undefined ones.
 
-    A row of a class that no train row has is wrong; ``SKIPPED_IF_UNSEEN`` leave it out.
+    A row of an unseen class counts as wrong; ``SKIPPED_IF_UNSEEN`` ignore it.
 
     Args:
         probabilities: (N, K).
-        predicted: The index of the class decided for each row, (N,).
-        encoded: The index of the class each row has, (N,); from K on where no train row has it.
-        top_k: How many likeliest classes to look for it among; 0 looks not.
-        positive: Of two classes, the one whose precision, recall, F1, average precision and ROC these are.
+        predicted: The index of each row's predicted class, (N,).
+        encoded: The index of each row's true class, (N,); from K on for unseen classes.
+        top_k: Also compute top-k accuracy with this k; 0 does not.
+        positive: Of two classes, the positive one for precision, recall, F1, average precision and ROC.
 
     Raises:
         MmcliError: There are no rows.
@@ -68,7 +68,7 @@ def class_metrics(
 
 
 def _ranking(probabilities: Floats, encoded: Indexes, classes: Iterable[int]) -> dict[str, float]:
-    """Return the means over classes that some rows have and others do not; nothing where there is none."""
+    """Return the means over classes that some rows have and others do not; empty if there is none."""
     pairs = [(encoded == k, probabilities[:, k]) for k in classes if 0 < (encoded == k).sum() < len(encoded)]
     if not pairs:
         return {}
@@ -79,7 +79,7 @@ def _ranking(probabilities: Floats, encoded: Indexes, classes: Iterable[int]) ->
 
 
 def class_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes, top_k: int = 0) -> dict[str, Floats]:
-    """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    """Return one number per row, (N,), for each metric that is the mean of such numbers."""
     right = (predicted == encoded).astype(np.float64)
     counts = np.bincount(encoded, minlength=probabilities.shape[1])
     found = {
@@ -94,14 +94,14 @@ def class_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes, to
 
 
 def best_threshold(probability: Floats, positive: NDArray[np.bool_]) -> float:
-    """Return the probability from which to call a row positive for the best balanced accuracy on these rows.
+    """Return the probability threshold with the best balanced accuracy on these rows.
 
-    It is a half, or lies in the middle between the probabilities of two rows; of equals it is the nearest to a half,
-    and a half where the rows are all of one class.
+    Candidates are 0.5 and the midpoints between the probabilities of rows; ties go to the one closest to 0.5, which is
+    also the result if all rows have the same class.
 
     Args:
-        probability: Of being positive, (N,).
-        positive: Whether each row is, (N,).
+        probability: Predicted probability of being positive, (N,).
+        positive: Whether each row is positive, (N,).
     """
     if positive.all() or not positive.any():
         return _HALF
@@ -116,7 +116,7 @@ def best_threshold(probability: Floats, positive: NDArray[np.bool_]) -> float:
 
 
 def _top_scores(probabilities: Floats, encoded: Indexes, top_k: int) -> dict[str, Floats]:
-    """Return 1 for each row whose class is among its ``top_k`` likeliest, of equals the later ones, (N,)."""
+    """Return 1 for each row whose class is among its ``top_k`` likeliest, (N,); ties go to later classes."""
     if not top_k:
         return {}
     likeliest = np.argsort(probabilities, axis=1, kind="stable")[:, -top_k:]

@@ -1,4 +1,4 @@
-"""Names of classes, and what is said of rows by them; N rows, K classes."""
+"""Class names, and answers and tables that use them; N rows, K classes."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def class_names(task: str, targets: Sequence[Any]) -> list[str]:
     """Return the name of each target's class, (N,), for the task of this name.
 
     Raises:
-        MmcliError: A target is empty, a list or no Unicode text.
+        MmcliError: A target is empty, a list or not valid Unicode.
     """
     names = []
     for target in targets:
         name = class_name(target)
         if name is None:
-            raise MmcliError(f"{task} needs one class a row, not {target!r}")
+            raise MmcliError(f"{task} needs one class per row, not {target!r}")
         if not name.isascii() and any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise MmcliError(f"the class {name!r} holds half a surrogate pair, which no text has")
+            raise MmcliError(f"the class {name!r} contains half a surrogate pair, which is not valid Unicode")
         names.append(name)
     return names
 
@@ -39,15 +39,15 @@ def are_numbers(classes: Sequence[str]) -> bool:
 
 
 def class_order(name: str) -> tuple[bool, float, str]:
-    """Return what classes are sorted by: numbers by value, then words."""
+    """Return the sort key of a class: numbers by value, then words."""
     is_number = DECIMAL.fullmatch(name) is not None
     return (not is_number, float(name) if is_number else 0.0, name)
 
 
 def class_places(classes: Sequence[str]) -> dict[str | None, int]:
-    """Return the place of each class by its name; classes of an older model may be named in another form.
+    """Return the index of each class by name; an older model may spell its classes differently.
 
-    Where the classes are true and false, 1 and 0 are these, and the other way round.
+    If the classes are true and false, 1 and 0 stand for them, and vice versa.
     """
     found: dict[str | None, int] = {}
     for place, name in enumerate(classes):
@@ -59,31 +59,31 @@ def class_places(classes: Sequence[str]) -> dict[str | None, int]:
 
 
 def class_indexes(classes: Sequence[str], targets: Sequence[Any]) -> Indexes:
-    """Return the place of each target among the classes, (N,).
+    """Return the index of each target among the classes, (N,).
 
     Raises:
-        MmcliError: One is not among them.
+        MmcliError: A target is not among them.
     """
     places = class_places(classes)
     found = [places.get(class_name(target), -1) for target in targets]
     if -1 in found:
         unseen = targets[found.index(-1)]
-        raise MmcliError(f"target {unseen!r} is none of the {len(classes)} classes of the train rows")
+        raise MmcliError(f"target {unseen!r} is not one of the {len(classes)} classes of the train rows")
     return np.array(found, np.int64)
 
 
 def class_references(task: str, targets: Sequence[Any]) -> NDArray[Any]:
-    """Return the name of each target's class, (N,) objects, also of classes that no train row has."""
+    """Return the name of each target's class, (N,) objects, including unseen classes."""
     found = np.empty(len(targets), object)
     found[:] = class_names(task, targets)
     return found
 
 
 def numbered(classes: Sequence[str], encoded: NDArray[Any]) -> tuple[Indexes, list[str]]:
-    """Return the index of each row's class, (N,), and the names of all: those of no train row follow the others.
+    """Return the index of each row's class, (N,), and all class names, unseen classes last.
 
     Args:
-        classes: Those of the train rows.
+        classes: The classes of the train rows.
         encoded: Indexes among them, or names as ``class_references`` returns them.
     """
     if encoded.dtype != object:
@@ -100,13 +100,13 @@ def class_records(
     predicted: NDArray[np.int64],
     known: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
-    """Return for each row the class decided on, its probability, and those of all classes by name.
+    """Return for each row the predicted class, its probability, and those of all classes by name.
 
     Args:
-        classes: Their names.
+        classes: The class names.
         probabilities: (N, K).
-        predicted: The index of the class decided for each row, (N,).
-        known: False where a row had no feature, (N,): it has no such class.
+        predicted: The index of each row's predicted class, (N,).
+        known: False for a row without features, (N,), which gets no predicted class.
     """
     return [
         {
@@ -119,18 +119,18 @@ def class_records(
 
 
 def confusion(classes: Sequence[str], predicted: NDArray[np.int64], encoded: NDArray[np.int64]) -> dict[str, Any]:
-    """Return classes and counts (K, K), a row for each true class, a column for each predicted."""
+    """Return classes and counts (K, K), true classes in rows, predicted classes in columns."""
     counts = metrics.confusion_matrix(encoded, predicted, labels=range(len(classes)))
     return {"classes": list(classes), "counts": counts.tolist()}
 
 
 def by_class(classes: Sequence[str], predicted: Indexes, encoded: Indexes) -> dict[str, dict[str, float]]:
-    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by its name; 0 where one is undefined.
+    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by name; 0 if undefined.
 
     Args:
-        classes: The names of all.
-        predicted: The index of the class decided for each row, (N,).
-        encoded: The index of the class each row has, (N,).
+        classes: All class names.
+        predicted: The index of each row's predicted class, (N,).
+        encoded: The index of each row's true class, (N,).
     """
     scores = metrics.precision_recall_fscore_support(
         encoded, predicted, labels=range(len(classes)), average=None, zero_division=0

@@ -1,4 +1,4 @@
-"""How well clusters hang together, and how well they agree with labels; N rows, L labels, C clusters, D draws."""
+"""Metrics of clusters and of their agreement with labels; N rows, L labels, C clusters, D draws."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sklearn.metrics import silhouette_score
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 NONE = -1
-"""The number of rows that are in no cluster, and of those without a label."""
+"""The number for rows in no cluster, and for rows without a label."""
 _AT_MOST = 5000
 
 
 def silhouette(places: Floats, clusters: Numbers) -> float | None:
-    """Return the mean silhouette of the rows in clusters; None if there are fewer than two, or one a row.
+    """Return the mean silhouette of the rows in clusters; None if there are fewer than two clusters, or one per row.
 
-    Of more than 5,000 rows as many are drawn, always the same ones.
+    Of more than 5,000 rows, a fixed sample of 5,000 is used.
 
     Source: Rousseeuw 1987, Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
     """
@@ -30,12 +30,12 @@ def silhouette(places: Floats, clusters: Numbers) -> float | None:
 
 
 def contingency(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], Numbers]:
-    """Return how many rows have a label and a cluster, (D, L + 1, C), and the numbers of the clusters, (C,), ascending.
+    """Return row counts by label and cluster, (D, L + 1, C), and the numbers of the clusters, (C,), ascending.
 
     Args:
-        labels: From 0, (N,); those without one are counted last.
-        clusters: (N,); those in none have a column of their own.
-        weights: How often each row is there, (D, N).
+        labels: From 0, (N,); rows without a label are counted last.
+        clusters: (N,); rows in no cluster have a column of their own.
+        weights: How often each row occurs, (D, N).
     """
     found, place = np.unique(clusters, return_inverse=True)
     count = int(labels.max(initial=NONE)) + 1
@@ -46,12 +46,12 @@ def contingency(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) 
 
 
 def cluster_draws(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) -> dict[str, Floats]:
-    """Return each draw's measures but the silhouette, (D,): those of labels where rows have any, else NaN.
+    """Return each draw's metrics except the silhouette, (D,); those of labels are NaN if no row has a label.
 
     Args:
-        labels: (N,), ``NONE`` for rows without one, which count in ``clusters`` and ``noise`` alone.
-        clusters: (N,), ``NONE`` for noise, which the measures of labels take for a cluster.
-        weights: How often each row is there, (D, N).
+        labels: (N,), ``NONE`` for rows without a label, which count only in ``clusters`` and ``noise``.
+        clusters: (N,), ``NONE`` for noise, which counts as a cluster in the metrics of labels.
+        weights: How often each row occurs, (D, N).
 
     Source: Rosenberg and Hirschberg 2007, V-Measure; Hubert and Arabie 1985, Comparing Partitions, equation 5;
     Manning et al. 2008, Introduction to Information Retrieval, section 16.3, purity and normalised mutual information.
@@ -69,7 +69,7 @@ def cluster_draws(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]
 
 
 def _agreement(tables: Floats) -> dict[str, Floats]:
-    """Return the measures of labels of tables (D, L, C)."""
+    """Return the label metrics of tables (D, L, C)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         total = tables.sum(axis=(1, 2))
         share = tables / total[:, None, None]
@@ -92,7 +92,7 @@ def _agreement(tables: Floats) -> dict[str, Floats]:
 
 
 def _entropy(shares: Floats) -> Floats:
-    """Return the entropy of each row of shares, (D,); of one share of 1 it is exactly 0."""
+    """Return the entropy of each row of shares, (D,); exactly 0 for a single share of 1."""
     logs = np.log(np.where(shares > 0, shares, 1.0))
     return np.asarray(-(shares * logs).sum(axis=1) + 0.0, np.float64)
 

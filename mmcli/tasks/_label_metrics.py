@@ -1,4 +1,4 @@
-"""How well predicted labels fit those that rows have; N rows, K labels, D draws of rows."""
+"""Multilabel metrics; N rows, K labels, D draws of rows."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _MOST = 200_000
 
 
 def label_metrics(probabilities: Floats, predicted: Bools, truth: Bools) -> dict[str, float]:
-    """Return the metrics of rows (N, K) by name, without those they leave undefined."""
+    """Return the metrics of rows (N, K) by name, without undefined ones."""
     every = np.ones((1, len(truth)), np.int64)
     found = draws_of_labels(probabilities, predicted, truth, every)
     return {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
 
 
 def label_scores(predicted: Bools, truth: Bools) -> dict[str, Floats]:
-    """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    """Return one number per row, (N,), for each metric that is the mean of such numbers."""
     both, either = (predicted & truth).sum(axis=1), predicted.sum(axis=1) + truth.sum(axis=1)
     wrong = (predicted != truth).mean(axis=1)
     return {
@@ -31,7 +31,7 @@ def label_scores(predicted: Bools, truth: Bools) -> dict[str, Floats]:
 
 
 def by_label(labels: Sequence[str], predicted: Bools, truth: Bools) -> dict[str, dict[str, float]]:
-    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by its name; 0 where one is undefined."""
+    """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by name; 0 if undefined."""
     hits, chosen, support = (part.sum(axis=0).astype(np.float64) for part in (predicted & truth, predicted, truth))
     scores = [np.nan_to_num(values) for values in (_ratio(hits, chosen), _ratio(hits, support))]
     scores.append(np.nan_to_num(_f1(hits, chosen, support)))
@@ -44,9 +44,9 @@ def by_label(labels: Sequence[str], predicted: Bools, truth: Bools) -> dict[str,
 def draws_of_labels(
     probabilities: Floats, predicted: Bools, truth: Bools, counts: NDArray[np.int64]
 ) -> dict[str, Floats]:
-    """Return the metrics of draws that have each row as often as ``counts`` (D, N) say, (D,) each.
+    """Return the metrics of D draws, (D,) each, in which each row occurs ``counts`` (D, N) times.
 
-    Of several draws of many rows and labels ``map`` is left out, which takes a sum over all rows for each label.
+    For several draws of many rows and labels ``map`` is left out, because it needs a sum over all rows per label.
     """
     own = counts.astype(np.float64)
     hits, chosen, support = (own @ part.astype(np.float64) for part in (predicted & truth, predicted, truth))
@@ -65,17 +65,17 @@ def draws_of_labels(
 
 
 def best_thresholds(probabilities: Floats, truth: Bools, otherwise: float, least: int) -> Floats:
-    """Return for each label the threshold (K,) of the best F1, that of all labels together where few rows have it.
+    """Return each label's threshold with the best F1, (K,); rare labels share the best threshold for all labels.
 
-    A threshold that is best for a handful of rows is often one at which most other rows would have the label, too.
+    A threshold fitted to a handful of rows often assigns the label to most other rows too.
 
     Args:
         probabilities: (N, K).
         truth: (N, K).
-        otherwise: Of equally good thresholds the one nearest to this is taken; without any label it is this.
-        least: The rows that must have a label for a threshold of its own.
+        otherwise: Ties go to the threshold closest to this value; without any label it is the result.
+        least: Minimum number of rows with a label for it to have its own threshold.
 
-    Source: Fan and Lin 2007, A Study on Threshold Selection for Multi-label Classification, on what rare labels do.
+    Source: Fan and Lin 2007, A Study on Threshold Selection for Multi-label Classification, on rare labels.
     """
     shared = _best_threshold(probabilities.ravel(), truth.ravel(), otherwise)
     own = truth.sum(axis=0) >= least
@@ -101,9 +101,9 @@ def _best_threshold(probabilities: Floats, truth: Bools, otherwise: float) -> fl
 
 
 def _mean_precision(probabilities: Floats, truth: Bools, counts: Floats) -> Floats:
-    """Return the mean over labels of the average precision, (D,), without labels that no row of a draw has.
+    """Return the mean average precision over labels, (D,), without labels that no row of a draw has.
 
-    Rows of one probability come together, as in scikit-learn.
+    Rows of equal probability are ranked together, as in scikit-learn.
     """
     total, defined = np.zeros(len(counts)), np.zeros(len(counts))
     by_row = np.ascontiguousarray(counts.T)

@@ -1,4 +1,4 @@
-"""How far predicted numbers are from true ones."""
+"""Regression metrics."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 Floats = NDArray[np.float64]
-_MOST = 3.0  # the ends of the scale of sentiment
+_MOST = 3.0  # limits of the sentiment scale
 
 
 def number_metrics(predictions: Floats, truth: Floats, sentiment: bool) -> dict[str, float]:
-    """Return the metrics of rows by name, without those they leave undefined.
+    """Return the metrics of rows by name, without undefined ones.
 
     Args:
-        predictions: Numbers (N, 1), or the ends of an interval to both sides of them (N, 3).
+        predictions: Numbers (N, 1), or each number between the ends of its interval (N, 3).
         truth: (N,).
-        sentiment: Add those for sentiment from -3 to 3: ``acc_2_has0`` and ``f1_has0`` of negative against not
-            negative, ``acc_2_non0`` and ``f1_non0`` of negative against positive on the rows whose target is not 0,
-            both F1 weighted by class, and ``acc_7`` of whole numbers from -3 to 3.
+        sentiment: Add metrics for sentiment from -3 to 3: ``acc_2_has0`` and ``f1_has0`` of negative against
+            nonnegative, ``acc_2_non0`` and ``f1_non0`` of negative against positive on rows whose target is not 0,
+            both F1 weighted by class, and ``acc_7`` of integers from -3 to 3.
 
     Source: Zadeh et al. 2016, MOSI, for ``acc_2_has0`` and ``acc_7``; Tsai et al. 2019, Multimodal Transformer,
-    section 4, whose code takes rows of 0 out.
+    section 4, whose code removes rows of 0.
     """
     value = _middle(predictions)
     every = np.ones((1, len(truth)), np.int64)
@@ -35,7 +35,7 @@ def number_metrics(predictions: Floats, truth: Floats, sentiment: bool) -> dict[
 
 
 def number_scores(predictions: Floats, truth: Floats, sentiment: bool) -> dict[str, Floats]:
-    """Return one number a row, (N,), for each metric that is the mean of such numbers; arguments as above."""
+    """Return one number per row, (N,), for each metric that is the mean of such numbers; arguments as above."""
     value = _middle(predictions)
     found = {"mae": np.abs(value - truth)}
     if truth.all():
@@ -55,9 +55,9 @@ def number_scores(predictions: Floats, truth: Floats, sentiment: bool) -> dict[s
 def draws_of_numbers(
     predictions: Floats, truth: Floats, counts: NDArray[np.int64], sentiment: bool
 ) -> dict[str, Floats]:
-    """Return what is made of sums over rows, in draws that have each row as often as ``counts`` (D, N) say.
+    """Return the metrics based on sums over rows, in draws in which each row occurs ``counts`` (D, N) times.
 
-    Squares are of numbers less their mean over all rows, so that little is lost where they are large.
+    Squares are of numbers centred over all rows, to keep precision for large numbers.
     """
     value = _middle(predictions)
     scores = number_scores(predictions, truth, sentiment)
@@ -79,7 +79,7 @@ def draws_of_numbers(
 
 
 def _spread(weights: Floats, centred: Floats, mean: Floats) -> Floats:
-    """Return the variance in each draw, exactly 0 where all that was drawn is the same."""
+    """Return the variance in each draw, exactly 0 if all values drawn are equal."""
     found: Floats = weights @ centred**2 - mean**2
     return np.where(found <= 1e-12 * (weights @ centred**2), 0.0, found)
 

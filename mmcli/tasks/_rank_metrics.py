@@ -1,4 +1,4 @@
-"""How far predicted ranks are from true ones; N rows, K classes in order, D draws."""
+"""Ordinal metrics; N rows, K ordered classes, D draws."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Indexes = NDArray[np.int64]
 
 
 SKIPPED_IF_UNSEEN = ("mae", "macro_mae", "quadratic_kappa", "within_1", "spearman", "rps")
-"""Metrics that are not defined of a row whose class has no rank, and leave it out; ``accuracy`` counts it as wrong."""
+"""Metrics that ignore rows whose class has no rank, for which they are undefined; ``accuracy`` counts them as wrong."""
 
 
 def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, float]:
-    """Return the metrics of rows by name, without those they leave undefined.
+    """Return the metrics of rows by name, without undefined ones.
 
     Args:
         probabilities: (N, K).
-        predicted: The rank of the class decided for each row, (N,).
-        encoded: The rank of the class each row has, (N,); K or more where the class has none.
+        predicted: The rank of each row's predicted class, (N,).
+        encoded: The rank of each row's true class, (N,); K or more for an unseen class.
 
     Raises:
         MmcliError: There are no rows.
@@ -44,7 +44,7 @@ def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) ->
 
 
 def rank_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
-    """Return one number a row, (N,), for each metric that is the mean of such numbers."""
+    """Return one number per row, (N,), for each metric that is the mean of such numbers."""
     right = {"accuracy": (predicted == encoded).astype(np.float64)}
     if (encoded >= probabilities.shape[1]).any():
         return right
@@ -63,9 +63,9 @@ def _distances(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> d
 
 
 def ranked_probability_scores(probabilities: Floats, encoded: Indexes) -> Floats:
-    """Return for each row, (N,), the sum over the cuts between ranks of the squared error in being below the cut.
+    """Return for each row, (N,), the sum over cuts between ranks of the squared error of the cumulative probability.
 
-    That is the distance in ranks where all is said to be one class.
+    If one class has all the probability, this is the distance in ranks.
     """
     cuts = np.arange(probabilities.shape[1] - 1)
     below = probabilities.cumsum(axis=1)[:, :-1]
@@ -76,10 +76,10 @@ def ranked_probability_scores(probabilities: Floats, encoded: Indexes) -> Floats
 def draws_of_ranks(
     probabilities: Floats, predicted: Indexes, encoded: Indexes, counts: NDArray[np.int64]
 ) -> dict[str, Floats]:
-    """Return what is made of sums over rows, in draws that have each row as often as ``counts`` (D, N) say.
+    """Return the metrics based on sums over rows, in draws in which each row occurs ``counts`` (D, N) times.
 
-    ``quadratic_kappa`` is one less the mean squared distance between predicted and true ranks over that of ranks
-    drawn on their own.
+    ``quadratic_kappa`` is 1 minus the mean squared distance between predicted and true ranks, divided by that of
+    independent ranks.
     """
     right = (predicted == encoded).astype(np.float64)
     found = {"accuracy": counts @ right / counts.sum(axis=1)}
@@ -90,7 +90,7 @@ def draws_of_ranks(
         )  # fmt: skip
     if not len(encoded):
         return found
-    # A draw may have no row with a rank: what is left undefined is NaN.
+    # A draw may have no row with a rank: undefined metrics are NaN.
     weights = _ratio(counts.astype(np.float64), counts.sum(axis=1, keepdims=True).astype(np.float64), np.nan)
     scores = _distances(probabilities, predicted, encoded)
     found |= {name: weights @ scores[name] for name in ("mae", "within_1", "rps")}
@@ -100,7 +100,7 @@ def draws_of_ranks(
     found["macro_mae"] = _ratio(_ratio(away, of_class, 0.0).sum(axis=1), classes, np.nan)
     apart = weights @ (predicted - encoded) ** 2
     by_chance = weights @ predicted**2 + weights @ encoded**2 - 2 * (weights @ predicted) * (weights @ encoded)
-    # Rounding leaves a little of what is 0: where all ranks are one and the same, and no better than chance.
+    # Rounding makes exact zeros tiny: if all ranks are equal, and at chance level.
     by_chance[by_chance < 1e-9] = 0.0
     kappa = 1 - _ratio(apart, by_chance, np.nan)
     found["quadratic_kappa"] = np.where(np.abs(kappa) < 1e-9, 0.0, kappa)

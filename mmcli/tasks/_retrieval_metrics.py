@@ -1,4 +1,4 @@
-"""How well items of one modality find those of another that belong to them: ranks, recall, mean average precision."""
+"""Cross-modal retrieval metrics: ranks, recall, mean average precision."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ Integers = NDArray[np.int64]
 TOPS = (1, 5, 10)
 _CELLS_AT_ONCE = 2_000_000
 _TIE = 1e-9
-"""Cosines nearer than that are one: the last bits of a product depend on where in memory a candidate lies."""
+"""Cosines closer than this are equal: the last bits of a product depend on a candidate's position in memory."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What became of the queries of one direction, Q of them, each with at least one candidate of its group.
+    """The results of the Q queries of one direction, each with at least one candidate of its group.
 
     Args:
-        ranks: Of the nearest candidate of the query's group, from 1, (Q,).
-        precisions: The average precision over all candidates of its group, (Q,).
-        relevant: How many these are, (Q,).
+        ranks: Rank of the nearest candidate of the query's group, from 1, (Q,).
+        precisions: Average precision over all candidates of its group, (Q,).
+        relevant: Number of candidates of its group, (Q,).
         groups: Each query's group, (Q,).
-        candidates: How many there are in all.
+        candidates: Total number of candidates.
     """
 
     ranks: Integers
@@ -37,16 +37,16 @@ class Judged:
 
 
 def judge(embeddings: Floats, groups: Integers, query: int, candidate: int) -> Judged | None:
-    """Let the items of one modality find those of another; return None if no query has anything to find.
+    """Query the items of one modality with those of another; return None if no query has a relevant candidate.
 
-    Rows of one group whose embedding is the same bits are one item: an image with five captions is one image. A row
-    that lacks a modality is no item of it. Candidates as near as one of the query's group come before it.
+    Rows of a group with bit-identical embeddings are one item: an image with five captions is one image. A row without
+    a modality is not an item of it. Ties are ranked before the query's own candidates.
 
     Args:
-        embeddings: (N, M, D) of norm 1, NaN where absent.
-        groups: (N,), which rows belong together.
-        query: The place of the modality that is asked with, below M.
-        candidate: The place of the modality that is looked through.
+        embeddings: (N, M, D) of norm 1, NaN if absent.
+        groups: (N,), the group of each row.
+        query: Index of the query modality, below M.
+        candidate: Index of the candidate modality.
 
     Source: Hodosh et al. 2013, Framing Image Description as a Ranking Task, section 4; Karpathy and Fei-Fei 2015,
     section 4.1.
@@ -67,7 +67,7 @@ def judge(embeddings: Floats, groups: Integers, query: int, candidate: int) -> J
 
 
 def _items(embeddings: Floats, groups: Integers) -> tuple[Floats, Integers]:
-    """Return the distinct items of a modality with their groups, in the order of these."""
+    """Return the distinct items of a modality with their groups, ordered by group."""
     there = np.flatnonzero(~np.isnan(embeddings).any(axis=1))
     bits = np.column_stack([groups[there], np.ascontiguousarray(embeddings[there]).view(np.int64)])
     whole = np.ascontiguousarray(bits).view(np.dtype((np.void, bits.shape[1] * bits.itemsize))).ravel()
@@ -77,17 +77,17 @@ def _items(embeddings: Floats, groups: Integers) -> tuple[Floats, Integers]:
 
 
 def _rank(scores: Floats, own: slice) -> tuple[int, float]:
-    """Return the rank of the nearest of a query's own candidates, and the average precision over all of them.
+    """Return the rank of the nearest relevant candidate of a query, and the average precision over all of them.
 
     Args:
-        scores: Of every candidate, (C,); they are overwritten.
-        own: Where its own ones lie.
+        scores: Score of every candidate, (C,); overwritten.
+        own: The slice of relevant candidates.
     """
     relevant = np.sort(scores[own])
     scores[own] = -np.inf
     least = relevant - _TIE
     near = scores[scores >= least[0]]
-    # For each other candidate, how many of the relevant ones it is as near as.
+    # For each other candidate, the number of relevant ones that it scores at least as high as.
     passed = np.bincount(np.searchsorted(least, near, side="right"), minlength=len(relevant) + 1)
     before = np.cumsum(passed[:0:-1])
     ranks = before + np.arange(1, len(relevant) + 1)
@@ -101,11 +101,11 @@ def direction_metrics(judged: Judged) -> dict[str, float]:
 
 
 def direction_draws(judged: Judged, counts: Integers) -> dict[str, Floats]:
-    """Return the same metrics of draws, (D,) each, NaN where one has no query.
+    """Return the same metrics of draws, (D,) each, NaN for a draw without queries.
 
     Args:
         judged: Q queries.
-        counts: How often each draw has each query, (D, Q).
+        counts: How often each query occurs in each draw, (D, Q).
     """
     total = counts.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -120,13 +120,13 @@ def direction_draws(judged: Judged, counts: Integers) -> dict[str, Floats]:
 
 
 def chance_metrics(relevant: Integers, candidates: int) -> dict[str, float]:
-    """Return what the metrics of a random order are expected to be.
+    """Return the expected metrics of a random order.
 
-    The median rank is the smallest by which half of the queries are expected to have found one of theirs.
+    The median rank is the smallest rank by which half of the queries are expected to have found a relevant candidate.
 
     Args:
-        relevant: How many candidates belong to each query, (Q,), at least 1.
-        candidates: C, how many there are in all.
+        relevant: Number of relevant candidates of each query, (Q,), at least 1.
+        candidates: C, the total number of candidates.
 
     Source: the hypergeometric distribution; for the average precision Bestgen 2015, Exact Expected Average Precision
     of the Random Baseline for System Evaluation, equation 2.
@@ -148,7 +148,7 @@ def chance_metrics(relevant: Integers, candidates: int) -> dict[str, float]:
 
 
 def _none_within(sizes: Integers, candidates: int, top: int) -> Floats:
-    """Return the chance that none of so many of ``candidates`` is among the first ``top``, for each of ``sizes``."""
+    """Return for each of ``sizes`` the probability that none of so many candidates is among the first ``top``."""
     room = candidates - sizes - top
     rest = np.maximum(room, 0)
     logarithm = gammaln(candidates - sizes + 1) - gammaln(rest + 1) + gammaln(candidates - top + 1)
@@ -156,7 +156,7 @@ def _none_within(sizes: Integers, candidates: int, top: int) -> Floats:
 
 
 def mean_recalls(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean over directions of recall at 1, 5 and 10; nothing where there is no direction."""
+    """Return the mean over directions of recall at 1, 5 and 10; empty if there is no direction."""
     if not found:
         return {}
     return {f"mean_recall@{top}": float(np.mean([each[f"recall@{top}"] for each in found.values()])) for top in TOPS}

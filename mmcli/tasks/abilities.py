@@ -1,4 +1,4 @@
-"""What only some tasks can: each ability a type, asked for with ``isinstance``.
+"""Optional abilities of tasks, one type each, tested with ``isinstance``.
 
 N rows, K outputs of the network; predictions and encoded targets as a task's own methods return them.
 """
@@ -21,51 +21,51 @@ Floats = NDArray[np.float64]
 
 @runtime_checkable
 class HasParts(Protocol):
-    """Consists of tasks of several targets, by column."""
+    """Consists of one task per target column."""
 
     parts: Mapping[str, Task]
 
     def own_targets(self, encoded: NDArray[Any]) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Return by column the rows that have the target, and it as its task encodes it."""
+        """Return by column the rows that have the target, and the target as its task encodes it."""
 
     def by_target(self, predictions: Floats, encoded: Any) -> dict[str, tuple[Task, Floats, NDArray[Any]]]:
-        """Return by column the task, and the predictions and targets of the rows that have it, if there are any."""
+        """Return by column the task, and the predictions and targets of the rows with that target, if any."""
 
     def counts(self, encoded: Any) -> dict[str, int]:
-        """Return how many rows have each target."""
+        """Return the number of rows with each target."""
 
     def measures(self, target: Any) -> bool:
         """Return whether any of its tasks can measure a row with this target."""
 
     def unknown(self, target: Any) -> list[str]:
-        """Return the classes of a target that no train row has."""
+        """Return the unseen classes of a target."""
 
 
 @runtime_checkable
 class Tunes(Protocol):
-    """Has something to choose once the network is trained."""
+    """Chooses something on the val rows once the network is trained."""
 
     def tune(self, predictions: Floats, encoded: Any) -> Task:
-        """Return the task as it is after a look at the val rows."""
+        """Return the task with the choice made on these val rows."""
 
 
 @runtime_checkable
 class EncodesClasses(Protocol):
-    """``encode`` gives the index of one class a row."""
+    """``encode`` gives the index of one class per row."""
 
     encodes_classes: bool
 
 
 @runtime_checkable
 class SkipsUnknown(Protocol):
-    """Counts a row of a class that no train row has as wrong, but in these metrics, which leave such rows out."""
+    """Counts a row of an unseen class as wrong, except in these metrics, which ignore such rows."""
 
     skipped_if_unseen: tuple[str, ...]
 
 
 @runtime_checkable
 class FindsUnseen(Protocol):
-    """Takes a target of which no train row had a part."""
+    """Accepts targets with parts that no train row has."""
 
     def unseen(self, targets: Sequence[Any]) -> list[str]:
         """Return these parts."""
@@ -73,82 +73,82 @@ class FindsUnseen(Protocol):
 
 @runtime_checkable
 class ReadsNumbers(Protocol):
-    """Can have a column of numbers for its targets."""
+    """Its targets may be a numeric column."""
 
     reads_numbers: bool
 
 
 @runtime_checkable
 class TakesEmpty(Protocol):
-    """An empty cell can be a target."""
+    """Can accept an empty cell as a target."""
 
     def take_empty(self) -> None:
-        """Take it from now on."""
+        """Accept empty cells from now on."""
 
 
 @runtime_checkable
 class HasPositive(Protocol):
-    """One of its classes, where there are two, is the positive one."""
+    """Has a positive class if there are two."""
 
     positive: str | None
 
     def take_positive(self, label: str) -> None:
-        """Let another be it.
+        """Set the positive class.
 
         Raises:
-            UsageError: There are not two classes, or it is none of them.
+            UsageError: There are not two classes, or it is not one of them.
         """
 
 
 @runtime_checkable
 class LearnsNumbers(Protocol):
-    """Outputs are numbers, which other models than networks can learn, too."""
+    """Its outputs are numbers, which other models than networks can learn too."""
 
     levels: Sequence[float]
 
     def wanted(self, encoded: Any) -> Floats:
-        """Return the outputs that say exactly these targets."""
+        """Return the outputs that predict exactly these targets."""
 
 
 @runtime_checkable
 class Writes(Protocol):
-    """Writes texts: learns from the log probabilities of every token, each told the true ones before it."""
+    """Writes texts; trained by teacher forcing on the log probability of every token."""
 
     decoder: Mapping[str, Any]
 
     def taught_sums(self, outputs: Tensor, encoded: Tensor) -> Tensor:
-        """Return the sums of a batch."""
+        """Return the metric sums of a batch."""
 
     def taught_values(self, sums: Tensor) -> dict[str, float]:
-        """Return what training is shown of all sums, in place of metrics."""
+        """Return the values of all sums, which training reports instead of metrics."""
 
 
 @runtime_checkable
 class ComparesModalities(Protocol):
-    """Measures modalities against each other."""
+    """Compares modalities with each other."""
 
     def take_modalities(self, names: Sequence[str]) -> None:
-        """Learn, before ``fit``, all source modalities, sorted.
+        """Set all source modalities, sorted; called before ``fit``.
 
         Raises:
-            MmcliError: They are too few.
+            MmcliError: There are too few.
         """
 
 
 @runtime_checkable
 class HasReferences(Protocol):
-    """Measures more of a target than ``encode`` keeps."""
+    """Its metrics need more of a target than ``encode`` keeps."""
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return what metrics, baselines and draws take in place of encoded targets, (N,)."""
+        """Return the input of metrics, baselines and draws instead of encoded targets, (N,)."""
 
 
 @runtime_checkable
 class DrawsMetrics(Protocol):
-    """Has metrics of drawn rows, from which their intervals come."""
+    """Has metrics of resampled rows, from which confidence intervals are computed."""
 
     def metrics_of_draws(self, predictions: Floats, encoded: Any, counts: NDArray[np.int64]) -> dict[str, Floats]:
-        """Return metrics (D,), every row being there as often as ``counts`` (D, N) say; NaN where undefined."""
+        """Return metrics (D,) of draws in which each row occurs ``counts`` (D, N) times; NaN if undefined."""
 
 
 @runtime_checkable
@@ -158,7 +158,7 @@ class MergesRows(Protocol):
     def merged(
         self, predictions: Floats, targets: Sequence[Any], groups: Sequence[Any]
     ) -> tuple[NDArray[Any], list[Any]]:
-        """Return the rows that stand for all, (S,), and their targets."""
+        """Return one row per sample, (S,), and their merged targets."""
 
 
 @runtime_checkable
@@ -166,12 +166,12 @@ class HasTables(Protocol):
     """Has tables to show."""
 
     def tables(self, predictions: Floats, encoded: Any) -> dict[str, Any]:
-        """Return JSON values by name, each a file of evaluate's report."""
+        """Return JSON values by name, each of which becomes a file of evaluate's report."""
 
 
 @runtime_checkable
 class ScoresClasses(Protocol):
-    """Has classes or labels with scores of their own."""
+    """Has scores for each class or label."""
 
     def by_class(self, predictions: Floats, encoded: Any) -> dict[str, Any]:
         """Return precision, recall, F1 and rows of each, by name."""
@@ -179,7 +179,7 @@ class ScoresClasses(Protocol):
 
 @runtime_checkable
 class HasBaselinesBeside(Protocol):
-    """Has baselines that depend on what is there to be predicted."""
+    """Has baselines that depend on the predictions' items."""
 
     def baselines_beside(self, predictions: Floats, encoded: Any) -> dict[str, dict[str, float]]:
         """Return their metrics, by baseline."""
@@ -187,22 +187,22 @@ class HasBaselinesBeside(Protocol):
 
 @runtime_checkable
 class HasMeaning(Protocol):
-    """Predictions can mean the same in several models, and then be measured together."""
+    """Its predictions may mean the same in several models, and can then be measured together."""
 
     def meaning(self) -> Any:
-        """Return what is equal in such models; None if nothing is."""
+        """Return a value that is equal for such models; None if there is none."""
 
 
 @runtime_checkable
 class HasExamples(Protocol):
-    """Has answers to look at."""
+    """Has answers for people to read."""
 
     def example(self, record: Mapping[str, Any], target: Any) -> tuple[str | None, list[str]]:
-        """Return the text that is predicted, and those that are true."""
+        """Return the predicted text and the true ones."""
 
 
 def parts_of(task: Task, columns: Sequence[str] = ("",)) -> Mapping[str, Task]:
-    """Return the tasks of each target: those a task consists of, or itself for the first of ``columns``."""
+    """Return the task of each target: a task's parts, or the task itself for the first of ``columns``."""
     return task.parts if isinstance(task, HasParts) else dict.fromkeys(columns[:1], task)
 
 
@@ -212,7 +212,7 @@ def encodes_classes(task: Task) -> bool:
 
 
 def measures(task: Task, target: Any) -> bool:
-    """Return whether a task can measure a row with this target: one it knows, or a class that it counts as wrong."""
+    """Return whether a task can measure this target: a known one, or a class that it counts as wrong."""
     if isinstance(task, HasParts):
         return task.measures(target)
     return task.known(target) or (isinstance(task, SkipsUnknown) and task.fault(target) is None)

@@ -1,4 +1,4 @@
-"""Free text for each row: captions, or answers in a few words."""
+"""Free text for each row: captions or short answers."""
 
 from __future__ import annotations
 
@@ -33,30 +33,31 @@ Floats = NDArray[np.float64]
 _NO_TOKEN = -1
 _SCORE_DIGITS = 4
 _MOST_TEXTS = 100
-"""Of a row: targets of all rows take the memory of the row with most."""
+"""Maximum texts per row: targets of all rows are padded to the row with the most."""
 
 
 class Captioning:
-    """Words and punctuation in lower case, learnt on the train rows; a row may have several texts that are right.
+    """Lower-case words and punctuation of the train rows; a row may have several correct texts.
 
-    These are a list in JSON lines, or parts of a cell where a ``separator`` is named. All of them are learnt. A
-    prediction is a row of numbers: the mean log probability of its tokens, then these, filled up with -1.
+    Several texts are a list in JSON lines, or separated in a cell if ``separator`` is given; all of them are trained
+    on. A prediction is a row of numbers: the mean log probability of its tokens, then the tokens, padded with -1.
 
     Args:
-        min_count: How often a word must be in the train texts; rarer ones are learnt as unknown, and never said.
-        max_length: The most tokens of a text; what is longer is learnt without its rest.
-        beam: How many beginnings are followed when a text is made; 1 takes the likeliest token each time.
-        length_penalty: Texts are compared by their log probability over length to this power: more of it, and they
-            are longer.
-        separator: Between the texts in a cell: characters, or ``comma``, ``semicolon``, ``space``, ``tab`` or
+        min_count: Minimum number of occurrences of a word in the train texts; rarer words become unknown and are
+            never generated.
+        max_length: Maximum number of tokens of a text; longer train texts are cut.
+        beam: Beam width; 1 is greedy search.
+        length_penalty: Texts are compared by log probability divided by length to this power; larger values give
+            longer texts.
+        separator: Separator of the texts in a cell: characters, or ``comma``, ``semicolon``, ``space``, ``tab`` or
             ``bar``; None if a cell is one text.
-        label_smoothing: The share of every token's target that is spread over all tokens, from 0 to below 1.
-        width: Of the decoder's steps, a multiple of ``heads``.
-        layers: Of the decoder.
-        heads: Of its attention.
+        label_smoothing: The share of every target that is spread over all tokens, from 0 to below 1.
+        width: Width of the decoder, a multiple of ``heads``.
+        layers: Layers of the decoder.
+        heads: Attention heads of the decoder.
 
     Raises:
-        UsageError: A value is out of its range.
+        UsageError: A value is out of range.
     """
 
     version = 1
@@ -89,7 +90,7 @@ class Captioning:
         self._take([*SPECIAL], [])
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is neither a text nor texts."""
+        """Return what was expected if a target is neither a text nor a list of texts."""
         texts = texts_of(target, self.separator)
         if not texts:
             return "a text, or a list of texts, that is not empty"
@@ -99,16 +100,16 @@ class Captioning:
         return "a text without half a surrogate pair" if halves else None
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn the words and the commonest text.
+        """Learn the words and the most frequent text.
 
         Raises:
-            MmcliError: A target is no text, or no word is there ``min_count`` times.
+            MmcliError: A target is not a text, or no word occurs ``min_count`` times.
         """
         captions = [caption for row in self._tokens(targets) for caption in row]
         known = vocabulary(captions, self.min_count)
         if len(known) == len(SPECIAL):
             raise MmcliError(
-                f"captioning: no word is in the train rows {self.min_count} times; lower it with min_count, as in "
+                f"captioning: no word occurs {self.min_count} times in the train rows; lower min_count, as in "
                 "--task captioning:min_count=1"
             )
         caption, times = commonest(captions, known, self.max_length)
@@ -129,7 +130,7 @@ class Captioning:
 
     @property
     def decoder(self) -> dict[str, Any]:
-        """What the network needs to know to write a text, but for the number of tokens."""
+        """The decoder's options, except the number of tokens."""
         return {
             "width": self.width, "layers": self.layers, "heads": self.heads, "max_length": self.max_length,
             "beam": self.beam, "length_penalty": self.length_penalty, "pad": PAD, "begin": BEGIN, "end": END,
@@ -137,24 +138,24 @@ class Captioning:
         }  # fmt: skip
 
     def known(self, target: Any) -> bool:
-        """Return whether a target is a text or several; words of no train row are unknown ones."""
+        """Return whether a target is one or several texts; unseen words become unknown."""
         return self.fault(target) is None
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int64]:
-        """Return the tokens of the texts of each target with an end behind each, (N, R, T), filled up with 0.
+        """Return the tokens of each target's texts, each with an end token, (N, R, T), padded with 0.
 
         Raises:
-            MmcliError: A target is no text.
+            MmcliError: A target is not a text.
         """
         return to_ids(self._tokens(targets), self._index, self.max_length)
 
     def decode(self, encoded: NDArray[np.int64]) -> list[Any]:
-        """Return the text of each row, or its texts where there are several."""
+        """Return the text of each row, or its list of texts if there are several."""
         rows = [[put_together(caption) for caption in row] for row in self._encoded_tokens(encoded)]
         return [texts[0] if len(texts) == 1 else texts for texts in rows]
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the texts of each target, (N,) lists: what metrics take to see words that were not learnt, too."""
+        """Return the texts of each target, (N,) lists, so that metrics also see unknown words."""
         found = np.empty(len(targets), object)
         found[:] = [self._require(target) for target in targets]
         return found
@@ -162,15 +163,15 @@ class Captioning:
     def merged(
         self, predictions: Floats, targets: Sequence[Any], groups: Sequence[Any]
     ) -> tuple[NDArray[np.int64], list[list[str]]]:
-        """Make one row of those with the same answer in one group: rows of one input with a text each.
+        """Merge rows with the same answer in one group: rows of one input with one text each.
 
         Args:
-            predictions: Of N rows.
-            targets: Of N rows.
+            predictions: Predictions of N rows.
+            targets: Targets of N rows.
             groups: The group of each row; None if it has none.
 
         Returns:
-            The first row of each, and the texts of all of them.
+            The first row of each merged set, and the texts of all its rows.
         """
         rounded = np.concatenate([predictions[:, :1].round(_SCORE_DIGITS), predictions[:, 1:]], axis=1)
         found: dict[Any, tuple[int, list[str]]] = {}
@@ -184,36 +185,36 @@ class Captioning:
         """Return None.
 
         Raises:
-            UsageError: Weights are asked for.
+            UsageError: Weights are requested.
         """
         if mode != "none":
             raise UsageError(f"--class-weights {mode}: captioning has no classes")
         return None
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the mean over the tokens of the cross-entropy, smoothed; see ``token_loss``."""
+        """Return the mean smoothed cross-entropy over tokens; see ``token_loss``."""
         return token_loss(outputs, encoded, self.label_smoothing)
 
     def taught_sums(self, outputs: Tensor, encoded: Tensor) -> Tensor:
-        """Return what ``taught_values`` takes of a batch, to be added up over batches, (3,)."""
+        """Return the sums of a batch for ``taught_values``, (3,), to be added up over batches."""
         return token_sums(outputs, encoded)
 
     def taught_values(self, sums: Tensor) -> dict[str, float]:
-        """Return what validation says of such sums: each token is told from the true ones before it."""
+        """Return the validation values of such sums, by teacher forcing."""
         missed, right, count = sums.tolist()
         return {"loss": missed / count, "token_accuracy": right / count}
 
     def predictions(self, outputs: Tensor) -> Floats:
-        """Return the scores and tokens (N, 1 + max_length) that the network made."""
+        """Return the scores and tokens (N, 1 + max_length) that the network generated."""
         found: Floats = outputs.detach().cpu().double().numpy()
         return found
 
     def prior(self) -> Floats:
-        """Return the commonest text of the train rows."""
+        """Return the most frequent text of the train rows."""
         return self._prior
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the text of each row and the mean log probability of its tokens; None if it had no feature."""
+        """Return the text of each row and the mean log probability of its tokens; None without features."""
         texts = [put_together(tokens) for tokens in self._found(predictions)]
         return [
             {"caption": text, "score": float(row[0])} if there else {"caption": None, "score": None}
@@ -221,15 +222,15 @@ class Captioning:
         ]
 
     def example(self, record: Mapping[str, Any], target: Any) -> tuple[str | None, list[str]]:
-        """Return the text of a record, and those that are right, for people to look at."""
+        """Return the text of a record and the correct ones, for people to read."""
         return record["caption"], self._require(target)
 
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return ``bleu_1`` to ``bleu_4``, ``rouge_l``, ``exact`` from 0 to 1, ``cider`` from 0 to 10, ``length``.
 
         Args:
-            predictions: Of N rows.
-            encoded: What ``references`` returned; or ``encode``, where unknown words are never right.
+            predictions: Predictions of N rows.
+            encoded: The result of ``references``; or of ``encode``, with which unknown words are never correct.
 
         Raises:
             MmcliError: There are no rows.
@@ -239,21 +240,21 @@ class Captioning:
         return caption_metrics(*self._compared(predictions, encoded))
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return what the mean of is ``rouge_l``, ``cider``, ``exact`` and ``length``, (N,) each."""
+        """Return the numbers whose means are ``rouge_l``, ``cider``, ``exact`` and ``length``, (N,) each."""
         return caption_scores(*self._compared(predictions, encoded))
 
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return all metrics of each draw, (D,); words are as rare for ``cider`` as in the rows drawn from."""
+        """Return all metrics of each draw, (D,); ``cider`` uses the word frequencies of all rows."""
         return draws_of_captions(*self._compared(predictions, encoded), counts)
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``commonest``: the commonest text of the train rows for all."""
+        """Return ``commonest``: the most frequent text of the train rows for every row."""
         return {"commonest": self.metrics(np.tile(self._prior, (len(encoded), 1)), encoded)}
 
     def state(self) -> State:
-        """Return the options and what was learnt."""
+        """Return the options and the fitted state."""
         names = (
             "min_count", "max_length", "beam", "length_penalty", "separator", "label_smoothing", "width", "layers",
             "heads", "words",
@@ -261,7 +262,7 @@ class Captioning:
         return State({**{name: getattr(self, name) for name in names}, "prior": self._prior.tolist()})
 
     def load_state(self, state: State) -> None:
-        """Restore the options and what was learnt."""
+        """Restore the options and the fitted state."""
         values = state.values
         words = values["words"]
         if len(words) < len(SPECIAL) or not all(isinstance(word, str) for word in words):
@@ -289,7 +290,7 @@ class Captioning:
         return [[self.words[number] for number in row if number != _NO_TOKEN] for row in ids]
 
     def _compared(self, predictions: Floats, encoded: NDArray[Any]) -> tuple[list[list[str]], list[list[list[str]]]]:
-        """Return the words predicted and those of the references, without punctuation."""
+        """Return the words of the predictions and of the references, without punctuation."""
         told = encoded.tolist() if encoded.dtype == object else None
         wanted = self._encoded_tokens(encoded) if told is None else [[words_of(text) for text in row] for row in told]
         found = [list(filter(is_word, tokens)) for tokens in self._found(predictions)]

@@ -34,20 +34,20 @@ _GAMMA = 2.0
 
 
 class Classification(ClassAnswers):
-    """Classes are those of the train rows, sorted: numbers by value, then words.
+    """The classes of the train rows, sorted: numbers by value, then words.
 
-    A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true". White space
-    around a name and the Unicode form of its letters tell no classes apart, letter case does.
+    A class's name is a string; 3, 3.0, "3" and "3.0" are one class, and so are true, True and "true". Surrounding white
+    space and Unicode normalisation are ignored; letter case matters.
 
     Args:
-        loss: ``cross_entropy``, or ``focal``, in which rows count less that are plainly right.
-        gamma: With ``focal``, how much less: 0, at which it is the cross-entropy, or more.
+        loss: ``cross_entropy``, or ``focal``, which gives less weight to rows that are clearly right.
+        gamma: With ``focal``, how much less; 0 is the cross-entropy.
         label_smoothing: The share of every target that is spread over all classes, from 0 to below 1.
-        top_k: 2 or more measures also how often a row's class is among as many likeliest; 0 does not.
-        threshold: Of two classes, the probability of the second from which it is predicted, between 0 and 1; ``auto``
-            chooses the one with the best balanced accuracy on the val rows, None predicts the likelier class.
-        positive: Of two classes, the one that precision, recall, F1, average precision and ROC are of; None is the
-            rarer one of the train rows, of equally frequent ones the second.
+        top_k: Also measure the top-k accuracy, with k of at least 2; 0 does not.
+        threshold: For two classes, the probability from which the second is predicted, between 0 and 1; ``auto``
+            chooses the threshold with the best balanced accuracy on the val rows, None predicts the likelier class.
+        positive: For two classes, the positive one in precision, recall, F1, average precision and ROC; None is the
+            rarer one in the train rows, or the second on a tie.
 
     Source: Lin et al. 2017, Focal Loss for Dense Object Detection; Szegedy et al. 2016, Rethinking the Inception
     Architecture for Computer Vision, section 7.
@@ -84,27 +84,27 @@ class Classification(ClassAnswers):
         self._places = class_places([])
         self._counts = np.zeros(0, np.int64)
         self._asked_positive = positive
-        if self._is_auto:  # Only such a task makes training look at the val rows once more.
+        if self._is_auto:  # only then does training need another pass over the val rows
             self.tune = self._tune
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is no class."""
+        """Return what was expected if a target is not a class."""
         return "one class" if class_name(target) is None else None
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn the classes and how frequent they are.
+        """Learn the classes and their frequencies.
 
         Raises:
-            MmcliError: A target is empty, a list or no Unicode text, or there are not two different ones, or more
-                than two with a threshold or a positive class, or not more than ``top_k``.
+            MmcliError: A target is empty, a list or not valid Unicode; or there are fewer than two classes, more than
+                two with a threshold or a positive class, or no more than ``top_k``.
         """
         self.classes = sorted(set(class_names("classification", targets)), key=class_order)
         self._places = class_places(self.classes)
         if len(self.classes) < 2:
             found = f"only {self.classes[0]!r}" if self.classes else "none"
-            raise MmcliError(f"classification needs at least two classes in the train rows, there is {found}")
+            raise MmcliError(f"classification needs at least two classes in the train rows, found {found}")
         if self.out_dim > 2 and (self._is_auto or self.threshold is not None):
-            raise MmcliError(f"task classification: threshold is for two classes, the train rows have {self.out_dim}")
+            raise MmcliError(f"task classification: threshold is for two classes, not the {self.out_dim} found")
         if self.top_k >= self.out_dim:
             raise MmcliError(
                 f"task classification: top_k={self.top_k} needs more classes than the {self.out_dim} of the train rows"
@@ -114,34 +114,34 @@ class Classification(ClassAnswers):
             self.take_positive(self._asked_positive)
 
     def take_positive(self, label: str) -> None:
-        """Measure precision, recall, F1, average precision and ROC of this class, of two.
+        """Make this one of two classes the positive one.
 
         Raises:
-            UsageError: There are more, or it is none of them.
+            UsageError: There are more than two classes, or it is not one of them.
         """
         if self.out_dim != 2:
-            raise UsageError(f"positive class {label!r}: one is named of two classes, there are {self.out_dim}")
+            raise UsageError(f"positive class {label!r}: expected two classes, found {self.out_dim}")
         if not self.known(label):
             raise UsageError(f"positive class {label!r}: expected {' or '.join(map(repr, self.classes))}")
         self._asked_positive = self.classes[self._places[class_name(label)]]
 
     @property
     def positive(self) -> str | None:
-        """Of two classes the positive one; None of more."""
+        """The positive one of two classes; None for more classes."""
         if self.out_dim != 2:
             return None
         rarer = 0 if self._counts[0] < self._counts[1] else 1
         return self._asked_positive or self.classes[rarer]
 
     def known(self, target: Any) -> bool:
-        """Return whether a train row had this class."""
+        """Return whether a train row has this class."""
         return class_name(target) in self._places
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the name of each target's class, (N,) objects: one of no train row is there, and counts as wrong.
+        """Return the name of each target's class, (N,) objects, including unseen classes, which count as wrong.
 
         Raises:
-            MmcliError: A target is empty, a list or no Unicode text.
+            MmcliError: A target is empty, a list or not valid Unicode.
         """
         return class_references("classification", targets)
 
@@ -150,7 +150,7 @@ class Classification(ClassAnswers):
         return [self.classes[index] for index in encoded]
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the loss of outputs (B, K) with class indexes (B,), a mean in which rows count as their class does."""
+        """Return the loss of outputs (B, K) for class indexes (B,), a mean weighted by class."""
         if self.loss_name == "cross_entropy":
             return cross_entropy(outputs, encoded, weight=weight, label_smoothing=self.label_smoothing)
         return focal_loss(outputs, encoded, weight, self.gamma, self.label_smoothing)
@@ -161,22 +161,22 @@ class Classification(ClassAnswers):
         return found
 
     def decide(self, predictions: Floats) -> NDArray[np.int64]:
-        """Return the index of each row's predicted class, (N,): the likeliest, or as ``threshold`` says."""
+        """Return the index of each row's predicted class, (N,): the likeliest, or by ``threshold``."""
         found = predictions.argmax(axis=1) if self.threshold is None else predictions[:, 1] >= self.threshold
         return np.asarray(found, np.int64)
 
     def meaning(self) -> Any:
-        """Return the classes, and what decides between them."""
+        """Return the classes and the threshold."""
         return [self.classes, self.threshold, self.positive]
 
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
-        Macro averages are over the classes that the rows or the predictions have, ``balanced_accuracy`` over
-        those the rows have. ``precision``, ``recall``, ``f1``, ``roc_auc`` and ``average_precision`` of two classes
-        are those of the positive one; of more, the latter two are the mean over the classes that some rows have and
-        others do not; without such a class they are left out. ``ece`` is over 15 bins of equal width (Guo et al.
-        2017, section 2), of the likeliest class.
+        Macro averages are over the classes in the rows or the predictions, ``balanced_accuracy`` over those in the
+        rows. For two classes, ``precision``, ``recall``, ``f1``, ``roc_auc`` and ``average_precision`` are those of the
+        positive class; for more, the latter two are means over the classes that some rows have and others do not, and
+        are left out if there is none. ``ece`` is computed for the likeliest class over 15 bins of equal width (Guo et
+        al. 2017, section 2).
 
         Raises:
             MmcliError: There are no rows.
@@ -184,7 +184,7 @@ class Classification(ClassAnswers):
         return self._metrics(predictions, self.decide(predictions), encoded)
 
     def indexes(self, encoded: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the index of each row's class, (N,), from K on where no train row has it."""
+        """Return the index of each row's class, (N,), from K on for unseen classes."""
         return numbered(self.classes, encoded)[0]
 
     def metrics_of_draws(
@@ -197,14 +197,14 @@ class Classification(ClassAnswers):
         )
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return what the mean of is ``accuracy``, ``balanced_accuracy``, ``log_loss`` and that of ``top_k``, (N,).
+        """Return the numbers whose means are ``accuracy``, ``balanced_accuracy``, ``log_loss``, top-k accuracy, (N,).
 
-        Where a row's class is one of no train row, ``log_loss`` is left out.
+        ``log_loss`` is left out if a row has an unseen class.
         """
         return class_scores(predictions, self.decide(predictions), self.indexes(encoded), self.top_k)
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``majority``: the train rows' most frequent class for all, with the train rows' shares."""
+        """Return ``majority``: the most frequent class of the train rows for every row, with their class shares."""
         shares = np.tile(self.prior(), (len(encoded), 1))
         return {"majority": self._metrics(shares, shares.argmax(axis=1), encoded)}
 
@@ -213,7 +213,7 @@ class Classification(ClassAnswers):
         return class_metrics(predictions, decided, self.indexes(encoded), self.top_k, positive)
 
     def state(self) -> State:
-        """Return the classes, their counts in the train rows, and the options that are not the defaults."""
+        """Return the classes, their counts in the train rows, and the options that differ from their defaults."""
         plain = Classification()._options()
         asked = {name: value for name, value in self._options().items() if value != plain[name]}
         return State({"classes": self.classes, "counts": self._counts.tolist(), **asked})
@@ -235,7 +235,7 @@ class Classification(ClassAnswers):
         }  # fmt: skip
 
     def _tune(self, predictions: Floats, encoded: NDArray[np.int64]) -> Classification:
-        """Return the task with the threshold that is best for these rows."""
+        """Return the task with the best threshold for these rows."""
         tuned = Classification()
         tuned.load_state(self.state())
         tuned.threshold = best_threshold(predictions[:, 1], encoded == 1)

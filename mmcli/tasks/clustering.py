@@ -1,4 +1,4 @@
-"""Groups of rows that are alike; no target is needed."""
+"""Groups of similar rows; no target is needed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Floats = NDArray[np.float64]
 
 
 class Clustering:
-    """Clusters of rows by their fused features; labels, where there are any, only measure them.
+    """Clusters of rows by their fused features; labels, if any, only measure them.
 
-    A prediction is the number of a row's cluster, -1 for none, and then its fused features. Labels are one value a
-    row, as in classification; none of them is learnt, so that evaluate counts those that no train row has, too.
+    A prediction is the number of a row's cluster, -1 for none, followed by its fused features. Labels are one value per
+    row, as in classification; none is learnt, so evaluate also counts labels that no train row has.
     """
 
     version = 1
@@ -37,42 +37,42 @@ class Clustering:
         self.classes: list[str] = []
 
     def fault(self, target: Any) -> str | None:
-        """Return what a label should be, where it is none; no label is as good as one."""
+        """Return what was expected if a label is invalid; an empty label is valid."""
         return "one label, or none" if target is not None and class_name(target) is None else None
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the labels, if there are any.
 
         Raises:
-            MmcliError: A label is a list or no Unicode text.
+            MmcliError: A label is a list or not valid Unicode.
         """
         there = [target for target in targets if target is not None]
         self.classes = sorted(set(class_names("clustering", there)), key=class_order)
 
     @property
     def out_dim(self) -> int:
-        """The number of the cluster; a row's fused features stand beside it."""
+        """One output, the number of the cluster; a row's fused features follow it."""
         return 1
 
     def known(self, target: Any) -> bool:
-        """Return whether a label, or that there is none, can be encoded."""
+        """Return whether a label, or an empty one, can be encoded."""
         return self.fault(target) is None
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
         """Return the label of each row, (N,) texts, None if there is none.
 
         Raises:
-            MmcliError: A label is a list or the like.
+            MmcliError: A label is not a single value.
         """
         found = np.empty(len(targets), object)
         found[:] = [self._require(target) for target in targets]
         return found
 
     def encode(self, targets: Sequence[Any]) -> Numbers:
-        """Return the index of each label, (N,), -1 where there is none or no train row has it.
+        """Return the index of each label, (N,), -1 if there is none or no train row has it.
 
         Raises:
-            MmcliError: A label is a list or the like.
+            MmcliError: A label is not a single value.
         """
         index: dict[str | None, int] = {name: place for place, name in enumerate(self.classes)}
         return np.array([index.get(self._require(target), NONE) for target in targets], np.int64)
@@ -92,12 +92,12 @@ class Clustering:
         return None
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Refuse: no network learns clusters.
+        """Raise an error: networks do not learn clusters.
 
         Raises:
             UsageError: Always.
         """
-        raise UsageError(f"--task clustering: no network learns it; leave --model out, or take {self.model}")
+        raise UsageError(f"--task clustering: networks do not support it; leave --model out, or use {self.model}")
 
     def predictions(self, outputs: Tensor) -> Floats:
         """Return the number of each row's cluster and its fused features, (N, 1 + D)."""
@@ -105,20 +105,20 @@ class Clustering:
         return found
 
     def prior(self) -> Floats:
-        """Return what puts a row without any feature into no cluster, (1,)."""
+        """Return the prediction of no cluster, (1,)."""
         return np.array([NONE], np.float64)
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the number of each row's cluster; null for noise, and for rows that had no feature."""
+        """Return the number of each row's cluster; null for noise and for rows without features."""
         del known  # such rows are in no cluster
         return [{"cluster": None if number == NONE else number} for number in _clusters(predictions).tolist()]
 
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return the metrics of these rows by name; labels are as ``encode`` or ``references`` returns them.
 
-        ``silhouette`` is of rows in clusters, where there are two clusters or more. Where rows have labels, these
-        count in ``nmi``, ``ari``, ``purity``, ``homogeneity``, ``completeness`` and ``v_measure``, in which noise is a
-        cluster. ``noise`` is the share of rows in none.
+        ``silhouette`` is of rows in clusters, if there are at least two clusters. Rows with labels count in ``nmi``,
+        ``ari``, ``purity``, ``homogeneity``, ``completeness`` and ``v_measure``, in which noise is a cluster. ``noise``
+        is the share of rows in no cluster.
 
         Raises:
             MmcliError: There are no rows.
@@ -134,18 +134,18 @@ class Clustering:
         return found if spread is None else {**found, "silhouette": spread}
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return what the mean of is ``noise``, (N,)."""
+        """Return the numbers whose mean is ``noise``, (N,)."""
         del encoded
         return {"noise": (_clusters(predictions) == NONE).astype(np.float64)}
 
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return all metrics but ``silhouette`` of each draw, (D,)."""
+        """Return all metrics except ``silhouette`` of each draw, (D,)."""
         return cluster_draws(self._numbered(encoded)[0], _clusters(predictions), counts)
 
     def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Any]:
-        """Return ``clusters``: how many rows of each label are in each; null is no label, and noise."""
+        """Return ``clusters``: the number of rows by label and cluster; null is no label, and noise."""
         indexes, names = self._numbered(encoded)
         tables, numbers = contingency(indexes, _clusters(predictions), np.ones((1, len(encoded)), np.int64))
         shown = [None if number == NONE else number for number in numbers.tolist()]
@@ -156,9 +156,9 @@ class Clustering:
         return {"clusters": {"labels": labels, "clusters": shown, "counts": counts}}
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``one_cluster``, all rows in one, and ``random``: drawn for each, as many clusters as labels.
+        """Return ``one_cluster``, all rows in one, and ``random``, random clusters, as many as there are labels.
 
-        The silhouette of one cluster is 0, that of rows which are as near to another one as to their own.
+        The silhouette of one cluster is 0, as for rows that are as close to another cluster as to their own.
         """
         drawn = np.random.default_rng(0).integers(0, max(2, len(self._numbered(encoded)[1])), (len(encoded), 1))
         one = self.metrics(np.zeros((len(encoded), 1)), encoded)
@@ -179,7 +179,7 @@ class Clustering:
         return None if target is None else class_name(target)
 
     def _numbered(self, encoded: NDArray[Any]) -> tuple[Numbers, list[str]]:
-        """Return labels as numbers, (N,), -1 where there is none, and their names."""
+        """Return labels as numbers, (N,), -1 if there is none, and their names."""
         if encoded.dtype != object:
             return encoded, self.classes
         names = sorted({name for name in encoded if name is not None}, key=class_order)

@@ -21,29 +21,29 @@ Floats = NDArray[np.float64]
 _ZERO_ONE = {"0": False, "false": False, "1": True, "true": True}
 _HALF = 0.5
 _LEAST = 10
-"""Val rows that must have a label for a threshold of its own."""
+"""Minimum val rows with a label for it to have its own threshold."""
 
 
 class Multilabel:
-    """Labels are those of the train rows, sorted; a cell parts them by ``|`` or holds a list.
+    """The labels of the train rows, sorted; a cell separates them by ``|`` or holds a list.
 
-    Where most train rows hold lists written as text, ``['a', 'b']``, ``["a", "b"]`` or ``{a,b}``, cells are read as
-    lists. Of several target columns each is a label, which a row has where its cell is 1 or true, not 0 or false. A
-    cell that holds the separator alone, or an empty list, is a row without labels. White space around a label and the
-    Unicode form of its letters tell no labels apart.
+    If most train rows hold lists written as text, ``['a', 'b']``, ``["a", "b"]`` or ``{a,b}``, cells are read as lists.
+    With several target columns, each is a label, which a row has if its cell is 1 or true, and not if it is 0 or false.
+    A cell with only the separator, or an empty list, is a row without labels. Surrounding white space and Unicode
+    normalisation of labels are ignored.
 
     Args:
-        separator: Between labels in a cell: characters, or ``comma``, ``semicolon``, ``space`` or ``tab``.
-        loss: ``bce`` or ``asymmetric``, for many labels of which a row has few.
-        threshold: The probability from which a row has a label, between 0 and 1; None chooses the one with the
-            best F1 on the val rows, for each label that ten of them have, and one for all others.
-        gamma_neg: With ``asymmetric``, how much less labels count that a row plainly lacks: 0, or at least 1.
-        gamma_pos: The same for labels that it plainly has.
-        clip: With ``asymmetric``, the probability up to which a lacking label counts nothing, from 0 to below 1.
+        separator: Separator of labels in a cell: characters, or ``comma``, ``semicolon``, ``space`` or ``tab``.
+        loss: ``bce`` or ``asymmetric``, the latter for many labels of which a row has few.
+        threshold: The probability from which a row has a label, between 0 and 1; None chooses the threshold with the
+            best F1 on the val rows, one for each label that ten of them have, and one for all others.
+        gamma_neg: With ``asymmetric``, how much less labels count that a row clearly lacks: 0, or at least 1.
+        gamma_pos: The same for labels that it clearly has.
+        clip: With ``asymmetric``, the probability up to which an absent label does not count, from 0 to below 1.
         empty: Whether an empty cell is a row without labels (``--empty-target none``), not one without a target.
 
-    Source: Ridnik et al. 2021, Asymmetric Loss For Multi-Label Classification, equations 4 to 7; the gamma
-    of 4 and 0 and the margin of 0.05 that it trains with.
+    Source: Ridnik et al. 2021, Asymmetric Loss For Multi-Label Classification, equations 4 to 7, with its gammas of 4
+    and 0 and its margin of 0.05.
     """
 
     version = 1
@@ -79,23 +79,23 @@ class Multilabel:
         self._thresholds: Floats = np.zeros(0)
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is neither text, a list of labels, nor columns of 0 and 1."""
+        """Return what was expected if a target is neither text, nor a list of labels, nor columns of 0 and 1."""
         if self._split(target) is not None:
             return None
         return "0 or 1 in each column" if isinstance(target, dict) else "labels: a text, or a list of texts"
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn the labels and how frequent they are.
+        """Learn the labels and their frequencies.
 
         Raises:
-            MmcliError: A target is not as it must be, or no row has a label.
+            MmcliError: A target is invalid, or no row has a label.
         """
         texts = [target for target in targets if isinstance(target, str) and target.strip()]
         self._lists = sum(listed(text) is not None for text in texts) * 2 > len(texts)
         split = [self._require(target) for target in targets]
         self.labels = sorted({label for labels in split for label in labels})
         if not self.labels:
-            raise MmcliError("multilabel needs labels in the train rows, there is none")
+            raise MmcliError("multilabel needs labels in the train rows, found none")
         self._prior = self.encode(targets).mean(axis=0, dtype=np.float64)
         self._thresholds = np.full(self.out_dim, self.threshold or _HALF)
 
@@ -105,19 +105,19 @@ class Multilabel:
         return len(self.labels)
 
     def known(self, target: Any) -> bool:
-        """Return whether a target is labels; those of no train row are left out of it."""
+        """Return whether a target is valid; unseen labels are ignored."""
         return self.fault(target) is None
 
     def unseen(self, targets: Sequence[Any]) -> list[str]:
-        """Return the labels of these targets that no train row has, as often as they are there."""
+        """Return the unseen labels of these targets, with repetitions."""
         known = set(map(class_name, self.labels))
         return [label for target in targets for label in self._require(target) if label not in known]
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.uint8]:
-        """Return (N, K), 1 where a row has a label; labels of no train row are left out.
+        """Return (N, K), 1 if a row has a label; unseen labels are ignored.
 
         Raises:
-            MmcliError: A target is not as it must be.
+            MmcliError: A target is invalid.
         """
         index = {class_name(label): place for place, label in enumerate(self.labels)}
         found = np.zeros((len(targets), self.out_dim), np.uint8)
@@ -132,13 +132,13 @@ class Multilabel:
     def class_weights(
         self, encoded: NDArray[np.uint8], mode: Literal["none", "balanced", "effective"]
     ) -> Tensor | None:
-        """Return how much more having each label counts than lacking it, (K,), so that both count alike.
+        """Return the weight of each label's positives relative to its negatives, (K,), so that both count equally.
 
         Raises:
-            UsageError: Effective ones are asked for.
+            UsageError: Effective weights are requested.
         """
         if mode == "effective":
-            raise UsageError("--class-weights effective: multilabel has none or balanced ones")
+            raise UsageError("--class-weights effective: multilabel supports only none or balanced")
         if mode == "none":
             return None
         have = encoded.sum(axis=0, dtype=np.float64)
@@ -152,7 +152,7 @@ class Multilabel:
         negative, positive = self.gammas
         lacking = (outputs.sigmoid() - self.clip).clamp(min=0)
         have = (-outputs).sigmoid() ** positive * -logsigmoid(outputs)
-        # Without a margin the logarithm is taken of the output, which stays exact where 1 - p rounds to 0.
+        # Without a margin the logarithm is computed from the output, which is exact even if 1 - p rounds to 0.
         lack = lacking**negative * (softplus(outputs) if self.clip == 0 else -(-lacking).log1p())
         return (wanted * have * (1.0 if weight is None else weight) + (1 - wanted) * lack).mean()
 
@@ -166,7 +166,7 @@ class Multilabel:
         return self._prior
 
     def tune(self, predictions: Floats, encoded: NDArray[np.uint8]) -> Multilabel:
-        """Return the task with the thresholds that are best for these rows, unless one was given."""
+        """Return the task with the best thresholds for these rows, unless one was given."""
         tuned = Multilabel()
         tuned.load_state(self.state())
         if self.threshold is None:
@@ -178,9 +178,9 @@ class Multilabel:
         return [self.labels, self._thresholds.tolist()]
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return for each row the labels from their threshold on, sorted, and the probability of every label by name.
+        """Return for each row the labels above their threshold, sorted, and the probability of every label by name.
 
-        A row that had no feature has no list of labels.
+        A row without features has no list of labels.
         """
         return [
             {
@@ -193,9 +193,10 @@ class Multilabel:
     def metrics(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, float]:
         """Return the metrics of these rows by name.
 
-        ``map`` is the mean of the average precision over the labels that some rows have, ``macro_f1`` over those that
-        a row or a prediction has; ``samples_f1`` is the mean over rows, 1 where there is no label and none is
-        predicted; ``hamming`` the share of wrong ones among all rows and labels; ``exact`` that of rows without any.
+        ``map`` is the mean average precision over the labels that some rows have, ``macro_f1`` the mean over those in
+        the rows or the predictions; ``samples_f1`` is the mean over rows, 1 for a row without labels and without
+        predicted ones; ``hamming`` is the share of wrong labels over all rows and labels; ``exact`` is the share of
+        rows without any wrong label.
 
         Raises:
             MmcliError: There are no rows.
@@ -205,15 +206,15 @@ class Multilabel:
         return label_metrics(predictions, predictions >= self._thresholds, encoded.astype(bool))
 
     def row_scores(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, Floats]:
-        """Return what the mean of is ``samples_f1``, ``hamming`` and ``exact``, (N,) each."""
+        """Return the numbers whose means are ``samples_f1``, ``hamming`` and ``exact``, (N,) each."""
         return label_scores(predictions >= self._thresholds, encoded.astype(bool))
 
     def by_class(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
-        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by its name."""
+        """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by name."""
         return by_label(self.labels, predictions >= self._thresholds, encoded.astype(bool))
 
     def take_empty(self) -> None:
-        """Take an empty cell for a row without labels."""
+        """Treat an empty cell as a row without labels."""
         self.empty = True
 
     def metrics_of_draws(
@@ -223,12 +224,12 @@ class Multilabel:
         return draws_of_labels(predictions, predictions >= self._thresholds, encoded.astype(bool), counts)
 
     def baselines(self, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
-        """Return ``prior``: the train rows' shares for all, a label being predicted where most of them have it."""
+        """Return ``prior``: the train rows' label shares for every row; labels that most of them have are predicted."""
         shares = np.tile(self._prior, (len(encoded), 1))
         return {"prior": label_metrics(shares, shares >= _HALF, encoded.astype(bool))}
 
     def state(self) -> State:
-        """Return the options and what was learnt."""
+        """Return the options and the fitted state."""
         return State(
             {
                 "separator": self.separator, "loss": self.loss_name, "threshold": self.threshold,
@@ -239,7 +240,7 @@ class Multilabel:
         )  # fmt: skip
 
     def load_state(self, state: State) -> None:
-        """Restore the options and what was learnt."""
+        """Restore the options and the fitted state."""
         values = state.values
         self.separator, self.loss_name, self.threshold = values["separator"], values["loss"], values["threshold"]
         self.empty, self._lists = values.get("empty", False), values.get("lists", False)
@@ -254,7 +255,7 @@ class Multilabel:
         return labels
 
     def _split(self, target: Any) -> list[str] | None:
-        """Return the labels of a target, each once; None if it is neither text nor a list of plain values."""
+        """Return the distinct labels of a target; None if it is neither text nor a list of plain values."""
         if target is None:
             return [] if self.empty else None
         if isinstance(target, dict):

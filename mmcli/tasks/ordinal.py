@@ -1,4 +1,4 @@
-"""One of several classes in an order for each row, such as low, medium and high."""
+"""One of several ordered classes for each row, such as low, medium and high."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _SHOWN = 12
 
 
 class Ordinal(ClassAnswers):
-    """Classes are ranks: the numbers of the train rows by value, or names in the order that is given.
+    """Classes are ranks: the numbers of the train rows by value, or names in a given order.
 
-    Predicted is the median of the classes' probabilities, from which the distance is expected to be least. Distances
-    are in ranks: neighbours are one apart, whatever their numbers.
+    The prediction is the median of the classes' probabilities, which minimises the expected distance. Distances are in
+    ranks: neighbours are one apart, whatever their numbers.
 
     Args:
-        order: The classes from the lowest to the highest, as ``low|medium|high``; None takes numbers by value. It
-            may hold classes that no train row has.
-        loss: ``rps``, the ranked probability score, by which a class counts the worse the further it is from the
-            row's own; or ``cross_entropy``, by which all others count alike.
+        order: The classes from lowest to highest, as ``low|medium|high``; None sorts numbers by value. It may contain
+            classes that no train row has.
+        loss: ``rps``, the ranked probability score, which penalises classes by their distance from the true one; or
+            ``cross_entropy``, which treats all wrong classes equally.
 
     Source: Epstein 1969, A Scoring System for Probability Forecasts of Ranked Categories; as a loss, Hou et al. 2016,
     Squared Earth Mover's Distance-based Loss for Training Deep Neural Networks, section 3.
@@ -60,7 +60,7 @@ class Ordinal(ClassAnswers):
         self.order = [name for name in names if name is not None]
         if order is not None and (None in names or len(set(names)) < max(2, len(names))):
             raise UsageError(
-                f"task ordinal: expected an order of two different classes or more, each once, as low|medium|high, "
+                f"task ordinal: expected an order of at least two classes, each once, such as low|medium|high, "
                 f"not {order!r}"
             )
         self.loss_name = loss
@@ -68,18 +68,18 @@ class Ordinal(ClassAnswers):
         self._counts = np.zeros(0, np.int64)
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is no class, or none of the order that was given."""
+        """Return what was expected if a target is not a class, or not in the given order."""
         name = class_name(target)
         if self.order:
             return None if name in self.order else f"one of {', '.join(self.order)} (order=…)"
         return "one class" if name is None else None
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn the classes and how frequent they are.
+        """Learn the classes and their frequencies.
 
         Raises:
-            MmcliError: A target is empty, a list or no Unicode text, or not in the order; there is no order and one
-                is no number; or there are not two different ones.
+            MmcliError: A target is empty, a list or not valid Unicode, or not in the order; there is no order and a
+                target is not a number; or there are fewer than two classes.
         """
         names = class_names("ordinal", targets)
         found = sorted(set(names), key=class_order)
@@ -87,12 +87,12 @@ class Ordinal(ClassAnswers):
         if words and not self.order:
             shown = _BETWEEN.join(found[:_SHOWN]) + ("|…" if len(found) > _SHOWN else "")
             raise MmcliError(
-                f"task ordinal: {words[0]!r} is no number, so the order must be said, the lowest class first: "
-                f"--task 'ordinal:order={shown}', in the right order"
+                f"task ordinal: {words[0]!r} is not a number, so give the order, lowest class first: "
+                f"--task 'ordinal:order={shown}', rearranged"
             )
         if len(found) < 2:
             there = f"only {found[0]!r}" if found else "none"
-            raise MmcliError(f"ordinal needs at least two classes in the train rows, there is {there}")
+            raise MmcliError(f"ordinal needs at least two classes in the train rows, found {there}")
         self.classes = self.order or found
         self._counts = np.bincount(self.encode(targets), minlength=self.out_dim)
 
@@ -101,10 +101,10 @@ class Ordinal(ClassAnswers):
         return class_name(target) in class_places(self.classes)
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the name of each target's class, (N,) objects: one of no train row is there, and counts as wrong.
+        """Return the name of each target's class, (N,) objects, including unseen classes, which count as wrong.
 
         Raises:
-            MmcliError: A target is empty, a list or no Unicode text.
+            MmcliError: A target is empty, a list or not valid Unicode.
         """
         return class_references("ordinal", targets)
 
@@ -113,7 +113,7 @@ class Ordinal(ClassAnswers):
         return [self.classes[rank] for rank in encoded]
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the loss of outputs (B, K) with ranks (B,), a mean in which rows count as their class does."""
+        """Return the loss of outputs (B, K) for ranks (B,), a mean weighted by class."""
         if self.loss_name == "cross_entropy":
             return cross_entropy(outputs, encoded, weight=weight)
         cuts = torch.arange(self.out_dim - 1, device=encoded.device)
@@ -127,7 +127,7 @@ class Ordinal(ClassAnswers):
         return found
 
     def decide(self, predictions: Floats) -> Indexes:
-        """Return the rank of each row's predicted class, (N,): the lowest with a half or more at or below it."""
+        """Return the rank of each row's predicted class, (N,): the lowest with cumulative probability from 0.5 on."""
         return np.asarray((predictions.cumsum(axis=1)[:, :-1] < 0.5).sum(axis=1), np.int64)
 
     def meaning(self) -> Any:
@@ -137,9 +137,9 @@ class Ordinal(ClassAnswers):
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return the metrics of these rows by name; classes are as ``encode`` or ``references`` returns them.
 
-        ``macro_mae`` is the mean over the classes that the rows have of their ``mae``. ``quadratic_kappa`` is left out
-        where all rows have, and are predicted, the same class, ``spearman`` where all have the same; of predictions
-        that are all the same both are 0. A class of no train row has no rank: it is wrong, at no distance.
+        ``macro_mae`` is the mean of ``mae`` over the classes in the rows. ``quadratic_kappa`` is left out if all rows
+        have, and are predicted, the same class, ``spearman`` if all have the same; both are 0 if all predictions are
+        equal. An unseen class has no rank: it counts as wrong, without a distance.
 
         Raises:
             MmcliError: There are no rows.
@@ -147,17 +147,17 @@ class Ordinal(ClassAnswers):
         return rank_metrics(predictions, self.decide(predictions), self._ranks(encoded))
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return what the mean of is ``mae``, ``macro_mae``, ``accuracy``, ``within_1`` and ``rps``, (N,) each."""
+        """Return the numbers whose means are ``mae``, ``macro_mae``, ``accuracy``, ``within_1``, ``rps``, (N,) each."""
         return rank_scores(predictions, self.decide(predictions), self._ranks(encoded))
 
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return the metrics of each draw, (D,), but for ``spearman``."""
+        """Return the metrics of each draw, (D,), except ``spearman``."""
         return draws_of_ranks(predictions, self.decide(predictions), self._ranks(encoded), counts)
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``median`` and ``majority``: these classes of the train rows for all, with the train rows' shares."""
+        """Return ``median`` and ``majority``: that class of the train rows for every row, with their class shares."""
         shares = np.tile(self.prior(), (len(encoded), 1))
         constants = {"median": self.decide(shares), "majority": shares.argmax(axis=1)}
         return {name: rank_metrics(shares, predicted, self._ranks(encoded)) for name, predicted in constants.items()}

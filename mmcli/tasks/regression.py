@@ -22,21 +22,21 @@ Floats = NDArray[np.float64]
 Loss = Literal["mse", "mae", "huber", "quantile"]
 _BY_NAME: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mse": mse_loss, "mae": l1_loss, "huber": huber_loss}
 _INTERVAL = 0.8
-_LARGEST_LOG = 300.0  # its exponential squared is still a number
+_LARGEST_LOG = 300.0  # its exponential squared is still finite
 
 
 class Regression:
-    """One number, learnt in units of the train rows' standard deviation from their mean.
+    """One number, learnt standardised by the train rows' mean and standard deviation.
 
     Args:
-        loss: ``huber`` turns from squared to absolute at one standard deviation; ``quantile`` learns the median and
+        loss: ``huber`` changes from squared to absolute at one standard deviation; ``quantile`` learns the median and
             the ends of an interval.
-        log: Learn the natural logarithms of targets, which must then be above 0.
-        interval: With ``loss=quantile``, the share of targets between its ends, between 0 and 1.
-        sentiment: Measure as papers on CMU-MOSI and CMU-MOSEI do, targets being from -3 to 3.
+        log: Learn the natural logarithm of targets, which must then be above 0.
+        interval: With ``loss=quantile``, the share of targets inside the interval, between 0 and 1.
+        sentiment: Add the metrics of papers on CMU-MOSI and CMU-MOSEI, for targets from -3 to 3.
 
-    Source: Huber 1964, Robust Estimation of a Location Parameter; Koenker and Bassett 1978, Regression Quantiles,
-    the ends sorted as in Chernozhukov et al. 2010, Quantile and Probability Curves Without Crossing.
+    Source: Huber 1964, Robust Estimation of a Location Parameter; Koenker and Bassett 1978, Regression Quantiles, with
+    ends sorted as in Chernozhukov et al. 2010, Quantile and Probability Curves Without Crossing.
     """
 
     version = 1
@@ -50,7 +50,7 @@ class Regression:
         self, *, loss: Loss = "mse", log: bool = False, interval: float = _INTERVAL, sentiment: bool = False
     ) -> None:
         if interval != _INTERVAL and loss != "quantile":
-            raise UsageError(f"task regression: interval={interval} is for loss=quantile, which learns its ends")
+            raise UsageError(f"task regression: interval={interval} needs loss=quantile")
         if not 0 < interval < 1:
             raise UsageError(f"task regression: interval must be between 0 and 1, not {interval}")
         self.loss_name = loss
@@ -62,7 +62,7 @@ class Regression:
         self._prior: Floats = np.zeros(1)
 
     def fault(self, target: Any) -> str | None:
-        """Return what a target should be, where it is no number, or none above 0 where logarithms are learnt."""
+        """Return what was expected if a target is not a number, or with ``log`` not above 0."""
         number = number_of(target)
         advised = advice(target) if number is None else None
         end = "" if advised is None else f" ({advised})"
@@ -73,24 +73,24 @@ class Regression:
 
     @property
     def reads_numbers(self) -> bool:
-        """Targets are a column of numbers, in which ``NA`` says that there is none."""
+        """Targets are a numeric column, in which ``NA`` is a missing value."""
         return True
 
     def fit(self, targets: Sequence[Any]) -> None:
         """Learn the mean, spread and quantiles.
 
         Raises:
-            MmcliError: A target is no number that can be learnt, or all are the same.
+            MmcliError: A target is not a valid number, or all are equal.
         """
         numbers = self.encode(targets)
         scaled = np.log(numbers) if self.log else numbers
         if len(scaled) == 0 or scaled.min() == scaled.max():
-            found = "all are the same" if len(scaled) else "there are none"
-            raise MmcliError(f"regression needs two different numbers in the train rows: {found}")
+            found = "all are equal" if len(scaled) else "there are none"
+            raise MmcliError(f"regression needs two distinct numbers in the train rows: {found}")
         with np.errstate(over="ignore", invalid="ignore"):
             self._centre, self._scale = float(scaled.mean()), float(scaled.std())
         if not (math.isfinite(self._scale) and self._scale > 0):
-            raise MmcliError("the numbers of the train rows are too far apart, or too near, to compute with")
+            raise MmcliError("the numbers of the train rows are too far apart, or too close, for floating point")
         self._mean, self._median = float(numbers.mean()), float(np.median(numbers))
         if self.loss_name == "mse":
             self._prior = self._undo(np.zeros(1))
@@ -99,18 +99,18 @@ class Regression:
 
     @property
     def out_dim(self) -> int:
-        """One output, or three where an interval is learnt."""
+        """One output, or three with an interval."""
         return 3 if self.loss_name == "quantile" else 1
 
     def known(self, target: Any) -> bool:
-        """Return whether a target is a number that can be learnt."""
+        """Return whether a target is a valid number."""
         return self.fault(target) is None
 
     def encode(self, targets: Sequence[Any]) -> Floats:
-        """Return the numbers as they are, (N,).
+        """Return the numbers unchanged, (N,).
 
         Raises:
-            MmcliError: One is no number, or not above 0 where logarithms are learnt.
+            MmcliError: A target is not a number, or with ``log`` not above 0.
         """
         for target in targets:
             fault = self.fault(target)
@@ -133,7 +133,7 @@ class Regression:
         return None
 
     def loss(self, outputs: Tensor, encoded: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Return the mean loss of outputs (B, K) for numbers (B,), both as standard deviations from the mean."""
+        """Return the mean loss of standardised outputs (B, K) for numbers (B,)."""
         wanted = self._scaled(encoded).to(outputs.dtype)
         if self.loss_name == "quantile":
             levels = torch.tensor(self.levels, dtype=outputs.dtype, device=outputs.device)
@@ -143,7 +143,7 @@ class Regression:
         return found
 
     def wanted(self, encoded: Floats) -> Floats:
-        """Return the outputs that predict exactly these numbers, (N, K): what an estimator learns."""
+        """Return the outputs that predict exactly these numbers, (N, K), on which estimators are trained."""
         scaled: Floats = self._scaled(torch.from_numpy(encoded)).numpy()
         return np.repeat(scaled[:, None], self.out_dim, axis=1)
 
@@ -153,17 +153,17 @@ class Regression:
         return self._undo(np.sort(scaled, axis=1))
 
     def prior(self) -> Floats:
-        """Return what is best for all rows by the loss, (1,) or (3,): the mean, that of logarithms, or quantiles."""
+        """Return the best constant for the loss, (1,) or (3,): the mean, that of logarithms, or quantiles."""
         return self._prior
 
     def meaning(self) -> Any:
-        """Return the quantiles, if they are any: numbers are in the targets' units."""
+        """Return the quantiles, if any; numbers are in the targets' units."""
         return list(self.levels)
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the number of each row and, where they are learnt, the ends of its interval.
+        """Return the number of each row and, if learnt, the ends of its interval.
 
-        A row that had no feature has the train rows' number.
+        A row without features gets the prior.
         """
         del known
         if self.loss_name == "quantile":
@@ -173,9 +173,8 @@ class Regression:
     def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
         """Return the metrics of these rows by name.
 
-        ``mape`` is left out where a target is 0, ``r2`` and correlations where all targets are the same; of
-        predictions that are all the same the correlations are 0. With intervals ``coverage`` is the share of targets
-        within, ``width`` the mean width.
+        ``mape`` is left out if a target is 0, ``r2`` and correlations if all targets are equal; if all predictions are
+        equal, correlations are 0. ``coverage`` is the share of targets inside intervals, ``width`` the mean width.
 
         Raises:
             MmcliError: There are no rows.
@@ -185,7 +184,7 @@ class Regression:
         return number_metrics(predictions, encoded, self.sentiment)
 
     def row_scores(self, predictions: Floats, encoded: Floats) -> dict[str, Floats]:
-        """Return what the mean of is ``mae``, ``mape``, ``coverage``, ``width`` and the accuracies, (N,) each."""
+        """Return the numbers whose means are ``mae``, ``mape``, ``coverage``, ``width`` and accuracies, (N,) each."""
         return number_scores(predictions, encoded, self.sentiment)
 
     def metrics_of_draws(self, predictions: Floats, encoded: Floats, counts: NDArray[np.int64]) -> dict[str, Floats]:
@@ -193,12 +192,12 @@ class Regression:
         return draws_of_numbers(predictions, encoded, counts, self.sentiment)
 
     def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
-        """Return ``mean`` and ``median``: those of the train rows for all."""
+        """Return ``mean`` and ``median``: that of the train rows for every row."""
         constants = {"mean": self._mean, "median": self._median}
         return {name: self.metrics(np.full((len(encoded), 1), value), encoded) for name, value in constants.items()}
 
     def state(self) -> State:
-        """Return the options and what was learnt."""
+        """Return the options and the fitted state."""
         return State(
             {
                 "loss": self.loss_name, "log": self.log, "interval": self.interval, "sentiment": self.sentiment,
@@ -208,7 +207,7 @@ class Regression:
         )  # fmt: skip
 
     def load_state(self, state: State) -> None:
-        """Restore the options and what was learnt."""
+        """Restore the options and the fitted state."""
         values = state.values
         self.loss_name, self.log, self.interval = values["loss"], values["log"], values["interval"]
         self.sentiment = values["sentiment"]
@@ -218,7 +217,7 @@ class Regression:
 
     @property
     def levels(self) -> list[float]:
-        """The quantiles that the outputs are; [] where they are none."""
+        """The quantiles that the outputs stand for; [] if none."""
         if self.loss_name != "quantile":
             return []
         return [(1 - self.interval) / 2, 0.5, (1 + self.interval) / 2]

@@ -1,4 +1,4 @@
-"""Which rows of one modality belong to those of another."""
+"""Cross-modal retrieval: which items of one modality belong to those of another."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _LONGEST = 64
 
 
 class Retrieval:
-    """Embeddings of each modality in a shared space, in which those of a row, or of a group of rows, find each other.
+    """Embeddings of each modality in a shared space, in which those of a row, or of a group of rows, are close.
 
-    A prediction is the embeddings of a row's modalities, (M, D) of norm 1, NaN where one is absent. The space is that
-    of a fitted fusion method; nothing is trained by epochs. A target is the row's group, or its id.
+    A prediction is the embeddings of a row's modalities, (M, D) of norm 1, NaN if one is absent. The space is that of a
+    fitted fusion method; nothing is trained in epochs. A target is the row's group, or its id.
 
     Args:
-        relevant: The column whose equal values say which rows belong together; None is the one that keeps groups in one
-            split, if there is one.
+        relevant: The column whose equal values mark rows that belong together; None is the column that groups rows
+            within a split, if there is one.
 
-    Source: the measures as in Hodosh et al. 2013 and Karpathy and Fei-Fei 2015, see ``judge``.
+    Source: the metrics as in Hodosh et al. 2013 and Karpathy and Fei-Fei 2015, see ``judge``.
     """
 
     version = 1
@@ -62,17 +62,17 @@ class Retrieval:
         return None
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Learn nothing: no group is known before."""
+        """Do nothing: groups are not learnt."""
         del targets
 
     def take_modalities(self, names: Sequence[str]) -> None:
-        """Learn which modalities find each other.
+        """Set the modalities to match.
 
         Raises:
             MmcliError: There are fewer than two.
         """
         if len(set(names)) < 2:
-            raise MmcliError(f"task retrieval needs two modalities that can find each other, found {', '.join(names)}")
+            raise MmcliError(f"task retrieval needs at least two modalities, found {', '.join(names)}")
         self.modalities = sorted(set(names))
 
     @property
@@ -81,14 +81,14 @@ class Retrieval:
         return len(self.modalities)
 
     def known(self, target: Any) -> bool:
-        """Return True: groups need not be known."""
+        """Return True: groups need not be seen in training."""
         del target
         return True
 
     def encode(self, targets: Sequence[Any]) -> NDArray[np.int32]:
-        """Return the characters of each group's name as numbers, (N, L), zeros behind its end.
+        """Return the characters of each group's name as numbers, (N, L), padded with zeros.
 
-        A name of more than 64 has a hash in the place of its end, so that one does not make all rows long.
+        A name of more than 64 characters ends in a hash, so that one long name does not lengthen all rows.
         """
         texts = np.array([_shortened(str(target)) for target in targets], np.str_)
         return texts.view(np.int32).reshape(len(texts), texts.itemsize // 4)
@@ -112,12 +112,12 @@ class Retrieval:
         """Return the mean cross-entropy of finding a row's other modality among those of other groups (InfoNCE).
 
         Args:
-            outputs: (B, M, D) of norm 1, NaN where absent.
+            outputs: (B, M, D) of norm 1, NaN if absent.
             encoded: The groups, (B, L).
-            weight: Not used.
+            weight: Unused.
 
-        Source: Radford et al. 2021 (CLIP), section 2.3, with a temperature of 0.07; other rows of a row's group are
-        none of its negatives.
+        Source: Radford et al. 2021 (CLIP), section 2.3, with a temperature of 0.07; rows of the same group are not
+        negatives.
         """
         groups = torch.unique(encoded, dim=0, return_inverse=True)[1].to(outputs.device)
         there = ~outputs.isnan().any(dim=2)
@@ -140,11 +140,11 @@ class Retrieval:
         return found
 
     def prior(self) -> Floats:
-        """Return what is known of a row without any modality, for every number of an embedding: nothing."""
+        """Return NaN, the embedding of a row without any modality."""
         return np.full((1, 1), np.nan)
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return the cosine between each two modalities that a row has: a low one may be of a wrong pair."""
+        """Return the cosine between each two modalities of a row; a low one may indicate a wrong pair."""
         del known
         pairs = list(combinations(range(len(self.modalities)), 2))
         names = [f"{self.modalities[first]}+{self.modalities[second]}" for first, second in pairs]
@@ -157,22 +157,22 @@ class Retrieval:
     def metrics(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, float]:
         """Return recall at 1, 5 and 10, the median rank and the mean average precision of each direction.
 
-        ``mean_recall@10`` and its like are means over directions; nothing is left where no two modalities are.
+        ``mean_recall@10`` etc. are means over directions. Empty if no row has two modalities.
         """
         found = {name: direction_metrics(judged) for name, judged in self._judge(predictions, encoded).items()}
         return {**mean_recalls(found), **_by_direction(found)}
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return nothing: it is items that are measured, not rows."""
+        """Return nothing: items are measured, not rows."""
         del predictions, encoded
         return {}
 
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return the metrics of draws of queries; each looks through all candidates.
+        """Return the metrics of draws of queries over all candidates.
 
-        Groups are drawn with all their queries, as often as their first row is.
+        Groups are drawn with all their queries, as often as their first row.
         """
         first, groups = _groups(encoded)
         del groups
@@ -188,13 +188,13 @@ class Retrieval:
         return {**means, **_by_direction(found)}
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``chance``: what is expected of a random order, each row taken for an item of each modality."""
+        """Return ``chance``: the expectation for a random order if each row is an item of each modality."""
         sizes = np.unique(_groups(encoded)[1], return_counts=True)[1]
         found = chance_metrics(np.repeat(sizes, sizes), len(encoded))
         return _chance({name: found for name in self._directions()})
 
     def baselines_beside(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
-        """Return ``chance``: what is expected of a random order of the same items."""
+        """Return ``chance``: the expectation for a random order of the same items."""
         judged = self._judge(predictions, encoded)
         return _chance({name: chance_metrics(each.relevant, each.candidates) for name, each in judged.items()})
 
@@ -211,7 +211,7 @@ class Retrieval:
         return {f"{self.modalities[query]}_to_{self.modalities[found]}": (query, found) for query, found in places}
 
     def _judge(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Judged]:
-        """Return what became of the queries of each direction; that of the very same arrays is kept."""
+        """Return the results of the queries of each direction; cached for the same arrays."""
         if self._last is None or self._last[0] is not predictions or self._last[1] is not encoded:
             groups = _groups(encoded)[1]
             found = {name: judge(predictions, groups, *places) for name, places in self._directions().items()}

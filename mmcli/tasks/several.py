@@ -1,4 +1,4 @@
-"""Several targets at once: a task and a head for each. Made by naming several targets, not by this name."""
+"""Several targets at once, with a task and a head for each; chosen by naming several targets, not by this name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Floats = NDArray[np.float64]
 
 
 class Several:
-    """The tasks of several targets, learnt together: the loss is the mean of theirs.
+    """The tasks of several targets, trained together with the mean of their losses.
 
-    A target is the cells of a row by column; one that is empty, or whose value no train row has, is not learnt and
-    not measured. Numbers of all are side by side: targets (N, E), outputs (B, K), predictions (N, P), NaN where a row
-    has no such target.
+    A target is a mapping of a row's cells by column; an empty cell, or a value that no train row has, is neither
+    trained on nor measured. Arrays of all tasks are concatenated: targets (N, E), outputs (B, K), predictions (N, P),
+    NaN if a row lacks a target.
 
     Args:
-        tasks: By column.
+        tasks: The tasks by column.
     """
 
     version = 1
@@ -45,13 +45,13 @@ class Several:
 
     @property
     def smaller_is_better(self) -> tuple[str, ...]:
-        """The metrics of all parts of which that is so."""
+        """The metrics to minimise of all parts."""
         return tuple(
             f"{escape(name)}.{metric}" for name, part in self.parts.items() for metric in part.smaller_is_better
         )
 
     def fault(self, target: Any) -> str | None:
-        """Return what the first of its parts should be that is none a task could take."""
+        """Return what was expected of the first invalid part."""
         for name, part in self.parts.items():
             value = _cell(target, name)
             fault = None if value is None else part.fault(value)
@@ -60,10 +60,10 @@ class Several:
         return None
 
     def fit(self, targets: Sequence[Any]) -> None:
-        """Let each task learn from the targets that are there.
+        """Fit each task to its nonempty targets.
 
         Raises:
-            MmcliError: One of them cannot.
+            MmcliError: One of them cannot be fitted.
         """
         for name, part in self.parts.items():
             own = [_cell(target, name) for target in targets if _is_there(part, _cell(target, name))]
@@ -77,11 +77,11 @@ class Several:
         return sum(self._out_dims)
 
     def known(self, target: Any) -> bool:
-        """Return whether one of the parts can be learnt."""
+        """Return whether one of the parts is known."""
         return any(part.known(_cell(target, name)) for name, part in self.parts.items())
 
     def references(self, targets: Sequence[Any]) -> NDArray[Any]:
-        """Return the targets as they are, (N,) objects: metrics ask each part what it makes of its own."""
+        """Return the targets unchanged, (N,) objects; each part prepares its own for metrics."""
         found = np.empty(len(targets), object)
         found[:] = list(targets)
         return found
@@ -91,7 +91,7 @@ class Several:
         return any(measures(part, _cell(target, name)) for name, part in self.parts.items())
 
     def unseen(self, targets: Sequence[Any]) -> list[str]:
-        """Return the labels in these targets that no train row has, as often as they are there."""
+        """Return the unseen labels of these targets, with repetitions."""
         found = []
         for name, part in self.parts.items():
             if isinstance(part, FindsUnseen):
@@ -100,7 +100,7 @@ class Several:
         return found
 
     def unknown(self, target: Any) -> list[str]:
-        """Return the classes of a target that no train row has."""
+        """Return the unseen classes of a target."""
         return [
             f"{name} {_cell(target, name)}"
             for name, part in self.parts.items()
@@ -108,7 +108,7 @@ class Several:
         ]
 
     def encode(self, targets: Sequence[Any]) -> Floats:
-        """Return the numbers of all parts side by side, (N, E); NaN where there is none."""
+        """Return the encoded targets of all parts, concatenated, (N, E); NaN if there is none."""
         columns = []
         for name, part in self.parts.items():
             width = self._width(name)
@@ -130,10 +130,10 @@ class Several:
         return found
 
     def class_weights(self, encoded: Floats, mode: Literal["none", "balanced", "effective"]) -> Tensor | None:
-        """Return the weights of those outputs whose task has some, (K,), NaN for the others.
+        """Return the weights of the outputs, (K,), NaN for tasks without weights.
 
         Raises:
-            UsageError: None of the tasks has such weights.
+            UsageError: None of the tasks supports such weights.
         """
         if mode == "none":
             return None
@@ -169,30 +169,30 @@ class Several:
         return torch.stack(losses).mean() if losses else outputs.sum() * 0
 
     def predictions(self, outputs: Tensor) -> Floats:
-        """Return the predictions of all tasks side by side, (N, P)."""
+        """Return the predictions of all tasks, concatenated, (N, P)."""
         blocks = torch.split(outputs, self._out_dims, dim=1)
         return np.concatenate(
             [part.predictions(block) for part, block in zip(self.parts.values(), blocks, strict=True)], axis=1
         )
 
     def prior(self) -> Floats:
-        """Return what all tasks know of a row without any feature, (P,)."""
+        """Return the priors of all tasks, concatenated, (P,)."""
         return np.concatenate([part.prior() for part in self.parts.values()])
 
     def meaning(self) -> Any:
-        """Return those of all tasks; None if one has none."""
+        """Return the meanings of all tasks; None if one has none."""
         found = {name: part.meaning() if isinstance(part, HasMeaning) else None for name, part in self.parts.items()}
         return None if None in found.values() else found
 
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
-        """Return each row's answers by column, below ``targets``."""
+        """Return each row's answers by column, under ``targets``."""
         parts = {
             name: self.parts[name].records(block, known) for name, block in self._own_predictions(predictions).items()
         }
         return [{"targets": {name: records[row] for name, records in parts.items()}} for row in range(len(predictions))]
 
     def by_target(self, predictions: Floats, encoded: Floats) -> dict[str, tuple[Task, Floats, NDArray[Any]]]:
-        """Return by column its task, and the predictions and targets of the rows that have it, if there are any."""
+        """Return by column its task, and the predictions and targets of the rows with that target, if any."""
         blocks = self._own_predictions(predictions)
         return {
             name: (self.parts[name], blocks[name][rows], own)
@@ -201,7 +201,7 @@ class Several:
         }
 
     def counts(self, encoded: Floats) -> dict[str, int]:
-        """Return how many rows have each target."""
+        """Return the number of rows with each target."""
         return {name: len(rows) for name, (rows, _) in self.own_targets(encoded).items()}
 
     def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
@@ -213,7 +213,7 @@ class Several:
         }
 
     def row_scores(self, predictions: Floats, encoded: Floats) -> dict[str, Floats]:
-        """Return those of the tasks whose target every row has."""
+        """Return the scores of the tasks whose target every row has."""
         return {
             f"{name}.{metric}": values
             for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
@@ -231,7 +231,7 @@ class Several:
         }
 
     def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Any]:
-        """Return those of the tasks that have classes, by column."""
+        """Return the scores of the tasks with classes, by column."""
         return {
             name: part.by_class(own, wanted)
             for name, (part, own, wanted) in self.by_target(predictions, encoded).items()
@@ -239,7 +239,7 @@ class Several:
         }
 
     def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
-        """Return those of all tasks, by baseline."""
+        """Return the metrics of all tasks, by baseline."""
         found: dict[str, dict[str, float]] = {}
         for name, (rows, own) in self.own_targets(encoded).items():
             for baseline, metrics in (self.parts[name].baselines(own) if len(rows) else {}).items():
@@ -247,7 +247,7 @@ class Several:
         return found
 
     def state(self) -> State:
-        """Return the tasks, with what each learnt."""
+        """Return the tasks with their fitted states."""
         told = [
             {
                 "target": name, "task": TASKS.name_of(type(part)), "shape": list(shape),
@@ -289,7 +289,7 @@ class Several:
         return dict(zip(self.parts, blocks, strict=True))
 
     def own_targets(self, encoded: NDArray[Any]) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
-        """Return by column the rows that have the target, and it as its task encodes it, or takes it for measuring."""
+        """Return by column the rows with the target, and the target as its task encodes it or takes it for metrics."""
         if encoded.dtype == object:
             return {name: _own_references(part, name, encoded) for name, part in self.parts.items()}
         blocks = np.split(encoded, np.cumsum([self._width(name) for name in self.parts])[:-1], axis=1)
@@ -300,13 +300,13 @@ class Several:
         return found
 
     def _typed(self, name: str, block: Tensor) -> Tensor:
-        """Return a block of targets (B, width) in the form and type that its task encodes it in."""
+        """Return a block of targets (B, width) in the shape and dtype of its task's encoding."""
         shape, dtype = self._targets[name]
         return block.reshape(len(block), *shape).to(torch.from_numpy(np.zeros(0, dtype)).dtype)
 
 
 def _cell(target: Any, name: str) -> Any:
-    """Return what a row has in a column; a row without any target has None in all."""
+    """Return a row's cell in a column; None for a row without any target."""
     return None if target is None else target[name]
 
 
@@ -315,7 +315,7 @@ def _is_there(part: Task, value: Any) -> bool:
 
 
 def _own_references(part: Task, name: str, targets: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Return the rows that a part can measure, and its targets of them as its metrics take them."""
+    """Return the rows that a part can measure, and their targets in the form that its metrics take."""
     rows = np.array([row for row, target in enumerate(targets) if measures(part, _cell(target, name))], np.intp)
     own = [_cell(targets[row], name) for row in rows]
     references = part.references if isinstance(part, HasReferences) else part.encode

@@ -1,4 +1,4 @@
-"""What is to be learnt: where a row's target stands, and what it is."""
+"""Finds the target of a row: its columns and its value."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _SHOWN = 40  # characters of a value in a message
 
 
 def target_columns(asked: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the columns that were named as targets, each once."""
+    """Return the distinct target columns."""
     return tuple(dict.fromkeys([asked] if isinstance(asked, str) else asked or ()))
 
 
 def target_role(columns: Sequence[str]) -> str | list[str] | None:
-    """Return target columns in the form that headers have: one, a list of several, or None."""
+    """Return target columns as stored in headers: one, a list of several, or None."""
     return (columns[0] if len(columns) == 1 else list(columns)) if columns else None
 
 
 def told_targets(columns: Sequence[str]) -> str:
-    """Return the beginning of a sentence on what a row's target is."""
+    """Return the beginning of a sentence about a row's target."""
     names = ", ".join(map(repr, columns))
     return f"its target (column {names}) is" if len(columns) == 1 else f"its targets (columns {names}) are all"
 
@@ -40,13 +40,13 @@ class TargetSource:
     """Finds the target of each row.
 
     Args:
-        kind: What the task says: from a ``column``, or several; from the row's ``group``; or ``optional``.
+        kind: The task's target source: a ``column`` or several, the row's ``group``, or an ``optional`` column.
         roles: The columns.
-        name: Of the source, for messages.
-        named: Whether a person named the columns, which must then be there.
-        numeric: The columns of numbers, in which ``NA`` is an empty cell.
-        continuous: Those in which any cell that is no number is one without a target.
-        empties: Whether a row all of whose cells are empty has a target nevertheless.
+        name: Name of the source, for messages.
+        named: Whether the user named the columns, which must then exist.
+        numeric: The numeric columns, in which ``NA`` is an empty cell.
+        continuous: The columns in which any cell that is not a number counts as empty.
+        empties: Whether a row whose cells are all empty still has a target.
     """
 
     kind: Literal["column", "group", "optional"]
@@ -73,12 +73,12 @@ class TargetSource:
         for column in self.roles.targets:
             if column not in row and (self.kind == "column" or self.named):
                 raise MmcliError(
-                    f"{self.name}: no column {column!r} for the target (there are: {', '.join(map(str, row))})"
+                    f"{self.name}: no column {column!r} for the target (columns: {', '.join(map(str, row))})"
                 )
         return self.blanked({column: row.get(column) for column in self.roles.targets})
 
     def blanked(self, cells: Mapping[str, Any]) -> Any:
-        """Return the target that these cells by column are."""
+        """Return the target that these cells by column form."""
         found = {
             column: None
             if is_empty(cell)
@@ -93,19 +93,19 @@ class TargetSource:
 
 
 def odd_cells(continuous: Collection[str], cells: Mapping[str, Any]) -> list[str]:
-    """Return the cells of columns of numbers that hold something else."""
+    """Return the cells of numeric columns that are not numbers."""
     found = [cells.get(column) for column in continuous]
     return [str(cell) for cell in found if not (is_empty(cell) or says_nothing(cell)) and number_of(cell) is None]
 
 
 def told_counts(counts: Counter[str], most: int = 5) -> str:
-    """Return values as they are listed in a message, the most frequent first, with how often they are there."""
+    """Return values and their counts for a message, the most frequent first."""
     shown = ", ".join(f"{name[:_SHOWN]!r} × {count}" for name, count in counts.most_common(most))
     return shown + (" …" if len(counts) > most else "")
 
 
 def is_empty(cell: Any) -> bool:
-    """Return whether a cell holds nothing, whatever its column is."""
+    """Return whether a cell is empty, whatever its column."""
     return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
 
 
@@ -116,19 +116,19 @@ def number_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
 
 
 def continuous_columns(task: Task, columns: Sequence[str]) -> frozenset[str]:
-    """Return the columns of which a task learns numbers, no classes."""
+    """Return the columns that a task learns as numbers, not as classes."""
     return frozenset(column for column, part in parts_of(task, columns).items() if part.link == "identity")
 
 
 def unknown_classes(task: Task, target: Any) -> list[str]:
-    """Return the classes of a target that no train row has."""
+    """Return the unseen classes of a target."""
     if isinstance(task, HasParts):
         return task.unknown(target)
     return [] if task.known(target) else [str(shown_target(task, target))]
 
 
 def shown_target(task: Task, target: Any) -> Any:
-    """Return a target as answers name it: a class without white space around it, the number that a text is."""
+    """Return a target as shown in answers: a class stripped of white space, the number of a numeric text."""
     if isinstance(task, HasParts) and isinstance(target, dict):
         return {column: shown_target(task.parts[column], cell) for column, cell in target.items()}
     if not isinstance(target, str) or not isinstance(task, ReadsNumbers):
@@ -137,10 +137,10 @@ def shown_target(task: Task, target: Any) -> Any:
 
 
 def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()) -> None:
-    """Let a task of two classes measure this one as the positive; of one of several targets it is TARGET=LABEL.
+    """Set the positive class of a task with two classes; with several targets it is TARGET=LABEL.
 
     Raises:
-        UsageError: The task has no two classes, the label is none of them, or there are two labels for one target.
+        UsageError: The task does not have two classes, the label is not one of them, or a target gets two labels.
     """
     parts = parts_of(task)
     chosen: dict[str, str] = {}
@@ -149,16 +149,16 @@ def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()
         if "" not in parts:
             named = [name for name in parts if text.startswith(f"{name}=")]
             if not named:
-                raise UsageError(f"--positive {text}: expected TARGET=LABEL, of several targets ({', '.join(parts)})")
+                raise UsageError(f"--positive {text}: expected TARGET=LABEL for one of {', '.join(parts)}")
             column = max(named, key=len)
             label = text[len(column) + 1 :]
         elif columns and text.startswith(f"{columns[0]}=") and not task.known(text):
             label = text[len(columns[0]) + 1 :]
         if column in chosen:
-            raise UsageError(f"--positive {text}: there is {chosen[column]} already; a target has one positive class")
+            raise UsageError(f"--positive {text}: {chosen[column]} was already given; a target has one positive class")
         part = parts[column]
         if not isinstance(part, HasPositive):
-            raise UsageError(f"--positive {text}: it is for classification into two classes")
+            raise UsageError(f"--positive {text}: expected a classification task with two classes")
         try:
             part.take_positive(label)
         except UsageError as error:
@@ -167,7 +167,7 @@ def take_positives(task: Task, asked: Sequence[str], columns: Sequence[str] = ()
 
 
 def take_same_positives(task: Task, other: Task) -> None:
-    """Let a task measure the same positive classes as another that learns the same targets."""
+    """Give a task the positive classes of another task with the same targets."""
     others = parts_of(other)
     for column, part in parts_of(task).items():
         own, label = others[column], None
@@ -178,7 +178,7 @@ def take_same_positives(task: Task, other: Task) -> None:
 
 
 def positives_of(task: Task) -> dict[str, Any]:
-    """Return ``positive``, the positive class of a task of two classes, or by column those of several."""
+    """Return ``positive``: the positive class of a task with two classes, or by column for several targets."""
     if not isinstance(task, HasParts):
         found = task.positive if isinstance(task, HasPositive) else None
         return {} if found is None else {"positive": found}

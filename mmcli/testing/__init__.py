@@ -2,8 +2,8 @@
 
 mmcli's own pass the same.
 
-Each takes a name as people type it, of something that is installed or was given to ``use_plugins``, and raises
-AssertionError where it breaks a rule that every one of its kind must keep.
+Each takes a name as typed on the command line, of something installed or given to ``use_plugins``, and raises
+AssertionError if it violates the contract of its kind.
 """
 
 from mmcli.plugins import use_plugins

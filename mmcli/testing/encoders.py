@@ -1,4 +1,4 @@
-"""What every encoder must do, frozen and trained."""
+"""The contract test of encoders, frozen and trained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmcli.store.columns import Column, ModalitySpec
 from mmcli.testing.inputs import sample_input
 
 _UNTRAINED = ("mask", "logit")
-"""Weights of networks of other libraries that only their own objectives reach."""
+"""Weights of other libraries' networks that only their own training objectives use."""
 
 
 def check_encoder(
@@ -22,17 +22,17 @@ def check_encoder(
 ) -> None:
     """Check that an encoder keeps the contract of ``mmcli.encoders.Encoder``.
 
-    Frozen, its features have the form it declares and are finite, and a row's are its own bits wherever it stands.
-    Built without memory, it has the same parameters; in training, of these each gets a gradient.
+    Frozen: its features have the declared form and are finite, and a row's features are bit-identical at any position.
+    Built on device ``meta``, it has the same parameters; in training, each of them gets a gradient.
 
     Args:
-        kind: Of the modality.
-        text: Its name and options, as ``--encoder`` takes them.
-        given: A modality and five rows or more; by default ``sample_input``.
-        first: The first row that has something to learn from.
+        kind: Kind of the modality.
+        text: Its name and options, as in ``--encoder``.
+        given: A modality and at least five rows; by default ``sample_input``.
+        first: The first row that is not empty.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     spec, column = given or sample_input(kind)
     encoder = FrozenEncoder(parse_spec(text) if isinstance(text, str) else text, spec, seed=3)
@@ -52,13 +52,15 @@ def _check_frozen(encoder: FrozenEncoder, spec: ModalitySpec, column: Column, fi
         assert np.isfinite(item).all(), "a feature is not finite"
         assert form.layout == "dense" or not form.bound or len(item) <= form.bound, "more steps than output says"
     distinct = {together.item(row).tobytes() for row in range(first, len(column))}
-    assert len(distinct) == len(column) - first, "features of different rows are the same"
+    assert len(distinct) == len(column) - first, "features of different rows are equal"
     order = np.array([4, 0, 2])
     some = encoder.extract(spec, column.take(order), Runtime(batch_size=3))
     alone = encoder.extract(spec, column.take(order[:1]), Runtime(batch_size=3))
     for place, row in enumerate(order.tolist()):
-        assert np.array_equal(some.item(place), together.item(row)), "a row's features depend on those beside it"
-    assert np.array_equal(alone.item(0), together.item(4)), "a row's features depend on those beside it"
+        assert np.array_equal(some.item(place), together.item(row)), (
+            "a row's features depend on other rows of the batch"
+        )
+    assert np.array_equal(alone.item(0), together.item(4)), "a row's features depend on other rows of the batch"
 
 
 def _check_trained(encoder: FrozenEncoder, spec: ModalitySpec, column: Column, first: int) -> None:
@@ -66,7 +68,7 @@ def _check_trained(encoder: FrozenEncoder, spec: ModalitySpec, column: Column, f
     with torch.device("meta"):
         planned: Any = FrozenEncoder(encoder.spec, spec, seed=3).network
     shapes, found = ({name: value.shape for name, value in each.state_dict().items()} for each in (network, planned))
-    assert shapes == found, "built on the device meta it has other parameters"
+    assert shapes == found, "built on device meta, it has different parameters"
     rows = column.take(np.arange(first, len(column)))
     lengths = network.lengths(rows)
     network.train()
@@ -80,6 +82,6 @@ def _check_trained(encoder: FrozenEncoder, spec: ModalitySpec, column: Column, f
         network.eval()
         network.zero_grad()
     trained = {name for name, value in network.named_parameters() if value.requires_grad}
-    assert trained, "nothing of it can be trained"
+    assert trained, "it has no trainable parameters"
     missed = {name for name in trained - reached if not any(word in name for word in _UNTRAINED)}
     assert not missed, f"no gradient reaches {', '.join(sorted(missed))}"

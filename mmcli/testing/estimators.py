@@ -1,4 +1,4 @@
-"""What every estimator must do."""
+"""The contract test of estimators."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _WIDTH, _ROWS, _OUTPUTS = 5, 60, 3
 
 
 def check_estimator(text: str) -> None:
-    """Check that an estimator keeps its contract for each of the roles that it has.
+    """Check that an estimator keeps its contract in each of its roles.
 
-    It learns from rows (N, 5) of float64; its outputs are finite and (N, K), probabilities where it predicts classes;
-    they do not depend on the other rows of a batch; the same seed gives the same bytes; and one that was loaded from
+    It is fitted to rows (N, 5) of float64; its outputs are finite and (N, K), probabilities if it predicts classes;
+    they do not depend on the other rows of a batch; the same seed gives the same bytes; and an estimator loaded from
     its file gives the same outputs.
 
     Args:
-        text: Its name and options, as ``--model sklearn:NAME`` takes them, without ``sklearn:``.
+        text: Its name and options, as in ``--model sklearn:NAME``, without ``sklearn:``.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     spec = parse_spec(f"{FAMILY}:{text}")
     for role in roles_of(spec):
@@ -47,22 +47,22 @@ def _check(spec: Spec, link: str) -> None:
     assert outputs.isfinite().all(), "an output is not finite"
     if link == "softmax":
         assert torch.allclose(outputs.exp().sum(dim=1), torch.ones(_ROWS, dtype=torch.float64), atol=1e-6), (
-            "the probabilities of a row's classes do not add up to 1"
+            "the probabilities of a row's classes do not sum to 1"
         )
     alone = torch.cat([made(rows[row : row + 1]) for row in range(_ROWS)])
-    assert torch.allclose(alone, outputs, rtol=1e-9, atol=1e-12), "a row's outputs depend on the rows beside it"
+    assert torch.allclose(alone, outputs, rtol=1e-9, atol=1e-12), "a row's outputs depend on other rows of the batch"
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder) / "first", Path(folder) / "second"
         made.save(first)
         _fitted(spec, link, rows, encoded).save(second)
-        assert first.read_bytes() == second.read_bytes(), "the same seed gives another file"
+        assert first.read_bytes() == second.read_bytes(), "the same seed gives a different file"
         loaded = _new(spec, link)
         loaded.load(first)
-        assert torch.equal(loaded(rows), outputs), "one that was loaded gives other outputs"
+        assert torch.equal(loaded(rows), outputs), "a loaded estimator gives different outputs"
 
 
 def _sample(link: str) -> tuple[torch.Tensor, Any]:
-    """Return rows in three groups, and targets: the groups, whether a row is of each, or a number."""
+    """Return rows in three groups, and targets: the groups, membership in each group, or a number."""
     random = np.random.default_rng(0)
     groups = np.arange(_ROWS) % 3
     rows = random.normal(size=(_ROWS, _WIDTH))

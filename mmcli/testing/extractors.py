@@ -1,4 +1,4 @@
-"""What every extractor must do, whatever it computes."""
+"""The contract test of extractors."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mmcli.testing.inputs import sample_input
 def check_extractor(kind: str, text: str | Spec, side: int = 64) -> None:
     """Check that an extractor keeps the contract of ``mmcli.modalities.Extractor`` on sample input of a kind.
 
-    Its features have the form it declares, are finite and differ between rows; a row's depend on that row alone, to
-    the last bit; what it learnt is all in its state; a row without any step is refused in words.
+    Its features have the declared form, are finite and differ between rows; a row's features depend only on that row,
+    to the last bit; its state is complete; an empty row is a clear error.
 
     Args:
-        kind: Of the modality.
-        text: Its name and options, as ``--use`` takes them.
-        side: Of images and frames, in pixels.
+        kind: Kind of the modality.
+        text: Its name and options, as in ``--use``.
+        side: Side of images and frames in pixels.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     asked = parse_spec(text) if isinstance(text, str) else text
     spec, column = sample_input(kind, side)
@@ -35,13 +35,13 @@ def check_extractor(kind: str, text: str | Spec, side: int = 64) -> None:
     whole = extractor.extract(spec, column, Runtime(batch_size=4))
     _check_form(extractor, spec, whole, len(column))
     _check_rows_stand_alone(extractor, spec, column, rows_of(whole))
-    assert len({row.tobytes() for row in rows_of(whole)}) > 2, "features of different rows are the same"
+    assert len({row.tobytes() for row in rows_of(whole)}) > 2, "features of different rows are equal"
     other = make_extractor(spec, asked, seed=0)
     if extractor.fitted:
         other.load_state(extractor.state())
-    assert other.output(spec) == extractor.output(spec), "the state does not say the form of the features"
+    assert other.output(spec) == extractor.output(spec), "the form of the features is not part of the state"
     same = rows_of(other.extract(spec, column, Runtime(batch_size=4)))
-    assert all(map(np.array_equal, rows_of(whole), same)), "with the state of another, features differ from its own"
+    assert all(map(np.array_equal, rows_of(whole), same)), "restored from its state, it gives different features"
     _check_empty(extractor, spec, column)
 
 
@@ -68,7 +68,7 @@ def _check_rows_stand_alone(extractor: Extractor, spec: ModalitySpec, column: Co
     order = np.array([5, 2, 6])
     some = rows_of(extractor.extract(spec, column.take(order), Runtime(batch_size=4)))
     for place, row in enumerate(order.tolist()):
-        assert np.array_equal(some[place], whole[row]), "a row's features depend on the rows beside it"
+        assert np.array_equal(some[place], whole[row]), "a row's features depend on other rows of the batch"
 
 
 def _check_empty(extractor: Extractor, spec: ModalitySpec, column: Column) -> None:
@@ -81,6 +81,8 @@ def _check_empty(extractor: Extractor, spec: ModalitySpec, column: Column) -> No
     try:
         extractor.extract(spec, Column(empty, np.ones(1, bool), column.key[:1]), Runtime())
     except MmcliError as error:
-        assert any(word in str(error) for word in ("empty", "T = 0", "no ")), f"a row without a step: {error}"
+        assert any(word in str(error) for word in ("empty", "T = 0", "no ")), (
+            f"an empty row gives an unclear error: {error}"
+        )
     else:
-        raise AssertionError("a row without a step is taken; expected MmcliError")
+        raise AssertionError("an empty row is accepted; expected MmcliError")

@@ -1,4 +1,4 @@
-"""What every fusion method must hold."""
+"""The contract test of fusion methods."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Rows = tuple[dict[str, Tensor], dict[str, Tensor]]
 def check_fusion(text: str | Spec) -> None:
     """Check that a fusion method keeps the contract of ``mmcli.fusion.Fusion``.
 
-    Of one to five modalities it makes (B, out_dim), finite; the order of modalities means nothing; what lies where one
-    is absent, NaN and infinity included, reaches neither the result nor a gradient; a row without any is the same
-    whatever the others are, and zeros unless the method is learnt; a static method's rows are their own bits in any
-    batch; what its class says that it can, it can.
+    For one to five modalities its result is (B, out_dim) and finite; the order of modalities does not matter; values of
+    absent modalities, NaN and infinity included, affect neither the result nor a gradient; a row without any modality
+    does not depend on other rows, and gives zeros unless the method is learnt; a static method's rows are bit-identical
+    in any batch; the abilities its class declares work.
 
     Args:
-        text: Its name and options, as ``--method`` takes them.
+        text: Its name and options, as in ``--method``.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     spec = parse_spec(text) if isinstance(text, str) else text
     for count in (1, 2, 3, 5):
@@ -49,13 +49,13 @@ def check_fusion(text: str | Spec) -> None:
 
 
 def dims(spec: Spec, count: int) -> dict[str, int]:
-    """Return the widths of some modalities, equal where the method needs that."""
+    """Return the widths of some modalities, equal if the method needs that."""
     equal = FUSIONS.constant(spec.name, "equal_widths", False) or FUSIONS.constant(spec.name, "kind") == "late"
     return {name: _EQUAL if equal else _WIDTHS[name] for name in list(_WIDTHS)[:count]}
 
 
 def build(spec: Spec, in_dims: Mapping[str, int], seed: int = 0) -> Any:
-    """Return a method whose parameters are not at their start, fitted where it is one that is."""
+    """Return a method with randomised parameters, fitted if it is a fitted method."""
     torch.manual_seed(seed)
     fusion = FUSIONS.build(spec, in_dims=dict(in_dims))
     with torch.no_grad():
@@ -67,13 +67,13 @@ def build(spec: Spec, in_dims: Mapping[str, int], seed: int = 0) -> Any:
 
 
 def train_rows(in_dims: Mapping[str, int], rows: int, seed: int) -> Rows:
-    """Return the same rows in whatever order the modalities come."""
+    """Return rows that do not depend on the order of modalities."""
     features, present = sample(dict(sorted(in_dims.items())), rows, seed)
     return {name: features[name] for name in in_dims}, {name: present[name] for name in in_dims}
 
 
 def sample(in_dims: Mapping[str, int], rows: int, seed: int = 0, share: float = 0.5) -> Rows:
-    """Return features of rows, and presence: of a share of them, of none in the first row."""
+    """Return features and presence of rows, with this share present, and none in the first row."""
     generator = torch.Generator().manual_seed(seed)
     features = {name: torch.randn(rows, width, generator=generator) for name, width in in_dims.items()}
     present = {name: torch.rand(rows, generator=generator) < share for name in in_dims}
@@ -91,7 +91,7 @@ def _check_order(spec: Spec) -> None:
     found = build(spec, backwards)(
         {name: features[name] for name in backwards}, {name: present[name] for name in backwards}
     )
-    assert torch.equal(expected, found), "the order of modalities means something"
+    assert torch.equal(expected, found), "the result depends on the order of modalities"
 
 
 def _check_absent(spec: Spec, rubbish: float) -> None:
@@ -113,7 +113,7 @@ def _check_absent(spec: Spec, rubbish: float) -> None:
         results.append([fused.detach(), *gradients])
     for clean, dirty in zip(*results, strict=True):
         assert clean.isfinite().all(), "a result or gradient is not finite"
-        assert torch.equal(clean, dirty), f"{rubbish} where a modality is absent reaches the result or a gradient"
+        assert torch.equal(clean, dirty), f"{rubbish} in an absent modality affects the result or a gradient"
 
 
 def _check_nothing(spec: Spec) -> None:
@@ -122,7 +122,7 @@ def _check_nothing(spec: Spec) -> None:
     features, present = sample(in_dims, 6)
     alone = fusion({n: v[:1] for n, v in features.items()}, {n: p[:1] for n, p in present.items()})
     assert torch.allclose(fusion(features, present)[:1], alone, rtol=1.3e-6, atol=1e-5), (
-        "a row without any modality depends on the rows beside it"
+        "a row without any modality depends on other rows"
     )
     if FUSIONS.constant(spec.name, "kind") != "learnt":
         assert torch.equal(alone, torch.zeros_like(alone)), "a row without any modality is not zeros"
@@ -135,21 +135,21 @@ def _check_abilities(spec: Spec) -> None:
     out_dim = int(fusion.out_dim)
     absent = ~torch.stack([present[name] for name in sorted(present)], dim=1)
     steps = bool(FUSIONS.constant(spec.name, "sequences", False))
-    assert takes_sequences(fusion) == steps, "what it says of sequences is no constant of its class"
+    assert takes_sequences(fusion) == steps, "sequences is not a constant of its class"
     fitted = bool(FUSIONS.constant(spec.name, "fitted", False))
-    assert isinstance(fusion, FitsRows) == fitted, "fitted = True goes with a method fit, and only with one"
+    assert isinstance(fusion, FitsRows) == fitted, "fitted = True requires a method fit, and vice versa"
     if FUSIONS.constant(spec.name, "kind") == "late" and list(fusion.parameters()):
-        assert isinstance(fusion, LearnsToCombine), "it has parameters, but no penalty and least_dropped"
+        assert isinstance(fusion, LearnsToCombine), "it has parameters, but neither penalty nor least_dropped"
         assert fusion.penalty().shape == ()
-        assert 0 <= fusion.least_dropped <= 1, "least_dropped is no chance"
+        assert 0 <= fusion.least_dropped <= 1, "least_dropped is not a probability"
     if isinstance(fusion, WeighsModalities):
         weights = fusion.modality_weights(features, present)
         assert weights.shape == absent.shape, f"weights {tuple(weights.shape)}, expected {tuple(absent.shape)}"
-        assert not weights[absent].any(), "a modality that is absent has a weight"
+        assert not weights[absent].any(), "an absent modality has a weight"
     if isinstance(fusion, Embeds):
         places = fusion.embed(features, present)
         assert places.shape == (*absent.shape, out_dim), f"embed returns {tuple(places.shape)}"
-        assert not places[absent].any(), "a modality that is absent has a place"
+        assert not places[absent].any(), "an absent modality has an embedding"
 
 
 def _check_batches(spec: Spec) -> None:
@@ -161,4 +161,4 @@ def _check_batches(spec: Spec) -> None:
     whole = fusion(features, present)
     for rows in ([74], [3, 50], list(range(40, 75))):
         part = fusion({n: v[rows] for n, v in features.items()}, {n: p[rows] for n, p in present.items()})
-        assert torch.equal(part, whole[rows]), "a row depends on the rows beside it"
+        assert torch.equal(part, whole[rows]), "a row depends on other rows of the batch"

@@ -1,4 +1,4 @@
-"""Stored modalities of every kind, a few rows each."""
+"""Sample rows of every modality kind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SAMPLES = (1, 160, 900, 4000, 8000, 16000, 20001)
 
 
 def sample_input(kind: str, side: int = 32) -> tuple[ModalitySpec, Column]:
-    """Return a stored modality as preprocess would make it, and seven rows of it, all present.
+    """Return a modality as preprocess would store it, and seven rows of it, all present.
 
     Args:
         kind: text, image, audio, video, table or tensor.
-        side: Of images and frames, in pixels.
+        side: Side of images and frames in pixels.
     """
     forms, items, facts = _MADE[kind](np.random.default_rng(0), side)
     columns = {name: assemble(form, items[name]) for name, form in forms.items()}

@@ -1,4 +1,4 @@
-"""What holds for every task that has an ability of ``mmcli.tasks.abilities``: that it works."""
+"""Checks that the abilities a task has of ``mmcli.tasks.abilities`` work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNSEEN = "a class of no train row"
 
 @dataclass(frozen=True)
 class _Rows:
-    """Train rows of a task, what a network gives for them, what that predicts, and what metrics compare it with."""
+    """Train rows of a task, with outputs, predictions, and the references that metrics compare them with."""
 
     targets: Sequence[Any]
     encoded: NDArray[Any]
@@ -34,17 +34,17 @@ class _Rows:
 def check_abilities(
     task: Task, targets: Sequence[Any], encoded: NDArray[Any], predictions: Floats, outputs: Tensor | None = None
 ) -> None:
-    """Check that a fitted task can what its type says, and so can those that it consists of.
+    """Check that the abilities of a fitted task, and of its parts, work.
 
     Args:
-        task: Fitted to the targets; it is the same afterwards.
+        task: Fitted to the targets; it is unchanged afterwards.
         targets: As ``decode`` returns them.
-        encoded: The same as numbers.
-        predictions: Any, of these rows.
-        outputs: What the loss takes; None where it is not known.
+        encoded: The encoded targets.
+        predictions: Any predictions for these rows.
+        outputs: The input of the loss; None if unknown.
 
     Raises:
-        AssertionError: It cannot.
+        AssertionError: An ability does not work.
     """
     wanted = task.references(targets) if isinstance(task, abilities.HasReferences) else encoded
     rows = _Rows(targets, encoded, outputs, predictions, wanted)
@@ -68,9 +68,9 @@ def _parts(task: Any, rows: _Rows) -> None:
 def _tunes(task: Any, rows: _Rows) -> None:
     before = task.state().digest()
     tuned = task.tune(rows.predictions, rows.encoded)
-    assert type(tuned) is type(task), "tuned, it is another task"
-    assert task.state().digest() == before, "it is not left as it was"
-    assert np.array_equal(tuned.encode(rows.targets), rows.encoded), "tuned, it encodes otherwise"
+    assert type(tuned) is type(task), "tune returns another type of task"
+    assert task.state().digest() == before, "tune changes the task itself"
+    assert np.array_equal(tuned.encode(rows.targets), rows.encoded), "the tuned task encodes differently"
 
 
 def _encodes_classes(task: Any, rows: _Rows) -> None:
@@ -81,68 +81,70 @@ def _encodes_classes(task: Any, rows: _Rows) -> None:
 def _skips_unknown(task: Any, rows: _Rows) -> None:
     if task.fault(_UNSEEN) is not None:
         return
-    assert abilities.measures(task, _UNSEEN), "it does not measure a class of no train row"
+    assert abilities.measures(task, _UNSEEN), "it does not measure an unseen class"
     found = task.metrics(rows.predictions, rows.wanted)
     wanted = task.references([*rows.targets, _UNSEEN])
     more = task.metrics(np.concatenate([rows.predictions, rows.predictions[:1]]), wanted)
     _require_finite(more)
     for name in task.skipped_if_unseen:
-        assert more.get(name) == found.get(name), f"{name} does not leave a row of a class of no train row out"
+        assert more.get(name) == found.get(name), f"{name} does not ignore a row of an unseen class"
 
 
 def _finds_unseen(task: Any, rows: _Rows) -> None:
-    assert list(task.unseen(rows.targets)) == [], "a train row has a part that none has"
+    assert list(task.unseen(rows.targets)) == [], "a part of a train row counts as unseen"
 
 
 def _reads_numbers(task: Any, rows: _Rows) -> None:
-    assert not task.reads_numbers or None not in map(number_of, rows.targets), "a target is no number"
+    assert not task.reads_numbers or None not in map(number_of, rows.targets), "a target is not a number"
 
 
 def _takes_empty(task: Any, _: _Rows) -> None:
     task.take_empty()
-    assert task.known(None), "it does not take an empty cell"
+    assert task.known(None), "it does not accept an empty cell"
     assert len(task.encode([None])) == 1
 
 
 def _has_positive(task: Any, rows: _Rows) -> None:
     classes = list(dict.fromkeys(rows.targets))
     if len(classes) != 2:
-        assert task.positive is None, "there are not two classes, and one is the positive one"
-        assert _refuses(lambda: task.take_positive(classes[0])), "there are not two classes, and it takes a positive"
+        assert task.positive is None, "it has a positive class without having two classes"
+        assert _refuses(lambda: task.take_positive(classes[0])), (
+            "it accepts a positive class without having two classes"
+        )
         return
-    assert task.positive in classes, "the positive one is no class"
-    assert _refuses(lambda: task.take_positive(_UNSEEN)), "it takes what is none of its classes for the positive one"
+    assert task.positive in classes, "the positive class is not one of its classes"
+    assert _refuses(lambda: task.take_positive(_UNSEEN)), "it accepts an unknown positive class"
     for label in classes:
         task.take_positive(label)
-        assert task.positive == label, "it does not take another class for the positive one"
+        assert task.positive == label, "it does not accept another positive class"
 
 
 def _learns_numbers(task: Any, rows: _Rows) -> None:
-    assert task.link == "identity", "its outputs are no numbers"
-    assert len(task.levels) in (0, task.out_dim), "there are not as many levels as outputs"
-    assert all(0 < level < 1 for level in task.levels), "a level is no quantile"
+    assert task.link == "identity", "its outputs are not numbers"
+    assert len(task.levels) in (0, task.out_dim), "it does not have as many levels as outputs"
+    assert all(0 < level < 1 for level in task.levels), "a level is not a quantile"
     said = task.predictions(torch.from_numpy(task.wanted(rows.encoded)))
-    assert np.allclose(said, rows.encoded[:, None]), "the outputs that say a target do not predict it"
+    assert np.allclose(said, rows.encoded[:, None]), "the outputs wanted for a target do not predict it"
 
 
 def _writes(task: Any, rows: _Rows) -> None:
-    assert task.link == "tokens", "its outputs are no tokens"
+    assert task.link == "tokens", "its outputs are not tokens"
     assert rows.outputs is not None
     encoded = torch.from_numpy(rows.encoded)
     sums = task.taught_sums(rows.outputs, encoded)
     twice = task.taught_sums(torch.cat([rows.outputs] * 2), torch.cat([encoded] * 2))
-    assert torch.allclose(2 * sums, twice), "the sums of two batches are not those of both"
+    assert torch.allclose(2 * sums, twice), "the sums of two batches do not add up"
     values = task.taught_values(sums)
     _require_finite(values)
-    assert task.monitor in values, "what training is shown lacks the value that says which epoch is best"
+    assert task.monitor in values, "the training values lack its monitor"
 
 
 def _compares_modalities(task: Any, _: _Rows) -> None:
-    assert _refuses(lambda: task.take_modalities(["image"])), "it compares one modality"
+    assert _refuses(lambda: task.take_modalities(["image"])), "it accepts a single modality"
 
 
 def _has_references(task: Any, rows: _Rows) -> None:
-    assert rows.wanted.shape[0] == len(rows.targets), "there is not a reference for each row"
+    assert rows.wanted.shape[0] == len(rows.targets), "it does not have one reference per row"
     assert set(task.metrics(rows.predictions, rows.wanted)) >= set(task.metrics(rows.predictions, rows.encoded))
     _require_finite(*task.baselines(rows.wanted).values())
 
@@ -152,16 +154,18 @@ def _draws_metrics(task: Any, rows: _Rows) -> None:
     found = task.metrics(rows.predictions, rows.wanted)
     assert drawn, "there are no metrics of draws"
     for name, values in drawn.items():
-        assert np.allclose(values, [found.get(name, np.nan)] * 2, equal_nan=True), f"{name} of all rows is another"
+        assert np.allclose(values, [found.get(name, np.nan)] * 2, equal_nan=True), (
+            f"{name} differs for a draw of all rows"
+        )
 
 
 def _merges_rows(task: Any, rows: _Rows) -> None:
     count = len(rows.targets)
     kept, targets = task.merged(rows.predictions, rows.targets, [None] * count)
-    assert kept.tolist() == list(range(len(targets))) == list(range(count)), "rows of no group are merged"
+    assert kept.tolist() == list(range(len(targets))) == list(range(count)), "rows without a group are merged"
     alike = np.repeat(rows.predictions[:1], count, axis=0)
     kept, targets = task.merged(alike, rows.targets, ["group"] * count)
-    assert (kept.tolist(), len(targets)) == ([0], 1), "rows of one group and prediction are not merged"
+    assert (kept.tolist(), len(targets)) == ([0], 1), "rows with the same group and prediction are not merged"
 
 
 def _has_tables(task: Any, rows: _Rows) -> None:
@@ -180,7 +184,7 @@ def _scores_classes(task: Any, rows: _Rows) -> None:
 
 def _has_baselines_beside(task: Any, rows: _Rows) -> None:
     found = task.baselines_beside(rows.predictions, rows.wanted)
-    assert set(found) == set(task.baselines(rows.wanted)), "they have other names than its baselines"
+    assert set(found) == set(task.baselines(rows.wanted)), "their names differ from those of its baselines"
     _require_finite(*found.values())
 
 

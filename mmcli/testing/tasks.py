@@ -1,4 +1,4 @@
-"""What holds for every task."""
+"""The contract test of tasks."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from mmcli.testing.task_abilities import check_abilities
 def check_task(text: str, targets: Sequence[Any], made: Task | None = None) -> None:
     """Check that a task keeps the contract of ``mmcli.tasks.Task``.
 
-    It decodes what it encodes; its loss has a gradient, and outputs that minimise it are better by its own metrics than
-    outputs of zeros; its metrics, baselines and prior are finite and of one form; made of its state it is the same; it
-    can what its type says of ``mmcli.tasks.abilities``.
+    It decodes what it encodes; its loss has a gradient, and outputs that minimise it score better on its own metrics
+    than zeros; its metrics, baselines and prior are finite and have the same form; restored from its state, it behaves
+    the same; its abilities of ``mmcli.tasks.abilities`` work.
 
     Args:
-        text: Its name and options, as ``--task`` takes them.
-        targets: Targets that it takes, as ``decode`` returns them.
-        made: The task, where it is not made by its name.
+        text: Its name and options, as in ``--task``.
+        targets: Valid targets, as ``decode`` returns them.
+        made: The task, if it is not built by name.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: It violates the contract.
     """
     task = made if made is not None else TASKS.build(parse_spec(text))
     if isinstance(task, ComparesModalities):
@@ -39,25 +39,25 @@ def check_task(text: str, targets: Sequence[Any], made: Task | None = None) -> N
     task.fit(targets)
     encoded = task.encode(targets)
     outputs = outputs_of(task, encoded)
-    if task.link != "cluster":  # which no network learns
+    if task.link != "cluster":  # networks do not learn clusters
         _check_learning(task, targets, encoded, outputs)
     check_abilities(task, targets, encoded, predicted(task, outputs, encoded), given(task, outputs))
     _check_state(text, task, targets, encoded, outputs)
 
 
 def outputs_of(task: Task, encoded: NDArray[Any]) -> Tensor:
-    """Return random outputs: numbers of each row, or embeddings of its modalities, or numbers of each token."""
+    """Return random outputs: numbers for each row, embeddings of its modalities, or numbers for each token."""
     rows = int((encoded != 0).sum()) if task.link == "tokens" else len(encoded)
     return torch.randn(rows, task.out_dim, *([5] if task.link == "embedding" else []))
 
 
 def given(task: Task, outputs: Tensor) -> Tensor:
-    """Return what the loss gets of outputs: them, or log probabilities of tokens."""
+    """Return the loss's input for outputs: unchanged, or log probabilities of tokens."""
     return outputs.log_softmax(dim=1) if task.link == "tokens" else outputs
 
 
 def predicted(task: Task, outputs: Tensor, encoded: NDArray[Any]) -> NDArray[np.float64]:
-    """Return what the task makes of outputs; of tokens, the likeliest ones of each row's first text."""
+    """Return the task's predictions for outputs; for tokens, the likeliest ones of each row's first text."""
     if task.link != "tokens":
         return task.predictions(outputs)
     rows = np.repeat(np.arange(encoded.shape[0] * encoded.shape[1]), (encoded != 0).sum(axis=2).ravel())
@@ -71,7 +71,7 @@ def predicted(task: Task, outputs: Tensor, encoded: NDArray[Any]) -> NDArray[np.
 def _check_learning(task: Task, targets: Sequence[Any], encoded: NDArray[Any], drawn: Tensor) -> None:
     assert task.decode(encoded) == list(targets), "it does not decode what it encodes"
     assert len(encoded) == len(targets)
-    assert all(task.known(target) and task.fault(target) is None for target in targets), "it refuses its own targets"
+    assert all(task.known(target) and task.fault(target) is None for target in targets), "it rejects its own targets"
     wanted = torch.from_numpy(encoded)
     outputs = drawn.clone().requires_grad_()
     loss = task.loss(given(task, outputs), wanted)
@@ -80,7 +80,7 @@ def _check_learning(task: Task, targets: Sequence[Any], encoded: NDArray[Any], d
     assert loss.isfinite()
     assert outputs.grad is not None
     assert outputs.grad.abs().sum() > 0, "the loss has no gradient"
-    optimum = (0.01 * torch.randn_like(outputs)).requires_grad_()  # at zeros, embeddings are all alike
+    optimum = (0.01 * torch.randn_like(outputs)).requires_grad_()  # at zeros, all embeddings are equal
     optimizer = torch.optim.Adam([optimum], lr=0.5)
     for _ in range(200):
         optimizer.zero_grad()
@@ -95,10 +95,12 @@ def _check_learning(task: Task, targets: Sequence[Any], encoded: NDArray[Any], d
     best, worse = measured
     for metric in dict.fromkeys([task.monitor, *list(headline(task.headline, best))[:1]]):
         sign = 1 if mode_of(task, metric) == "max" else -1
-        assert sign * best[metric] > sign * worse[metric], f"{metric} does not reward the least loss"
+        assert sign * best[metric] > sign * worse[metric], f"{metric} is not best at the minimum of the loss"
     assert all(np.isfinite(value) for value in [*best.values(), *worse.values()])
     form = predicted(task, outputs, encoded).shape[1:]
-    assert np.broadcast_shapes(form, task.prior().shape) == form, "the prior is no row of predictions"
+    assert np.broadcast_shapes(form, task.prior().shape) == form, (
+        "the prior does not have the form of a row of predictions"
+    )
     assert all(np.isfinite(value) for each in task.baselines(encoded).values() for value in each.values())
 
 
@@ -110,8 +112,10 @@ def _check_state(text: str, task: Task, targets: Sequence[Any], encoded: NDArray
     other: Task = TASKS.build(parse_spec(parse_spec(text).name))
     other.load_state(state)
     predictions = predicted(other, outputs, encoded)
-    assert np.array_equal(other.encode(targets), encoded), "made of its state, it encodes otherwise"
-    assert np.array_equal(predictions, predicted(task, outputs, encoded)), "made of its state, it predicts otherwise"
+    assert np.array_equal(other.encode(targets), encoded), "restored from its state, it encodes differently"
+    assert np.array_equal(predictions, predicted(task, outputs, encoded)), (
+        "restored from its state, it predicts differently"
+    )
     assert np.array_equal(other.prior(), task.prior(), equal_nan=True)
     assert other.metrics(predictions, encoded) == task.metrics(predictions, encoded)
     if task.link != "cluster":

@@ -1,1 +1,1 @@
-"""From an artifact to a model: what is asked, what is built, the data, the fit, folds and late fusion."""
+"""From an artifact to a model: request, plan, data, fit, folds and late fusion."""

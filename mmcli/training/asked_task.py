@@ -1,4 +1,4 @@
-"""The task that a person asks for, or that the targets of the train rows are for."""
+"""The task given by ``--task``, or inferred from the targets of the train rows."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SEVERAL = "several"
 
 @dataclass(frozen=True)
 class AskedTask:
-    """What a person says of the task: one for all targets, or ``TARGET=TASK`` for some of them.
+    """The requested task: one for all targets, or ``TARGET=TASK`` for some of them.
 
     Args:
         task: Its name and options, or ``auto``.
-        of_target: By column, where one has its own.
+        of_target: The tasks of individual targets, by column.
     """
 
     task: Spec
@@ -34,28 +34,28 @@ class AskedTask:
 
     @property
     def kind(self) -> Literal["column", "group", "optional"]:
-        """Where targets come from."""
+        """The source of targets."""
         found: Literal["column", "group", "optional"] = "column"
         return found if self.task.name == AUTO else TASKS.constant(self.task.name, "target", found)
 
     @property
     def relevant(self) -> str | None:
-        """The column whose equal values say which rows belong together, where a person names one for retrieval."""
+        """The column whose equal values mark rows that belong together, if given for retrieval."""
         return self.task.options.get("relevant") if self.kind == "group" else None
 
     @property
     def method(self) -> str | None:
-        """The fusion that the task takes where none is named, if it has one of its own."""
+        """The task's default fusion, if any."""
         return None if self.task.name == AUTO else TASKS.constant(self.task.name, "method")
 
     @property
     def model(self) -> str | None:
-        """The model that the task takes where none is named, if that is not a network."""
+        """The task's default model, if it is not a network."""
         return None if self.task.name == AUTO else TASKS.constant(self.task.name, "model")
 
     @property
     def attends(self) -> bool:
-        """Whether the head looks at the steps of every modality, since it writes text."""
+        """Whether the head attends to the steps of every modality, because it writes text."""
         named = [spec.name for spec in (self.task, *self.of_target.values()) if spec.name != AUTO]
         return any(TASKS.constant(name, "link") == "tokens" for name in named)
 
@@ -65,38 +65,38 @@ class AskedTask:
         return str(self.task) if not own else [*([] if self.task.name == AUTO else [str(self.task)]), *own]
 
     def check_names(self) -> None:
-        """Refuse tasks that there are not, and options that they have not.
+        """Reject unknown tasks and options.
 
         Raises:
-            MmcliError: There is one.
+            MmcliError: A task or option does not exist.
         """
         for spec in (self.task, *self.of_target.values()):
             _check_task(spec)
 
     def check(self, targets: Sequence[str], named: bool) -> None:
-        """Refuse tasks of columns that are no targets, and targets that a person ``named`` for a task without.
+        """Reject tasks for columns that are not targets, and ``named`` targets for a task without targets.
 
         Raises:
-            MmcliError: There is one, or a target is needed and none was named.
+            MmcliError: One is rejected, or a target is needed and none was given.
         """
         if not targets and self.kind == "column":
             without = [name for name in TASKS.names() if TASKS.constant(name, "target", "column") != "column"]
             raise UsageError(
-                f"no target: name the column to learn with --target, or a task without one: {', '.join(without)}"
+                f"no target: give the column to predict with --target, or a task without one: {', '.join(without)}"
             )
         if named and self.kind == "group":
             raise UsageError(
-                f"--target: --task {self.task} has none, it learns which rows belong together; leave it out"
+                f"--target: --task {self.task} has no target, it learns which rows belong together; leave it out"
             )
         for column in self.of_target:
             if column not in targets:
                 raise unknown_name("target", column, targets)
 
     def build(self, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> Task:
-        """Make the task for these columns; what is ``auto`` is told by the train rows' targets.
+        """Build the task for these columns; ``auto`` is inferred from the train rows' targets.
 
         Raises:
-            MmcliError: An option does not fit, or the form of the targets says too little.
+            MmcliError: An option is invalid, or the task cannot be inferred.
         """
         joined = TASKS.constant(self.task.name, "joins_columns", False) if self.task.name != AUTO else False
         if self.kind != "column" or (joined and not self.of_target):
@@ -110,7 +110,7 @@ class AskedTask:
         for column, part in parts.items():
             if part.link not in ("softmax", "sigmoid", "identity"):
                 told = self.of_target.get(column, self.task)
-                raise UsageError(f"--target {column}: {told} is learnt alone, not beside other targets; name one")
+                raise UsageError(f"--target {column}: {told} does not support several targets; give one")
         several: Task = TASKS.load(SEVERAL)(parts)
         return several
 
@@ -129,7 +129,7 @@ class AskedTask:
 
 
 def roles_of(samples: Samples, asked: AskedTask) -> Roles:
-    """Return the roles of columns; a task's own column of rows that belong together replaces that of groups.
+    """Return the column roles; a task's own group column replaces the artifact's.
 
     Raises:
         UsageError: There is no such column.
@@ -142,10 +142,10 @@ def roles_of(samples: Samples, asked: AskedTask) -> Roles:
 
 
 def parse_tasks(asked: str | Sequence[str], targets: Sequence[str] = ()) -> AskedTask:
-    """Read ``--task``: a task for all targets, or ``TARGET=TASK``; ``targets`` are those known so far.
+    """Parse ``--task``: a task for all targets, or ``TARGET=TASK``; ``targets`` are those known so far.
 
     Raises:
-        UsageError: There are two tasks for all, or two for one target.
+        UsageError: There are two tasks for all targets, or two for one.
     """
     task = parse_spec(AUTO)
     of_target: dict[str, Spec] = {}
@@ -155,26 +155,26 @@ def parse_tasks(asked: str | Sequence[str], targets: Sequence[str] = ()) -> Aske
         column, equals, spec = text.partition("=") if own is None else (own, "=", text[len(own) + 1 :])
         if own is not None or (equals and ":" not in column):
             if column in of_target:
-                raise UsageError(f"--task {text}: {column!r} has a task already, {of_target[column]}")
+                raise UsageError(f"--task {text}: {column!r} already has task {of_target[column]}")
             of_target[column] = parse_spec(spec)
         elif str(task) != AUTO:
-            raise UsageError(f"--task {text}: there is {task} already; the task of one target is TARGET=TASK")
+            raise UsageError(f"--task {text}: {task} was already given; use TARGET=TASK for a single target")
         else:
             task = parse_spec(text)
     return AskedTask(task, of_target)
 
 
 def _refuse_disguised(column: str, targets: Sequence[Any]) -> None:
-    """Refuse to take for classes what are different numbers in nearly every row, but for a ``%`` or such.
+    """Refuse to treat as classes what look like distinct numbers in nearly every row, with a unit such as ``%``.
 
     Raises:
-        MmcliError: They are.
+        MmcliError: The targets look like numbers.
     """
     disguised = numbers_in_disguise(targets)
     if disguised is not None and len({str(target) for target in targets}) * 2 > len(targets):
         cell, advised = disguised
         raise MmcliError(
-            f"target {column!r}: its cells are not read as numbers, such as {cell!r}; {advised}, or take each for a "
+            f"target {column!r}: cells such as {cell!r} cannot be read as numbers; {advised}, or treat each value as a "
             "class with --task classification"
         )
 
@@ -186,9 +186,9 @@ def _build(spec: Spec) -> Task:
 
 def _check_task(spec: Spec) -> None:
     if spec.name == AUTO and str(spec) != AUTO:
-        raise UsageError(f"--task {spec}: auto has no options; they are written after the name of a task")
+        raise UsageError(f"--task {spec}: auto takes no options; name a task to give options")
     if spec.name == SEVERAL:
-        raise UsageError(f"--task {SEVERAL}: it is made by several --target; their own tasks are TARGET=TASK")
+        raise UsageError(f"--task {SEVERAL}: give several --target instead, and their tasks as TARGET=TASK")
     if spec.name != AUTO and spec.name not in TASKS.names():
         raise unknown_name("task", spec.name, [AUTO, *(name for name in TASKS.names() if name != SEVERAL)])
     if spec.options or spec.argument:

@@ -1,4 +1,4 @@
-"""Augmentation of train batches: what a person asks for, and what it does to a batch on the device."""
+"""Augmentation of train batches: parses ``--augment`` and applies it to batches on the device."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _READY = "tensor"
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to each modality of a train batch, and how strongly; nothing is done to val and test rows.
+    """The augmentations of each modality of a train batch and their strength; val and test rows are not augmented.
 
     Args:
-        names: The augmentations of each modality that has any.
-        kinds: The kind of each of these as the network takes it; ready features are ``tensor``.
+        names: The augmentations of each augmented modality.
+        kinds: The kind of each of these as seen by the network; ready features are ``tensor``.
         strength: From 0 to 1.
     """
 
@@ -42,7 +42,7 @@ class Augmentation:
         return {"names": {name: list(own) for name, own in self.names.items()}, "strength": self.strength}
 
     def plugins(self) -> dict[str, Origin]:
-        """Return who brings the augmentations that are not mmcli's own, as ``augmentation KIND.NAME``."""
+        """Return the plugins that provide augmentations, by ``augmentation KIND.NAME``."""
         kinds = {self.kinds[name] for name in self.names}
         asked = {(self.kinds[name], each) for name, own in self.names.items() for each in own}
         return {
@@ -53,7 +53,7 @@ class Augmentation:
         }
 
     def on(self, encoders: Mapping[str, nn.Module]) -> Augmenting:
-        """Return what does it for a network with these encoders."""
+        """Return the augmenter for a network with these encoders."""
         return Augmenting(self, encoders)
 
 
@@ -61,7 +61,7 @@ class Augmenting:
     """Augments batches of a network.
 
     Raises:
-        MmcliError: An encoder cannot do what is asked of it.
+        MmcliError: An encoder does not support an augmentation.
     """
 
     def __init__(self, augmentation: Augmentation, encoders: Mapping[str, nn.Module]) -> None:
@@ -77,12 +77,12 @@ class Augmenting:
                 self.augmenters[name].prepare(encoder)
 
     def loss(self, model: Callable[..., Tensor], batch: Inputs, loss: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Return the loss of a batch, augmented; rows that are mixed count for both their targets.
+        """Return the loss of an augmented batch; mixed rows count for both their targets.
 
         Args:
-            model: From features and presence to outputs.
-            batch: Before augmentation.
-            loss: From outputs and targets.
+            model: Maps features and presence to outputs.
+            batch: The batch before augmentation.
+            loss: Maps outputs and targets to the loss.
         """
         features = dict(batch.features)
         for name, augmenter in self.augmenters.items():
@@ -100,7 +100,7 @@ class Augmenting:
 
 
 def _mixed(batch: Inputs, mixup: Any) -> dict[str, Tensor | tuple[Tensor, ...]]:
-    """Return a batch's features, each row mixed with its partner's where both have the modality."""
+    """Return a batch's features, each row mixed with its partner if both have the modality."""
     import torch
 
     mixed: dict[str, Tensor | tuple[Tensor, ...]] = {}
@@ -121,14 +121,14 @@ def plan_augmentation(
     mixable: bool = True,
     texts: bool = False,
 ) -> Augmentation:
-    """Read ``--augment``: ``auto`` for all that is encoded, or ``MODALITY=NAME,NAME``; the latter wins.
+    """Parse ``--augment``: ``auto`` for all encoded modalities, or ``MODALITY=NAME,NAME``, which takes precedence.
 
-    Ready sequences can be mixed, as vectors, only where the network does not get their steps: ``mixable`` says so.
-    Where targets are ``texts``, no rows can be.
+    Ready sequences can be mixed only as pooled vectors, that is, if ``mixable``. Rows with ``texts`` as targets cannot
+    be mixed.
 
     Raises:
-        UsageError: A text is neither, or a modality or augmentation is not there.
-        MmcliError: Rows are to be mixed that have no shape of their own in common.
+        UsageError: A text is neither, or a modality or augmentation does not exist.
+        MmcliError: Rows of different shapes are to be mixed.
     """
     kinds = {name: spec.kind if name in encoders else _READY for name, spec in modalities.items()}
     names: dict[str, tuple[str, ...]] = {}
@@ -152,7 +152,7 @@ def plan_augmentation(
         if (kinds[name] not in ("image", "table") if name in encoders else spec.main.axes == "TD" and not mixable)
     )
     if texts and any(MIXUP in own for own in names.values()):
-        raise MmcliError(f"--augment …={MIXUP}: targets that are texts cannot be mixed")
+        raise MmcliError(f"--augment …={MIXUP}: text targets cannot be mixed")
     if sequences and any(MIXUP in own for own in names.values()):
         raise MmcliError(f"--augment …={MIXUP}: rows of {', '.join(sequences)} differ in length and cannot be mixed")
     if AUTO in asked:
@@ -160,7 +160,7 @@ def plan_augmentation(
         if told:
             reporter.note(f"augmentation at strength {strength:g}: {told}")
         else:
-            reporter.warn("--augment auto: nothing is encoded here; features are augmented by MODALITY=noise")
+            reporter.warn("--augment auto has no effect without encoders; augment features with MODALITY=noise")
     return Augmentation(names, kinds, strength)
 
 

@@ -1,4 +1,4 @@
-"""How many stored rows a network can learn from at once, so that what it keeps of them fits in memory."""
+"""Chooses the batch size so that training fits in memory."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from mmcli.training.data import Inputs, TrainingData
 
 _BACKWARD = 1.5
-"""What is kept for the way back, with the gradients made on it, to what is kept alone."""
+"""Ratio of activations plus their gradients to activations alone."""
 _STEP_COPIES, _CHECKPOINT_COPIES = 3, 4
-"""Of each weight that learns beside itself: its gradient and two moments; and, in the memory of the CPU, two states of
-the weights and the moments."""
+"""Copies of each trained weight: its gradient and two moments; in CPU memory also two checkpoints of weights and
+moments."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The bytes that training takes: some in any case, and some for each row of a batch."""
+    """The memory needed for training in bytes: a fixed part, and a part per row of a batch."""
 
     fixed: int
     row: int
 
     def of(self, rows: int) -> int:
-        """Return the bytes for a batch of so many rows."""
+        """Return the bytes for a batch of this many rows."""
         return self.fixed + rows * self.row
 
 
 def choose_batch_size(network: Network, data: TrainingData, most: int, reporter: Reporter) -> int:
-    """Return ``most``, halved until a batch of the longest rows fits in memory, and say so if that is less.
+    """Return ``most``, halved until a batch of the longest rows fits in memory; report if that is less.
 
-    The network keeps its weights, statistics and random numbers, and is left in training mode. Where every modality
-    comes as vectors, of which batches are small, ``most`` is taken.
+    The network's weights, statistics and random state are unchanged; it is left in training mode. If every modality is
+    a vector, whose batches are small, the result is ``most``.
     """
     budget = memory_budget(data.device) if data.encoders or data.lengths else None
     if budget is None:
@@ -52,14 +52,14 @@ def choose_batch_size(network: Network, data: TrainingData, most: int, reporter:
         size //= 2
     if size < most:
         reporter.note(
-            f"batches of {size} rows: {most} would take about {_gigabytes(cost.of(most))} beside the "
-            f"{_gigabytes(budget)} of memory there is for them (--batch-size chooses)"
+            f"batches of {size} rows: {most} rows would need about {_gigabytes(cost.of(most))}, but only "
+            f"{_gigabytes(budget)} of memory are available (--batch-size chooses)"
         )
     return size
 
 
 def measure_cost(network: Network, data: TrainingData) -> Cost:
-    """Return what training takes, by what two small batches of the longest rows keep for the way back."""
+    """Estimate the memory for training from the activations of two small batches of the longest rows."""
     import torch
 
     rows = data.longest()
@@ -73,7 +73,7 @@ def measure_cost(network: Network, data: TrainingData) -> Cost:
 
 @contextmanager
 def _untouched(network: Network, device: str) -> Iterator[None]:
-    """Let a network in training mode, no modality dropped, compute, and undo what that does to its statistics."""
+    """Run a network in training mode without modality dropout, and restore its statistics afterwards."""
     import torch
 
     statistics = {name: value.clone() for name, value in network.named_buffers()}
@@ -90,7 +90,7 @@ def _untouched(network: Network, device: str) -> Iterator[None]:
 
 
 def _kept(network: Network, batch: Inputs) -> int:
-    """Return the bytes of what a network keeps of a batch for the way back, and of the batches made meanwhile.
+    """Return the bytes of the activations saved for backward, including batches created meanwhile.
 
     Every modality of every row counts as present: in training, absent ones are not encoded.
     """
@@ -104,7 +104,7 @@ def _kept(network: Network, batch: Inputs) -> int:
     def keep(value: Tensor) -> None:
         storage = value.untyped_storage()
         if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage  # held, so that no later one lies at the same address
+            kept[storage.data_ptr()] = storage  # kept alive, so that no later one gets the same address
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
         present = {name: torch.ones_like(value) for name, value in batch.present.items()}
@@ -114,11 +114,11 @@ def _kept(network: Network, batch: Inputs) -> int:
 
 
 def require_room(planned: Network, device: str) -> None:
-    """Refuse a network whose weights, with what is kept of those that learn, are more than the memory that is free.
+    """Reject a network whose weights and optimizer state do not fit in free memory.
 
     Args:
-        planned: The network, on the device ``meta``.
-        device: Where it is to learn.
+        planned: The network, on device ``meta``.
+        device: The training device.
 
     Raises:
         MmcliError: It is too large.
@@ -129,14 +129,14 @@ def require_room(planned: Network, device: str) -> None:
     if free is not None and needed > free:
         count = sum(value.numel() for value in weights)
         raise MmcliError(
-            f"a network of {count:,} parameters takes {_gigabytes(needed)} to learn, and {_gigabytes(free)} of memory "
-            "are free: lower --hidden, --projection or the dim of --method or --encoder"
+            f"training a network of {count:,} parameters needs {_gigabytes(needed)}, but only {_gigabytes(free)} of "
+            "memory are free: lower --hidden, --projection or the dim of --method or --encoder"
         )
 
 
 def does_not_fit(rows: int, device: str) -> MmcliError:
-    """Return what is said where a batch of so many rows has not found its memory."""
-    found = f"--device {device}: its memory does not hold a batch of {rows} row{'s' * (rows > 1)} in training"
+    """Return the error for a batch of this many rows that does not fit in memory."""
+    found = f"--device {device}: a train batch of {rows} row{'s' * (rows > 1)} does not fit in its memory"
     return MmcliError(f"{found}; try {f'--batch-size {rows // 2}' if rows > 1 else 'a smaller --encoder'}")
 
 

@@ -1,4 +1,4 @@
-"""Which options of train name something that does not exist, and which do not go together."""
+"""Checks options of train for unknown names and conflicts."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _OF_NETWORKS = (
 
 
 def check_options(config: TrainConfig) -> None:
-    """Refuse what needs no samples to be known wrong.
+    """Reject invalid options that can be detected without samples.
 
     Raises:
-        UsageError: There is no such method or task, training does not compute in this precision, or an option says how
-            a network is trained where none is.
+        UsageError: There is no such method or task, training does not support this precision, or an option applies to
+            networks but none is trained.
     """
     if config.network.method is not None:
         FUSIONS.summary(parse_spec(config.network.method).name)
     tasks = parse_tasks(config.task.task, config.task.target)
-    if config.task.target or not tasks.of_target:  # else it takes the samples to know where a target's name ends
+    if config.task.target or not tasks.of_target:  # otherwise only the samples tell where a target's name ends
         tasks.check_names()
     _refuse_fitting(tasks.task, config)
     if config.precision == "float16":
@@ -37,10 +37,10 @@ def check_options(config: TrainConfig) -> None:
 
 
 def _refuse_fitting(task: Spec, config: TrainConfig) -> None:
-    """Refuse options that say how a network is fitted, for a task that fits none.
+    """Reject training options for a task that trains no network.
 
     Raises:
-        UsageError: There is one.
+        UsageError: Such an option was given.
     """
     if task.name not in TASKS.names() or TASKS.constant(task.name, "link") != "embedding":
         return
@@ -48,11 +48,11 @@ def _refuse_fitting(task: Spec, config: TrainConfig) -> None:
     for name in (*_OF_NETWORKS, "class_weights", "sampling"):
         if given[name] != defaults[name]:
             flag = options_of(TrainConfig)[name].flag
-            raise UsageError(f"{flag}: --task {task} fits no network, so it has no effect; leave it out")
+            raise UsageError(f"{flag}: has no effect, because --task {task} trains no network; leave it out")
 
 
 def can_take(config: TrainConfig, method: str) -> bool:
-    """Return whether a fusion method can stand before the model."""
+    """Return whether the model supports a fusion method."""
     return _estimator(config) is None or FUSIONS.constant(method, "kind") == "static"
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation: a model for each fold of the train rows, learnt from the others, and what it says of its own."""
+"""Cross-validation: trains a model without each fold of the train rows and measures it on that fold."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ FOUND, PREDICTIONS = "folds.json", "out_of_fold.jsonl"
 
 @dataclass(frozen=True)
 class CrossValidated:
-    """What the models of all folds said of the rows that they had not seen.
+    """The results of all folds on their held-out rows.
 
     Args:
-        found: What ``folds.json`` holds.
-        predictions: Of the train rows, in their order, each with its ``fold``.
+        found: The content of ``folds.json``.
+        predictions: Predictions for the train rows, in their order, each with its ``fold``.
     """
 
     found: dict[str, Any]
     predictions: list[Row]
 
     def write(self, folder: Path) -> None:
-        """Write both into a model in the making."""
+        """Write both into an unfinished model."""
         text = json.dumps(self.found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         (folder / FOUND).write_text(text, encoding="utf-8")
         with (folder / PREDICTIONS).open("wb") as file:
             file.writelines(map(dump_row, self.predictions))
 
     def header(self) -> dict[str, Any]:
-        """Return what the model's header says of it."""
+        """Return the entries for the model's header."""
         return {
             "cross_validation": {
                 name: self.found[name] for name in ("folds", "rows", "metrics", "pooled") if name in self.found
@@ -74,31 +74,31 @@ def cross_validate(
     runtime: Runtime,
     reporter: Reporter,
 ) -> CrossValidated:
-    """Deal the train rows out to folds, train a model without each, and measure it on that fold.
+    """Split the train rows into folds, train a model without each fold, and measure it on that fold.
 
-    The folds have their share of every class, where there are classes, and groups stay whole. The val rows say in
-    every fold which epoch is best, as they do for the model on all train rows; the test rows are not looked at. What
-    train itself fits, scales and fusions, is fitted without the fold; earlier stages have learnt from all train rows.
+    Folds are stratified by class, if there are classes, and groups stay together. The val rows select the best epoch in
+    every fold, as for the model on all train rows; test rows are not used. What train itself fits, scales and fusions,
+    is fitted without the fold; earlier stages have learnt from all train rows.
 
     Args:
-        training: That on all train rows.
+        training: The training on all train rows.
         loaded: Its rows.
-        count: Of folds, at least 2.
-        output: Of the model.
-        keep: Where the models of the folds go; None keeps none.
-        fresh: Train models again that are there.
-        runtime: Where.
-        reporter: Is told of the folds.
+        count: Number of folds, at least 2.
+        output: The folder of the model.
+        keep: Where to keep the models of the folds; None keeps none.
+        fresh: Retrain existing models.
+        runtime: Where to train.
+        reporter: Receives the progress of the folds.
 
     Raises:
         MmcliError: There are fewer rows, or groups, than folds.
-        StoppedError: Ctrl-C; the folds that are done will not be done again.
+        StoppedError: Ctrl-C; finished folds will not be repeated.
     """
     data = loaded.data
     strata = data.train.encoded.tolist() if encodes_classes(data.task) else None
     folds = draw_folds(units(data.samples, data.train.rows), training.config.data.seed, count=count, strata=strata)
     if folds.max() + 1 < count:
-        raise MmcliError(f"--folds {count}: there are {folds.max() + 1} train rows, or groups of them, to deal out")
+        raise MmcliError(f"--folds {count}: there are only {folds.max() + 1} train rows, or groups of them")
     measured = []
     with _place(output, keep) as place, reporter.progress("folds", count) as progress:
         for number in range(count):
@@ -106,7 +106,7 @@ def cross_validate(
                 within = Within(f"fold {number + 1}", reporter, progress)
                 model = _train_fold(training, data, folds, number, place, fresh, runtime, within)
             except StoppedError:
-                told = f"stopped in fold {number + 1} of {count}; the same command goes on from here"
+                told = f"stopped in fold {number + 1} of {count}; run the same command to continue"
                 raise StoppedError(told) from None
             measured.append(_measure(model, training, data.samples.choose(data.train.rows[folds == number]), runtime))
             progress.advance(1, f"fold {number + 1}")
@@ -114,7 +114,7 @@ def cross_validate(
 
 
 def has_models_in(folder: Path, count: int) -> bool:
-    """Return whether a folder has a model of each of so many folds."""
+    """Return whether a folder has a model of each of ``count`` folds."""
     return all(is_artifact(_model_in(folder, number), STAGE) for number in range(count))
 
 
@@ -124,7 +124,7 @@ def _model_in(folder: Path, number: int) -> Path:
 
 @contextmanager
 def _place(output: Path, keep: Path | None) -> Iterator[Path]:
-    """Return where the models of folds go; those that nobody keeps stay until all are done."""
+    """Yield the folder for the models of folds; if not to be kept, it is removed once all are done."""
     if keep is not None:
         yield keep
         return
@@ -154,7 +154,7 @@ def _train_fold(
     runtime: Runtime,
     reporter: Reporter,
 ) -> Artifact:
-    """Return the model of all train rows but those of one fold."""
+    """Return the model trained on all train rows except one fold."""
     began = time.time()
     rows = np.sort(np.concatenate([data.train.rows[folds != number], data.val.rows]))
     within = request_training(data.samples.choose(rows), training.config, runtime, Silent(), training.assets)
@@ -174,7 +174,7 @@ def _measure(model: Artifact, training: TrainingRequest, held: Samples, runtime:
     for asked in inputs_of_samples(trained, held, runtime):
         measuring.add(asked, runtime)
     if not len(measuring):
-        raise MmcliError(f"{held.name}: a fold has only targets that no other fold has: take fewer --folds")
+        raise MmcliError(f"{held.name}: a fold has only targets that no other fold has; use fewer --folds")
     return measuring
 
 
@@ -202,5 +202,5 @@ def _sum_up(measured: Sequence[Measuring], data: TrainingData, seed: int) -> Cro
 
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
-    """Return the mean, the standard deviation of a sample, and the values of all folds."""
+    """Return the mean, the sample standard deviation, and the values of all folds."""
     return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)), "values": list(values)}

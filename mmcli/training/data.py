@@ -1,4 +1,4 @@
-"""Batches of train and val rows: ready features as they lie in memory, stored values read from their shards."""
+"""Batches of train and val rows: ready features held in memory, stored values read from their shards."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Examples:
 
     Args:
         features: Ready features by modality: vectors (B, D), or the steps of feature maps (B, C, H, W) and sequences.
-        present: Where each modality is present, (B,) bool.
-        targets: As the task encodes them, (B,) or (B, …); what is no numbers, of a task without a loss, stays an array.
-        rows: Which samples these are, (B,): stored values are read by it.
+        present: Presence of each modality, (B,) bool.
+        targets: Encoded targets, (B,) or (B, …); those of a task without a loss that are not numbers stay an array.
+        rows: Sample indexes, (B,), by which stored values are read.
     """
 
     features: dict[str, Tensor | Ragged]
@@ -43,12 +43,12 @@ class Examples:
 
     @property
     def encoded(self) -> Array:
-        """The targets as the task encoded them."""
+        """The encoded targets as an array."""
         return self.targets if isinstance(self.targets, np.ndarray) else self.targets.numpy()
 
     @property
     def numbers(self) -> Tensor:
-        """The targets, of a task that is learnt by a loss."""
+        """The encoded targets as a tensor, for a task with a loss."""
         assert not isinstance(self.targets, np.ndarray)
         return self.targets
 
@@ -67,7 +67,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One batch on the device: what the network takes of each modality, presence (B,) and targets (B, …)."""
+    """One batch on the device: the network's input for each modality, presence (B,) and targets (B, …)."""
 
     features: dict[str, Tensor | tuple[Tensor, ...]]
     present: dict[str, Tensor]
@@ -76,18 +76,18 @@ class Inputs:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a network learns from and is judged by while it learns.
+    """The data that a network is trained and validated on.
 
     Args:
-        task: Knows the targets.
+        task: The task of the targets.
         train: The train rows.
         val: The val rows.
         samples: Holds the stored values.
-        encoders: By modality, what stored values are collated for.
-        device: Where batches go.
-        lengths: Of the train rows, for ready sequences and encoders of what differs in length; see ``read_lengths``.
-        ranks: Of the train rows by length; None if all are equally long.
-        drawn: Which train rows are learnt from, each as often as it is there; None is each once.
+        encoders: The encoder of each encoded modality, which collates its stored values.
+        device: The device of the batches.
+        lengths: Lengths of the train rows, for ready sequences and encoders of sequences; see ``read_lengths``.
+        ranks: Ranks of the train rows by length; None if all are equally long.
+        drawn: The train rows to train on, with repetitions; None is each once.
     """
 
     task: Task
@@ -102,11 +102,11 @@ class TrainingData:
 
     @property
     def encoded(self) -> Array:
-        """The targets that are learnt from, as the task encoded them."""
+        """The encoded targets of the rows to train on."""
         return self.train.encoded if self.drawn is None else self.train.encoded[self.drawn.numpy()]
 
     def to(self, device: str, encoders: Mapping[str, Encoder]) -> TrainingData:
-        """Return it for a network with these encoders on a device."""
+        """Return the data for a network with these encoders on a device."""
         lengths = {
             name: np.diff(value.offsets) if isinstance(value, Ragged) else np.full(len(value), value[0, 0].numel())
             for name, value in self.train.features.items()
@@ -118,7 +118,7 @@ class TrainingData:
         return replace(self, device=device, encoders=encoders, lengths=lengths, ranks=rank_by_length(lengths))
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Inputs]:
-        """Return the rows to learn from in an order drawn from the generator, those of similar length together."""
+        """Yield batches of the rows to train on in random order, rows of similar length together."""
         import torch
 
         drawn = self.drawn
@@ -128,14 +128,14 @@ class TrainingData:
         return self._inputs(self.train, rows)
 
     def longest(self) -> Tensor:
-        """Return train rows among which is the longest of each modality: two, or as many as modalities differ."""
+        """Return train rows that include the longest of each modality; at least two."""
         import torch
 
         rows = list(dict.fromkeys(int(own.argmax()) for own in self.lengths.values()))
         return torch.tensor((rows or [0]) * (1 if len(rows) > 1 else 2))
 
     def validate(self, model: nn.Module, task: Task, size: int) -> dict[str, float]:
-        """Return the loss and the task's metrics on the val rows; of a head that is taught, what the task has."""
+        """Return the loss and metrics on the val rows; for a head trained by teacher forcing, the task's own values."""
         import torch
 
         from mmcli.models.network import Network
@@ -145,14 +145,14 @@ class TrainingData:
         outputs = self.outputs(model, self.val, size)
         loss = float(task.loss(outputs, self._moved(self.val.targets)))
         if not torch.isfinite(outputs).all():
-            return {"loss": float("nan")}  # of which training says what to do
+            return {"loss": float("nan")}  # training reports what to do
         return {
             "loss": loss,
             **task.metrics(task.predictions(outputs.cpu()), self.val.encoded),
         }
 
     def _taught(self, model: nn.Module, task: Any, size: int) -> dict[str, float]:
-        """Return what the task makes of the sums over batches, of which none is kept: outputs are large."""
+        """Return the task's values of sums over batches; outputs are not kept because they are large."""
         import torch
 
         sums = [
@@ -163,7 +163,7 @@ class TrainingData:
         return values
 
     def predictions(self, model: nn.Module, task: Task, size: int) -> tuple[Array, Array]:
-        """Return what a trained model predicts for the val rows, and their targets."""
+        """Return a trained model's predictions for the val rows, and their targets."""
         import torch
 
         with torch.no_grad():
@@ -171,14 +171,14 @@ class TrainingData:
         return task.predictions(outputs.cpu()), self.val.encoded
 
     def outputs(self, model: Callable[..., Tensor], examples: Examples, size: int) -> Tensor:
-        """Return what a model makes of the features and presence of these rows, in their order."""
+        """Return the model's outputs for these rows, in order."""
         import torch
 
         rows = cut(torch.arange(len(examples.targets)), size if self.encoders or self.lengths else _ROWS)
         return torch.cat([model(batch.features, batch.present) for batch in self._inputs(examples, rows)])
 
     def _inputs(self, examples: Examples, rows: Iterable[Tensor]) -> Iterator[Inputs]:
-        """Read and collate; where there are stored values, a batch ahead of the network's work."""
+        """Read and collate batches; if there are stored values, one batch ahead of the network."""
         made = map(self.make, map(examples.take, rows))
         return ahead(made) if self.encoders else made
 
@@ -199,7 +199,7 @@ class TrainingData:
         return Inputs(features, present, self._moved(batch.targets))
 
     def _moved(self, targets: Tensor | Array) -> Tensor:
-        """Return targets on the device; Metal has no float64. What is no numbers has no place there."""
+        """Move targets to the device (Metal has no float64); only numbers can be moved."""
         import torch
 
         if isinstance(targets, np.ndarray):

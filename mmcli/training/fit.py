@@ -1,6 +1,6 @@
-"""One training run: its epochs shown, its checkpoints kept, so that it can be interrupted at any moment.
+"""One training run with progress and checkpoints, so that it can be interrupted at any moment.
 
-A network with nothing to train by epochs, such as an estimator after a static fusion, is finished at once.
+A network with nothing to train in epochs, such as an estimator after a static fusion, is fitted at once.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ _CHECKPOINT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Resumed:
-    """Where an earlier run of the same request was, and the rows in its batches."""
+    """The checkpoint of an earlier run of the same request, and its batch size."""
 
     checkpoint: Checkpoint
     batch_size: int | None
 
 
 class TrainingRun:
-    """One training run: shows its epochs and keeps checkpoints.
+    """One training run: reports its epochs and keeps checkpoints.
 
     Args:
-        writer: Of what is made, and of the checkpoints meanwhile.
-        request: The hash of what was asked for.
-        task: Fitted; when the run is done, ``task`` is what came of a look at the val rows.
-        reporter: Is told of the epochs.
+        writer: Writer of the model, and of the checkpoints meanwhile.
+        request: The hash of the request.
+        task: The fitted task; after the run, ``task`` is the one tuned on the val rows.
+        reporter: Receives the epochs.
     """
 
     def __init__(self, writer: ArtifactWriter, request: str, task: Task, reporter: Reporter) -> None:
@@ -67,17 +67,17 @@ class TrainingRun:
 
     @property
     def history(self) -> tuple[Epoch, ...]:
-        """The epochs done."""
+        """The finished epochs."""
         return self.last.history if self.last is not None else ()
 
     @property
     def best(self) -> Epoch | None:
-        """The best of them; None of a network that is finished without any."""
+        """The best epoch; None for a network fitted without epochs."""
         return next((epoch for epoch in reversed(self.history) if epoch.improved), None)
 
     @property
     def values(self) -> dict[str, float]:
-        """What validation gave: after the best epoch, or once where there are none."""
+        """The validation values: after the best epoch, or once without epochs."""
         return self._at_once if self.best is None else self.best.values
 
     def fit(
@@ -94,15 +94,15 @@ class TrainingRun:
         compiled: bool = False,
         sampling: Sampling = "none",
     ) -> tuple[bool, Any]:
-        """Train; return whether that came to its end (not so: Ctrl-C) and the network with its best weights.
+        """Train; return whether training finished (false after Ctrl-C) and the network with its best weights.
 
-        Batches have ``batch_size`` rows. Without it they have those of the run that was ``resumed``, or at most
-        ``runtime.batch_size``, as many as fit in memory; where a device has too little of it in the first epoch
-        after all, training begins again with half as many.
+        The batch size is ``batch_size``, else that of the ``resumed`` run, else what fits in memory, at most
+        ``runtime.batch_size``; if a device still runs out of memory in the first epoch, training restarts with half
+        the batch size.
 
         Raises:
-            KeyboardInterrupt: Before the first epoch was done.
-            MmcliError: The device's memory does not hold a batch.
+            KeyboardInterrupt: Ctrl-C before the first epoch was finished.
+            MmcliError: A batch does not fit in the device's memory.
         """
         import torch
 
@@ -119,7 +119,7 @@ class TrainingRun:
                 size = self.batch_size or 1
                 if settled or self.history or size == 1:
                     raise does_not_fit(size, device) from None
-            # Only past the error is the memory free that its frames held.
+            # The memory held by the error's frames is only freed after the except clause.
             torch.cuda.empty_cache()
             self.batch_size = size // 2
             self.reporter.note(f"batches of {self.batch_size} rows: {size} do not fit in memory (--batch-size chooses)")
@@ -172,12 +172,12 @@ class TrainingRun:
             self.save()
 
     def _shown(self, values: Mapping[str, float], names: list[str]) -> str:
-        """Return these values and the task's main one, as far as they are there."""
+        """Return these values and the task's main one, if available, as text."""
         chosen = dict.fromkeys([*names, *[*headline(self.task.headline, values)][:1]])
         return "  ".join(f"val {name} {values[name]:.4f}" for name in chosen)
 
     def save(self) -> None:
-        """Write the last checkpoint beside the one before, and then remove that: one is whole at every moment."""
+        """Write the last checkpoint next to the previous one, then remove that: one is always complete."""
         if self.last is None:
             return
         state = self.last.to_state()
@@ -186,7 +186,7 @@ class TrainingRun:
         name = f"{len(self.last.history):05d}"
         values = {**state.values, "request": self.request, "digest": state.digest()}
         State(values, state.tensors).write(folder / f"{name}.writing")
-        for suffix in (".safetensors", ".json"):  # the one with the values last: it makes the checkpoint one
+        for suffix in (".safetensors", ".json"):  # the JSON file last: it marks the checkpoint as complete
             os.replace(folder / f"{name}.writing{suffix}", folder / f"{name}{suffix}")
         for path in folder.iterdir():
             if path.stem != name:
@@ -195,7 +195,7 @@ class TrainingRun:
 
 
 def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: str) -> Resumed | None:
-    """Return where killed or stopped runs of the same request were, if there were any; the latest."""
+    """Return the latest checkpoint of killed or stopped runs of the same request, if any."""
     from mmcli.loop import Checkpoint
 
     found: list[Resumed] = []
@@ -204,7 +204,7 @@ def checkpoint_before(writer: ArtifactWriter, before: Artifact | None, request: 
         try:
             state = State.read(file.with_suffix(""))
         except MmcliError:
-            continue  # cut off by the kill: training begins at the start
+            continue  # truncated by the kill: not usable
         told = {name: state.values.pop(name, None) for name in ("request", "digest")}
         if told == {"request": request, "digest": state.digest()}:
             size = state.values.pop("batch_size", None)

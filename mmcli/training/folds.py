@@ -1,4 +1,4 @@
-"""Deals rows out to folds: those of a group to one, whatever their order."""
+"""Splits rows into folds, independent of their order; the rows of a group share a fold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOLDS = 5
 
 
 def units(samples: Samples, rows: Array) -> list[str]:
-    """Return for each of these rows what may not be torn apart: its group where it has one, else itself, by its id."""
+    """Return for each row the unit that may not be split: its group if it has one, else its id."""
     group = samples.roles.group
     found = []
     for row in samples.rows:
@@ -26,10 +26,10 @@ def units(samples: Samples, rows: Array) -> list[str]:
 
 
 def draw_folds(of_row: list[str], seed: int, *, count: int = FOLDS, strata: Sequence[int] | None = None) -> Array:
-    """Return the fold of each row, (N,), from 0: units in the order of their hashes are dealt out one after the other.
+    """Return the fold of each row, (N,), from 0; units are dealt out in turn, in the order of their hashes.
 
-    There are ``count``, or as many as units. With ``strata``, the class of each row, the units of one class come after
-    those of another, so that every fold gets its share of each; the class of a group is that of most of its rows.
+    There are ``count`` folds, or as many as units if there are fewer. With ``strata``, the class of each row, units are
+    dealt out class by class, so that folds are stratified; the class of a group is that of most of its rows.
     """
     stratum: dict[str, int] = {}
     if strata is not None:

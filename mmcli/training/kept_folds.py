@@ -1,4 +1,4 @@
-"""What finished folds of a training predicted, so that an interrupted one does them once."""
+"""Keeps the predictions of finished folds, so that an interrupted training does not repeat them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FOLDER = "folds"
 
 
 class KeptFolds:
-    """The outputs of finished folds, in the folder of a model in the making.
+    """The outputs of finished folds, in the folder of an unfinished model.
 
     Args:
-        writer: Of that folder.
-        request: What was asked for: the folds of another request are not taken up.
-        batch_size: The rows in a batch; nor are those of other batches.
+        writer: Writer of that folder.
+        request: The hash of the request; folds of another request are not reused.
+        batch_size: The batch size; folds with another batch size are not reused.
     """
 
     def __init__(self, writer: ArtifactWriter, request: str, batch_size: int) -> None:
@@ -26,30 +26,30 @@ class KeptFolds:
         self.told = {"request": request, "batch_size": batch_size}
 
     def find(self, fold: int) -> Array | None:
-        """Return what this fold's heads predicted in a run before, if it is there and whole."""
+        """Return the predictions of this fold's heads from an earlier run, if complete."""
         for folder in (self.writer.folder, self.writer.resumed):
             try:
                 state = State.read(folder / FOLDER / self._name(fold))
             except MmcliError:
-                continue  # not there, or cut off by a kill
+                continue  # absent, or truncated by a kill
             digest = state.values.pop("digest", None)
             if state.values == self.told and digest == state.digest():
                 return state.tensors["outputs"]
         return None
 
     def keep(self, fold: int, outputs: Array) -> None:
-        """Write what this fold's heads predicted, (H, M, K)."""
+        """Write the predictions of this fold's heads, (H, M, K)."""
         state = State(dict(self.told), {"outputs": outputs})
         State({**state.values, "digest": state.digest()}, state.tensors).write(
             self.writer.folder / FOLDER / self._name(fold)
         )
 
     def forget(self) -> None:
-        """Remove those of this run: what was learnt from them is in the network."""
+        """Remove the folds of this run, which are no longer needed."""
         folder = self.writer.folder / FOLDER
         for path in list(folder.glob(f"{self._start}-*")):
             path.unlink()
-        with contextlib.suppress(OSError):  # not there, or another run has folds in it
+        with contextlib.suppress(OSError):  # absent, or used by another run
             folder.rmdir()
 
     @property

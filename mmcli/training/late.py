@@ -1,4 +1,4 @@
-"""How a late method learns to combine predictions: from those for train rows that the predicting heads had not seen."""
+"""Fits late fusion methods to out-of-fold predictions for the train rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mmcli.training.learner import Loss
 
 DRAWS = 4
-"""How often each row counts with other modalities dropped, where modalities are to be dropped."""
+"""Number of copies of each row with random modalities dropped, if modalities are to be dropped."""
 _STEPS = 500
 
 
@@ -40,20 +40,20 @@ def learn_combination(
     *,
     done: bool,
 ) -> None:
-    """Teach a late network how to combine its heads, which it then keeps; nothing is done where there is none to learn.
+    """Fit the combination of a late network's heads and freeze it; do nothing if it has no parameters.
 
-    The train rows are dealt out to folds, those of a group to one. For each fold heads learn from the others and
-    predict it; what combines them is fitted to these predictions. Where classes are made equally frequent, they are so
-    within what is learnt from, by the heads of a fold and by what combines: no copy of a row is on both sides.
+    The train rows are split into folds, groups together. For each fold, heads are trained on the others and predict it;
+    the combination is fitted to these predictions. Resampling of classes happens within the rows that the heads of a
+    fold, or the combination, are trained on, so that no copy of a row is on both sides.
 
     Args:
-        network: Its combination is changed, and frozen.
-        learner: Trains the heads of each fold as those of the network are to be.
-        data: All train rows, and the val rows that say which epoch of each fold is best.
-        size: The rows in a batch.
-        reporter: Is told of the folds.
-        kept: Those that are done.
-        done: An earlier run has learnt it, and its checkpoint holds it: it is frozen alone.
+        network: Its combination is fitted and frozen.
+        learner: Trains the heads of each fold like those of the network.
+        data: All train rows, and the val rows, which select the best epoch of each fold.
+        size: Batch size.
+        reporter: Receives the progress of the folds.
+        kept: The finished folds.
+        done: The combination was fitted by an earlier run and is in its checkpoint; it is only frozen.
 
     Raises:
         MmcliError: There are too few rows or groups for two folds.
@@ -70,11 +70,11 @@ def learn_combination(
     folds = draw_folds(units(data.samples, data.train.rows), learner.options.seed)
     count = int(folds.max(initial=0)) + 1
     if count < 2:
-        raise MmcliError(f"--method {plan.method} learns from predictions for rows, or groups of rows, that were left "
-                         "out: it needs two of them at least; --method late_mean needs none")  # fmt: skip
-    reporter.note(f"{plan.method}: {count} trainings on parts of the train rows come first, then the one on all")
+        raise MmcliError(f"--method {plan.method} learns from predictions for held-out rows or groups: it needs at "
+                         "least two of them; --method late_mean needs none")  # fmt: skip
+    reporter.note(f"{plan.method}: training on {count} parts of the train rows first, then on all of them")
     outputs = out_of_fold(learner, data, folds, size, reporter, kept)
-    # None of these rows is a made one: nothing predicts those for heads that have not seen the rows they lie between.
+    # No synthetic rows here: heads have seen the rows between which these lie, so there is no out-of-fold prediction.
     rows = torch.from_numpy(draw_rows(data, learner.sampling, learner.options.seed))
     drawn = Examples({}, data.train.present, data.train.targets, data.train.rows).take(rows)
     fit_combination(
@@ -86,7 +86,7 @@ def learn_combination(
 def out_of_fold(
     learner: Learner, data: TrainingData, folds: Array, size: int, reporter: Reporter, kept: KeptFolds
 ) -> Tensor:
-    """Return (N, M, K), what heads that had not seen a train row say of it; epochs are chosen by the heads' mean."""
+    """Return the heads' out-of-fold outputs for the train rows, (N, M, K); epochs are chosen by the heads' mean."""
     import torch
 
     found: list[Array] = []
@@ -125,17 +125,17 @@ def fit_combination(
     dropped: float = 0.0,
     seed: int = 0,
 ) -> None:
-    """Give a combination the parameters at which the mean loss, with its penalty, is smallest.
+    """Fit a combination's parameters by minimising the mean loss plus its penalty.
 
     Args:
-        combination: A late method with parameters; it starts from those it has.
-        outputs: Of each modality's head, (N, M, K) float64.
+        combination: A late method with parameters, from which it starts.
+        outputs: The outputs of each modality's head, (N, M, K) float64.
         present: (N,) bool each.
         targets: (N,) or (N, …).
-        loss: From outputs (N, K) and targets.
-        dropped: The chance that a modality of a row is taken for absent, from 0 to 1: unless it is 0, the loss of
-            ``DRAWS`` such rows for each counts for half.
-        seed: What these are drawn from.
+        loss: Maps outputs (N, K) and targets to the loss.
+        dropped: Probability of dropping each modality of a row, from 0 to 1; if above 0, half of the loss is over
+            ``DRAWS`` such copies of each row.
+        seed: Seed of the drops.
     """
     import torch
 
@@ -162,7 +162,7 @@ def fit_combination(
 
 
 def draw_presence(present: dict[str, Tensor], chance: float, seed: int) -> dict[str, Tensor]:
-    """Return presence (DRAWS N,), of all rows again and again, in which modalities are dropped at this chance."""
+    """Return presence (DRAWS N,), copies of all rows in which modalities are dropped with this probability."""
     import torch
 
     from mmcli.models.network import drop_modalities

@@ -1,4 +1,4 @@
-"""Makes the network of a plan and trains it: once for a model, and on parts of the train rows where a method asks."""
+"""Builds the network of a plan and trains it: once for a model, and on parts of the train rows if a method needs it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Learner:
-    """What is the same whichever rows a network learns from.
+    """Trains networks; holds everything that does not depend on the train rows.
 
     Args:
         plan: What to build.
-        modalities: What the network is given.
-        task: Fitted.
-        options: How to train.
-        augmentation: Of train batches.
-        class_weights: How the classes count in the loss.
-        device: Where to train.
+        modalities: The network's inputs.
+        task: The fitted task.
+        options: Training options.
+        augmentation: Augmentation of train batches.
+        class_weights: Class weights in the loss.
+        device: The training device.
         compiled: Compile encoders first.
-        sampling: How classes are made equally frequent in the rows learnt from.
+        sampling: How classes are balanced in the train rows.
     """
 
     plan: TrainingPlan
@@ -54,14 +54,14 @@ class Learner:
     sampling: Sampling = "none"
 
     def planned(self) -> Network:
-        """Return the network without its weights, on the device ``meta``."""
+        """Return the network without its weights, on device ``meta``."""
         import torch
 
         with torch.device("meta"):
             return build_network(self.plan.network, self.modalities, self.task, pretrained=False)
 
     def build(self, reporter: Reporter, method: str | None = None) -> Network:
-        """Make the network before its first epoch, on the device; ``method`` in place of the plan's."""
+        """Build the untrained network on the device; ``method`` replaces the plan's."""
         import torch
 
         torch.manual_seed(self.options.seed)
@@ -72,12 +72,12 @@ class Learner:
         return network
 
     def prepare(self, data: TrainingData, network: Network) -> TrainingData:
-        """Return the data for a network that was built."""
+        """Return the data for a built network."""
         encoders: Any = dict(network.encoders.items())
         return data.to(self.device, encoders)
 
     def sampled(self, data: TrainingData, reporter: Reporter) -> TrainingData:
-        """Return prepared data with the train rows that a network is to learn from; see ``resample``."""
+        """Return prepared data with resampled train rows; see ``resample``."""
         return resample(data, self.sampling, self.options.seed, reporter)
 
     def fit(
@@ -88,7 +88,7 @@ class Learner:
         on_epoch: Callable[[Epoch, Checkpoint], None],
         checkpoint: Checkpoint | None = None,
     ) -> Outcome:
-        """Train a network in place, in batches of ``size`` rows of what was prepared for it; see ``training.fit``."""
+        """Train a network in place, on prepared data in batches of ``size`` rows; see ``training.fit``."""
         from mmcli.loop import fit
 
         if self.compiled:
@@ -119,10 +119,10 @@ class Learner:
         )
 
     def fit_at_once(self, network: Network, data: TrainingData, size: int, reporter: Reporter) -> dict[str, float]:
-        """Finish a network that has nothing to train by epochs; return the task's metrics on the val rows.
+        """Fit a network that has nothing to train in epochs; return the task's metrics on the val rows.
 
-        A head that has ``fit(fused, encoded, weight)`` learns from the fused train rows, (N, D), and the weight of
-        each output in the loss, (K,), or None; what it returns is told.
+        A head with ``fit(fused, encoded, weight)`` is fitted to the fused train rows, (N, D), with the weight of each
+        output, (K,), or None; the note it returns is reported.
         """
         import torch
 
@@ -140,20 +140,20 @@ class Learner:
         return self.task.metrics(*data.predictions(network, self.task, size))
 
     def loss(self, data: TrainingData) -> Loss:
-        """Return the task's loss, in which the classes count as is asked for these train rows."""
+        """Return the task's loss with the class weights for these train rows."""
         weight = self.task.class_weights(data.encoded, self.class_weights)
         weight = None if weight is None else weight.to(self.device)
         return lambda outputs, targets: self.task.loss(outputs, targets, None if weight is None else weight.to(outputs))
 
 
 def outputs_of_each(network: Any, features: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor:
-    """Return (B, M, K), what the head of each modality says; the network's method is a late one."""
+    """Return (B, M, K), the outputs of each modality's head in a network with a late method."""
     outputs: Tensor = network.fusion.each(network.fusion_inputs(features, present))
     return outputs
 
 
 def _loss_of_each(loss: Loss, present: Mapping[str, Tensor], outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the sum over modalities of the loss on the rows that have it, so that each learns as if it were alone."""
+    """Return the sum over modalities of the loss on the rows that have it, so that heads train independently."""
     rows = [present[name] for name in sorted(present)]
     losses = [loss(outputs[there, place], targets[there]) for place, there in enumerate(rows) if there.any()]
     return sum(losses[1:], losses[0])

@@ -1,4 +1,4 @@
-"""The train and val rows and their targets, read once before training begins."""
+"""Reads the train and val rows and their targets, once before training."""
 
 from __future__ import annotations
 
@@ -57,24 +57,24 @@ def load_training_data(
     positive: Sequence[str] = (),
     empty_target: EmptyTarget = "error",
 ) -> TrainingData:
-    """Read the train and val rows that have any modality; the test rows are not looked at.
+    """Read the train and val rows that have any modality; test rows are not read.
 
     Args:
         samples: The source.
         fusing: Scales the ready features; None if a fuse stage has done it.
-        modalities: What the network will be given.
-        encoded: Those among them that have an encoder: their values stay where they are.
-        columns: Those to learn.
+        modalities: The network's inputs.
+        encoded: Those with an encoder; their values are not loaded.
+        columns: The target columns.
         asked: The task.
-        reporter: Is told what was inferred and left out.
-        pooling: Of ready sequences and feature maps; None keeps their steps, for a network that reads them.
-        keep: The source modalities to learn from, the others being taken for absent; () is all.
-        named: Whether a person named the columns to learn.
-        positive: The positive class of a task of two classes; see ``take_positives``.
-        empty_target: What a row without a target is.
+        reporter: Receives what was inferred and left out.
+        pooling: Pooling of ready sequences and feature maps; None keeps their steps, for a network that reads them.
+        keep: The source modalities to train on, the others count as absent; () is all.
+        named: Whether the user named the target columns.
+        positive: The positive class of a task with two classes; see ``take_positives``.
+        empty_target: How to treat a row without a target.
 
     Raises:
-        MmcliError: There is no target, a split is empty, or targets are not as the task needs them.
+        MmcliError: There is no target, a split is empty, or targets do not fit the task.
     """
     asked.check(columns, named)
     sources = {name: modalities[name].source for name in feature_names(modalities)}
@@ -104,11 +104,11 @@ def load_training_data(
             parts[split].append(Examples(features, present, torch.zeros(len(known)), numbers).take(rows))
             found[split] += [target.of(batch.rows[row]) for row in here.tolist()]
     if empty:
-        reporter.warn(f"{empty} train or val rows have no modality at all and are not learnt from")
+        reporter.warn(f"{empty} train or val rows have no modality and are left out")
     leave_out_empty(target, asked, parts, found, empty_target, samples, reporter)
     for split, targets in found.items():
         if not targets:
-            raise MmcliError(f"{samples.name}: no {split} rows with features; train needs some of both train and val")
+            raise MmcliError(f"{samples.name}: no {split} rows with features; train needs both train and val rows")
     made = asked.build(columns, found["train"], reporter)
     warn_of_classes(made, columns, found["train"], reporter)
     if empty_target == "none" and asked.kind == "column":
@@ -123,25 +123,25 @@ def load_training_data(
     leave_out_unknown(made, parts["val"], found["val"], shown, reporter)
     warn_of_unseen(made, found["val"], shown, reporter)
     if asked.kind == "column" and len({str(value) for value in found["val"]}) == 1:
-        reporter.warn(f"every val row has the same {shown!r}: what is measured on them says little")
+        reporter.warn(f"every val row has the same {shown!r}: validation metrics mean little")
     train, val = (_join(parts[split], _as_tensor(made.encode(found[split]))) for split in ("train", "val"))
     absent = sorted(name for name, there in train.present.items() if not there.any())
     if absent and not keep:
-        reporter.warn(f"{', '.join(absent)}: in no train row, so nothing is learnt of it")
+        reporter.warn(f"{', '.join(absent)}: in no train row, so it is not trained")
     size = sum(
         value.values.nbytes if isinstance(value, Ragged) else value.nbytes
         for examples in (train, val)
         for value in examples.features.values()
     )
     if size > _LARGE:
-        reporter.note(f"features of the train and val rows are held in memory: {size / 2**30:.1f} GiB")
+        reporter.note(f"train and val features are held in memory: {size / 2**30:.1f} GiB")
     return TrainingData(made, train, val, samples)
 
 
 def _features(
     columns: Mapping[str, Column], pooling: str | None
 ) -> tuple[dict[str, Tensor | Ragged], dict[str, Tensor]]:
-    """Return the features of each modality, pooled to vectors if so asked, and where it is present, (B,) bool each."""
+    """Return the features of each modality, pooled if requested, and its presence, (B,) bool."""
     from mmcli.models.pooling import build_pooling
 
     found: dict[str, Tensor | Ragged] = {}
@@ -156,7 +156,7 @@ def _features(
 
 
 def _as_tensor(encoded: Array) -> Tensor | Array:
-    """Return numbers as a tensor; what is no numbers stays as it is."""
+    """Return numbers as a tensor and anything else unchanged."""
     return torch.from_numpy(encoded) if encoded.dtype.kind in "biuf" else encoded
 
 

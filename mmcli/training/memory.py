@@ -1,4 +1,4 @@
-"""How much memory there is for a network that learns, and how much the process took at most."""
+"""Memory available for training, and peak memory of the process."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import sys
 from pathlib import Path, PurePosixPath
 
 _SHARE = {"cpu": 0.5, "cuda": 0.9}
-"""Of what is free: on a CPU others want some, too; on a GPU the rest goes to gaps between tensors."""
+"""Usable share of free memory: on a CPU other processes need some; on a GPU the rest is lost to fragmentation."""
 _V1, _V2 = ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("memory.max", "memory.current")
 
 
 def memory_budget(device: str) -> int | None:
-    """Return how many bytes training may take on a device beyond what is taken now; None if nobody says."""
+    """Return how many more bytes training may use on a device; None if unknown."""
     free = free_memory(device)
     return None if free is None else int(free * _SHARE[device])
 
 
 def free_memory(device: str) -> int | None:
-    """Return how many bytes are free on a device; None if nobody says."""
+    """Return the free bytes on a device; None if unknown."""
     if device == "cuda":
         import torch
 
@@ -42,11 +42,11 @@ def _kilobytes(file: Path, name: str) -> int | None:
 
 
 def cgroup_free(root: Path = Path("/sys/fs/cgroup"), told: Path = Path("/proc/self/cgroup")) -> int | None:
-    """Return how many bytes the control groups that the process is in leave free; None if none is limited.
+    """Return the free bytes under the limits of the process's control groups; None without limits.
 
     Args:
-        root: Where control groups are mounted, of version 2, or of version 1 with a folder for each controller.
-        told: The file that names those of the process.
+        root: Mount point of control groups, version 2, or version 1 with a folder per controller.
+        told: The file that lists the process's control groups.
     """
     try:
         lines = told.read_text().splitlines()
@@ -64,7 +64,7 @@ def cgroup_free(root: Path = Path("/sys/fs/cgroup"), told: Path = Path("/proc/se
 
 
 def _group_free(folder: Path, files: tuple[str, str]) -> int | None:
-    """Return what a control group's limit leaves; pages of files that it can give back are free."""
+    """Return the free bytes under a control group's limit; reclaimable page cache counts as free."""
     try:
         limit, taken = ((folder / file).read_text().strip() for file in files)
         pages = (folder / "memory.stat").read_text().split()
@@ -78,13 +78,13 @@ def _group_free(folder: Path, files: tuple[str, str]) -> int | None:
 
 
 def peak_memory(device: str) -> dict[str, int]:
-    """Return the most memory in MB that the process has taken, and its tensors on a GPU, as ``run.json`` says it."""
+    """Return the peak memory of the process, and of its tensors on a GPU, in MB, as written to ``run.json``."""
     found = {}
     peak = _kilobytes(Path("/proc/self/status"), "VmHWM:")
     if peak is None and sys.platform != "win32":
         import resource
 
-        # getrusage may count what the parent had; where there is no /proc, it is all there is.
+        # getrusage may include the parent's peak; without /proc there is nothing better.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     if peak is not None:
         found["peak_memory_mb"] = round(peak / 2**20)

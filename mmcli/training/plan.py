@@ -1,4 +1,4 @@
-"""What train is to build: encoders, ready features and their scales, the fusion, and the network's sizes."""
+"""Plans a training: encoders, ready features and their scales, the fusion, and the network's sizes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ READY_DROPOUT, ENCODED_DROPOUT, ATTENDING_DROPOUT = 0.5, 0.2, 0.3
 
 @dataclass(frozen=True)
 class Needs:
-    """What the task asks of the network.
+    """What the task requires of the network.
 
     Args:
-        default_method: The fusion where neither a person nor a fuse stage names one.
-        attends: Whether its head looks at the steps of every modality.
-        model: The estimator after the fusion; None is a network.
+        default_method: The fusion if neither ``--method`` nor a fuse stage gives one.
+        attends: Whether its head attends to the steps of every modality.
+        model: The estimator after the fusion; None for a network.
     """
 
     default_method: str = DEFAULT_METHOD
@@ -48,13 +48,13 @@ class Needs:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What train is to build.
+    """The plan of a training.
 
     Args:
-        samples: What it learns from.
-        encoders: By modality.
-        fusing: Scales the ready features, where no fuse stage has done it.
-        network: What rebuilds the network.
+        samples: The samples to train on.
+        encoders: The encoders by modality.
+        fusing: Scales the ready features, if no fuse stage has done it.
+        network: The plan of the network.
     """
 
     samples: Samples
@@ -76,7 +76,7 @@ class TrainingPlan:
         return {name: files for name, files in made.items() if files}
 
     def start(self, encoders: Mapping[str, Any], reporter: Reporter) -> None:
-        """Let text encoders start from the word vectors that were named for them."""
+        """Initialise text encoders with the word vectors given for them."""
         for name, choice in self.encoders.items():
             if choice.vectors is not None:
                 vocabulary = self._vocabulary(name)
@@ -84,7 +84,7 @@ class TrainingPlan:
                 reporter.note(f"{name}: {choice.vectors} has vectors for {found} of {len(vocabulary)} tokens")
 
     def load_fitted(self, fusion: Any) -> None:
-        """Give a network's fusion what it learnt of the train rows before training, if it is fitted."""
+        """Load the fitted state of a network's fusion, if it is a fitted method."""
         if not FUSIONS.constant(parse_spec(self.network.method).name, "fitted", False):
             return
         learnt = self.samples.states(self.samples.chain[-1]) if self.fusing is None else self.fusing.states()
@@ -95,9 +95,9 @@ class TrainingPlan:
         return list(self.samples.states(record)[name].values["vocabulary"])
 
     def fit(self, scaled: TrainingPlan | None = None) -> Mapping[str, ModalitySpec]:
-        """Learn the scales of ready features, and what a fitted fusion learns; return what the network is given.
+        """Fit the scales of ready features and a fitted fusion; return the network's inputs.
 
-        A plan for the same samples that has been fitted, ``scaled``, has the scales already.
+        Scales are taken from ``scaled``, a fitted plan for the same samples, if given.
         """
         modalities = {name: self.samples.modalities[name] for name in self.encoders}
         if self.fusing is None:
@@ -112,7 +112,7 @@ def plan_training(samples: Samples, config: TrainConfig, needs: Needs, device: s
     """Decide what to build for these samples.
 
     Raises:
-        MmcliError: An option names what is not there, or does not fit.
+        MmcliError: An option names something that does not exist, or does not fit.
     """
     asked, seed = config.network, config.data.seed
     encoders = choose_encoders(asked.encoder, samples.modalities)
@@ -123,12 +123,12 @@ def plan_training(samples: Samples, config: TrainConfig, needs: Needs, device: s
         if (ignored := samples.modalities[name].facts.get(WORDS_ASKED)) and ENCODERS.constant(
             choice.spec.name, "reads_text", False
         ):
-            reporter.warn(f"{name}: {choice} looks at the text, not at its tokens: {', '.join(ignored)} has no effect")
+            reporter.warn(f"{name}: {choice} reads the text, not its tokens, so {', '.join(ignored)} has no effect")
         if choice.freeze and (not reads_files(choice) or choice.spec.options.get("weights") == "none"):
-            reporter.warn(f"{name}: {choice} has random weights, and nothing trains them")
+            reporter.warn(f"{name}: {choice} has random weights that are not trained")
     fusing, method, pooling = _choose_method(samples, asked, needs, seed, encoders, reporter)
     if needs.model is not None and needs.attends:
-        raise UsageError(f"--model {needs.model}: it writes no texts, as --task asks; leave --model out")
+        raise UsageError(f"--model {needs.model}: does not write texts, which --task needs; leave --model out")
     if needs.model is not None:
         check_suits_estimator(needs.model, encoders, method, pooling)
         network = NetworkPlan(method, None, (), 0.0, 0.0, seed, pooling=pooling, model=needs.model)
@@ -154,14 +154,14 @@ def plan_training(samples: Samples, config: TrainConfig, needs: Needs, device: s
 
 
 def _check_attending(network: NetworkPlan, hidden: str) -> None:
-    """Refuse what a head that looks at the steps of every modality has no use for."""
+    """Reject options that a head attending to the steps of every modality cannot use."""
     if network.late:
         raise UsageError(
-            f"--method {network.method}: it combines what a head says of each modality, and this task has one that "
-            "looks at all of them; take a method that fuses features, such as concat"
+            f"--method {network.method}: combines one head per modality, but this task has a single head that attends "
+            "to all of them; use a method that fuses features, such as concat"
         )
     if hidden != "auto":
-        raise UsageError(f"--hidden {hidden}: this task's head has no such layers; its sizes are options of --task")
+        raise UsageError(f"--hidden {hidden}: this task's head has no hidden layers; set its size by options of --task")
 
 
 def _parse_hidden(text: str) -> tuple[int, ...]:
@@ -180,7 +180,7 @@ def _choose_method(
     encoders: Mapping[str, EncoderChoice],
     reporter: Reporter,
 ) -> tuple[FuseTransform | None, str, str]:
-    """Return what scales the ready features, which those without a fuse stage need, the method and the pooling."""
+    """Return the scaling of ready features, needed without a fuse stage, the method and the pooling."""
     method, pooling = asked.method, asked.pooling
     if samples.stage == "fuse":
         fused = samples.chain[-1].config
@@ -200,8 +200,8 @@ def _choose_method(
     check_pooling(spec.name, pooling)
     if encoders and FUSIONS.constant(spec.name, "fitted", False):
         raise UsageError(
-            f"--method {spec}: it is fitted to ready features before training, which {', '.join(sorted(encoders))} has "
-            "not; run extract-features first, or take another method"
+            f"--method {spec}: is fitted to features before training, but {', '.join(sorted(encoders))} has none; run "
+            "extract-features first, or use another method"
         )
     ready = {
         name: form if form.extractor is not None else replace(form, scaling="column")

@@ -1,4 +1,4 @@
-"""Writes a trained model as an artifact, and says what became of it."""
+"""Publishes a trained model as an artifact and summarises it."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def publish_model(
     chain: list[tuple[TransformRecord, dict[str, State]]], modalities: Mapping[str, ModalitySpec],
     network: Any, run: TrainingRun, stopped: bool, began: float, runtime: Runtime, told: Mapping[str, Any],
 ) -> Artifact:  # fmt: skip
-    """Write what a run has learnt, its best epoch, and publish it; return the model.
+    """Write the best epoch of a run and publish it; return the model.
 
     Args:
-        writer: Of the model's folder.
-        request: What was asked for: by it the same command is known again.
-        samples: What was learnt from.
-        chain: The transforms that made the network's inputs, each with its state.
+        writer: Writer of the model's folder.
+        request: The request, by which the same command is recognised.
+        samples: The samples trained on.
+        chain: The transforms that produced the network's inputs, each with its state.
         modalities: The network's inputs.
-        network: With the weights of the best epoch.
-        run: Its epochs, and the task.
+        network: The network with the weights of the best epoch.
+        run: The run, with its epochs and task.
         stopped: Whether Ctrl-C ended it.
-        began: When the command began, in seconds since 1970.
+        began: When the command started, in seconds since 1970.
         runtime: Where it ran.
-        told: What the header is to say besides.
+        told: Further entries of the header.
     """
     from safetensors.torch import save
 
@@ -96,17 +96,17 @@ def publish_model(
 
 
 def registered_name(task: Task) -> str:
-    """Return the name under which a task is registered."""
+    """Return the registered name of a task."""
     return TASKS.name_of(type(task))
 
 
 def model_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:
-    """Return the model at the output if it came from the same request."""
+    """Return the model at the output if it was trained for the same request."""
     return None if writer.fresh or not is_model(writer.output, request) else Artifact(writer.output)
 
 
 def is_model(path: Path, request: Mapping[str, Any]) -> bool:
-    """Return whether a folder holds a model that came from this request."""
+    """Return whether a folder holds a model trained for this request."""
     if not is_artifact(path, STAGE):
         return False
     header = Artifact(path).header
@@ -114,7 +114,7 @@ def is_model(path: Path, request: Mapping[str, Any]) -> bool:
 
 
 def summary_of_model(model: Artifact, began: float) -> Summary:
-    """Return what train says of a model."""
+    """Return train's summary of a model."""
     header = model.header
     return Summary(
         stage=STAGE, output=str(model.path), rows=0, seconds=round(time.time() - began, 2), computed=0, reused=0,

@@ -1,4 +1,4 @@
-"""What one training is asked, and what that comes to on given samples: the same for train and compare."""
+"""A training request and its resolution on given samples, shared by train and compare."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """One training that can begin.
+    """A training that is ready to start.
 
     Args:
-        samples: What is learnt from.
-        config: What was asked.
-        plan: What is to be built.
-        augmentation: What is done to train batches.
+        samples: The samples to train on.
+        config: The options.
+        plan: The plan.
+        augmentation: Augmentation of train batches.
         assets: The hashes of the files that encoders start from.
     """
 
@@ -58,17 +58,17 @@ class TrainingRequest:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The columns to learn."""
+        """The target columns."""
         return tuple(self.config.task.target) or self.samples.roles.targets
 
     @property
     def empty_target(self) -> EmptyTarget:
-        """What a row without a target is; where nothing is said, what preprocess was told."""
+        """How to treat a row without a target; by default as in preprocess."""
         return self.config.task.empty_target or self.samples.roles.empty_target
 
     @property
     def keep(self) -> tuple[str, ...]:
-        """The source modalities to learn from, sorted; () is all."""
+        """The source modalities to train on, sorted; () is all."""
         return parse_modalities(self.config.data.modalities)
 
     @property
@@ -77,7 +77,7 @@ class TrainingRequest:
         return self.config.compile and bool(self.plan.encoders)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything that the result depends on: by it the same request is known again."""
+        """Return everything that the result depends on, by which the same request is recognised."""
         data, fit, task = self.config.data, self.config.fit, self.config.task
         parameters: dict[str, Any] = {
             "task": parse_tasks(task.task, self.targets).to_json(), "target": target_role(self.targets),
@@ -103,7 +103,7 @@ class TrainingRequest:
         }  # fmt: skip
 
     def plugins(self) -> dict[str, dict[str, str]]:
-        """Return who brings the names that are not mmcli's own, as ``encoder NAME``."""
+        """Return the plugins that provide names used here, by ``encoder NAME`` and so on."""
         tasks = parse_tasks(self.config.task.task, self.targets)
         names = [(ENCODERS, choice.spec.name) for choice in self.plan.encoders.values()]
         names.append((FUSIONS, parse_spec(self.plan.network.method).name))
@@ -116,11 +116,11 @@ class TrainingRequest:
         return {told: origin.to_json() for told, origin in found.items() if origin is not None}
 
     def fingerprint(self) -> str:
-        """Return a hash of all that."""
+        """Return the hash of ``to_json``."""
         return fingerprint(self.to_json())
 
     def load(self, modalities: Mapping[str, ModalitySpec], reporter: Reporter) -> TrainingData:
-        """Read the train and val rows; ``modalities`` are what ``plan.fit`` returned.
+        """Read the train and val rows; ``modalities`` is the result of ``plan.fit``.
 
         Raises:
             MmcliError: See ``load_training_data`` and ``check_sampling``.
@@ -160,7 +160,7 @@ class TrainingRequest:
         )  # fmt: skip
 
     def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
-        """Return the transforms that make the network's inputs, each with what it learnt."""
+        """Return the transforms that produce the network's inputs, each with its state."""
         chain = [(record, self.samples.states(record)) for record in self.samples.chain]
         if self.plan.fusing is not None:
             chain.append((record_of(self.plan.fusing), self.plan.fusing.states()))
@@ -180,10 +180,10 @@ class TrainingRequest:
 
 
 def open_sources(sources: Sequence[str], stages: Sequence[str], limit: int | None, reporter: Reporter) -> Samples:
-    """Open what is learnt from: an artifact of one of these stages, or several joined by id, without the test rows.
+    """Open the source to train on: an artifact of one of these stages, or several joined by id, without test rows.
 
     Raises:
-        MmcliError: A source is not as it must be.
+        MmcliError: A source is invalid.
     """
     samples = join_by_id([open_samples(each, stages, limit) for each in sources])
     warn_of_lacking(samples, reporter)
@@ -197,10 +197,10 @@ def request_training(
     reporter: Reporter,
     assets: Mapping[str, Mapping[str, str]] | None = None,
 ) -> TrainingRequest:
-    """Decide what a training is to build and do; ``assets`` need not be hashed again where they are given.
+    """Resolve a training request on samples; given ``assets`` are not hashed again.
 
     Raises:
-        MmcliError: An option names what is not there, or does not fit.
+        MmcliError: An option names something that does not exist, or does not fit.
     """
     task = parse_tasks(config.task.task, config.task.target or samples.roles.targets)
     task.check_names()

@@ -1,4 +1,4 @@
-"""Train rows drawn anew, or made, until all classes are as frequent as one another; val rows stay as they are."""
+"""Balances the classes of the train rows by resampling or synthetic rows; val rows are unchanged."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ if TYPE_CHECKING:
 
 Sampling = Literal["none", "over", "under", "smote"]
 NEIGHBOURS = 5
-"""Of a row, among which ``smote`` draws the one that a new row lies towards."""
+"""Number of nearest neighbours from which ``smote`` draws the other end of a synthetic row."""
 MADE = -1
-"""The sample that a made row is."""
+"""Sample index of a synthetic row."""
 
 
 def check_sampling(how: Sampling, data: TrainingData, encoded: Collection[str]) -> None:
-    """Refuse to sample rows of a task without classes, and to make rows of what is not vectors.
+    """Reject sampling for a task without classes, and synthetic rows of anything but vectors.
 
     Args:
         how: See ``resample``.
         data: The rows.
-        encoded: The modalities that have an encoder.
+        encoded: The modalities with an encoder.
 
     Raises:
-        UsageError: It is refused.
+        UsageError: The sampling is rejected.
     """
     if how == "none":
         return
     if not encodes_classes(data.task):
         raise UsageError(
-            f"--sampling {how}: it makes the classes of one target equally frequent, and this task has none, or "
-            "several targets"
+            f"--sampling {how}: balances the classes of a single target, but this task has no classes or several "
+            "targets"
         )
     steps = [name for name, value in data.train.features.items() if isinstance(value, Ragged) or value.dim() > 2]
     if how == "smote" and (encoded or steps):
         raise UsageError(
-            f"--sampling smote: it makes new rows of features that are vectors, which {', '.join([*encoded, *steps])} "
-            "has not here: run extract-features first and take a --method that takes vectors, or take --sampling over"
+            f"--sampling smote: needs features that are vectors, unlike those of {', '.join([*encoded, *steps])}: "
+            "run extract-features first and use a --method that takes vectors, or use --sampling over"
         )
 
 
 def resample(data: TrainingData, how: Sampling, seed: int, reporter: Reporter) -> TrainingData:
-    """Return the data with other train rows, in which all classes are equally frequent.
+    """Return the data with resampled train rows, in which all classes are equally frequent.
 
-    ``over`` draws rows again until each class has as many as the commonest, ``under`` leaves rows out until each has
-    as few as the rarest. ``smote`` makes rows as ``over`` repeats them: each between a row and one of its nearest
-    neighbours in its class, in all features side by side and, as a further column each, presence. A made row has the
-    modalities that both of them have; one that would have none is left out.
+    ``over`` repeats rows until each class is as frequent as the most frequent one; ``under`` drops rows until each is
+    as rare as the rarest. ``smote`` adds synthetic rows instead of repetitions: each lies between a row and one of its
+    nearest neighbours of the same class, by all features concatenated plus a presence column per modality. A synthetic
+    row has the modalities that both rows have; one that would have none is left out.
 
     Args:
-        data: Prepared for the network, so that whatever else takes rows away has done so before.
-        how: ``none`` returns the data.
-        seed: What rows are drawn from; their order does not matter, their ids do.
-        reporter: Is told how many rows there are now.
+        data: Data prepared for the network, after all other filtering of rows.
+        how: ``none`` returns the data unchanged.
+        seed: Seed of the draws, which depend on the rows' ids but not on their order.
+        reporter: Receives the new number of rows.
 
     Source: Chawla et al. 2002, SMOTE: Synthetic Minority Over-sampling Technique, section 4.2.
     """
@@ -74,12 +74,12 @@ def resample(data: TrainingData, how: Sampling, seed: int, reporter: Reporter) -
         made = replace(data, train=_with_made_rows(data, seed, reporter))
     else:
         made = replace(data, drawn=torch.from_numpy(draw_rows(data, how, seed)))
-    reporter.note(f"--sampling {how}: learning from {len(made.encoded)} rows made of {len(data.encoded)} train rows")
+    reporter.note(f"--sampling {how}: training on {len(made.encoded)} rows made of {len(data.encoded)} train rows")
     return made
 
 
 def draw_rows(data: TrainingData, how: Sampling, seed: int) -> Array:
-    """Return which train rows to learn from, (R,), where none can be made: ``smote`` repeats them as ``over`` does."""
+    """Return the train rows to train on, (R,), without synthetic rows: ``smote`` repeats rows like ``over``."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
 
@@ -93,12 +93,12 @@ def draw_rows(data: TrainingData, how: Sampling, seed: int) -> Array:
 
 
 def _by_id(data: TrainingData) -> Array:
-    """Return the places of the train rows in the order of their ids."""
+    """Return the indexes of the train rows in the order of their ids."""
     return np.argsort([data.samples.id_of(row) for row in data.samples.rows.take(data.train.rows)], kind="stable")
 
 
 def _with_made_rows(data: TrainingData, seed: int, reporter: Reporter) -> Examples:
-    """Return the train rows, and after them those that are made."""
+    """Return the train rows followed by the synthetic ones."""
     import torch
 
     train, order = data.train, _by_id(data)
@@ -112,7 +112,7 @@ def _with_made_rows(data: TrainingData, seed: int, reporter: Reporter) -> Exampl
     made = [_make_rows(values[encoded == number], most, seed) for number in rare]
     rows = np.concatenate([values[:0], *made])
     classes = np.repeat(rare, [len(own) for own in made]).astype(np.int64)
-    there = rows[:, -len(vectors) :] == 1  # Between two rows of which one lacks a modality it is less.
+    there = rows[:, -len(vectors) :] == 1  # below 1 if one of the two rows lacks the modality
     some = there.any(axis=1)
     rows, classes, there = rows[some], classes[some], there[some]
     _tell_of_few(counts[rare], int((~some).sum()), reporter)
@@ -129,12 +129,12 @@ def _with_made_rows(data: TrainingData, seed: int, reporter: Reporter) -> Exampl
 
 
 def _make_rows(values: Array, most: int, seed: int) -> Array:
-    """Return as many new rows (R, D) as a class with these rows (N, D) lacks to ``most``."""
+    """Return the synthetic rows (R, D) that a class with these rows (N, D) needs to have ``most``."""
     from imblearn.over_sampling import SMOTE
 
     if len(values) == 1:
         return np.repeat(values, most - 1, axis=0)
-    # It wants a second class to be there, of which it does nothing.
+    # The library requires a second class, which it leaves unchanged.
     whole = np.concatenate([values, np.zeros((1, values.shape[1]), values.dtype)])
     classes = np.append(np.ones(len(values), np.int64), 0)
     smote = SMOTE(sampling_strategy={1: most}, k_neighbors=min(NEIGHBOURS, len(values) - 1), random_state=seed)
@@ -143,12 +143,12 @@ def _make_rows(values: Array, most: int, seed: int) -> Array:
 
 
 def _tell_of_few(counts: Array, empty: int, reporter: Reporter) -> None:
-    """Say what could not be done as for all, ``counts`` (C,) being the rows of the classes that lack some."""
+    """Report exceptions for small classes; ``counts`` (C,) are the rows of the classes that need synthetic rows."""
     few, alone = int(((counts > 1) & (counts <= NEIGHBOURS)).sum()), int((counts == 1).sum())
     told = [
-        f"{few} classes have {NEIGHBOURS} rows or fewer and take those they have for neighbours" if few else "",
-        f"{alone} have one row, which is repeated" if alone else "",
-        f"{empty} new rows would have no modality and are left out" if empty else "",
+        f"{few} classes have at most {NEIGHBOURS} rows and use fewer neighbours" if few else "",
+        f"{alone} have a single row, which is repeated" if alone else "",
+        f"{empty} synthetic rows would have no modality and are left out" if empty else "",
     ]
     if any(told):
         reporter.note(f"--sampling smote: {'; '.join(filter(None, told))}")

@@ -1,4 +1,4 @@
-"""One training from its request to the published model: of train itself, and of each fold."""
+"""One training from its request to the published model, for train itself and for each fold."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a training learns from: what the network is given, and the train and val rows."""
+    """The inputs of a training: the network's modalities, and the train and val rows."""
 
     modalities: Mapping[str, ModalitySpec]
     data: TrainingData
 
 
 def load(training: TrainingRequest, reporter: Reporter) -> Loaded:
-    """Learn the scales, and read the rows.
+    """Fit the scales and read the rows.
 
     Raises:
         MmcliError: See ``load_training_data``.
@@ -40,7 +40,7 @@ def load(training: TrainingRequest, reporter: Reporter) -> Loaded:
 
 
 def finished_before(writer: ArtifactWriter, request: Mapping[str, Any]) -> Artifact | None:
-    """Return the model at the output if it came from the same request and was not stopped."""
+    """Return the model at the output if it was trained for the same request and was not stopped."""
     before = model_before(writer, request)
     return None if before is None or before.header["stopped"] else before
 
@@ -55,20 +55,20 @@ def fit_and_publish(
     began: float,
     told: Mapping[str, Any] | None = None,
 ) -> Artifact:
-    """Train, going on from where an earlier run of the same request was, and publish the model.
+    """Train, resuming an earlier run of the same request, and publish the model.
 
     Args:
-        writer: Of the model.
-        training: What is to be done.
-        request: What tells it from others.
-        loaded: What it learns from.
-        runtime: Where.
-        reporter: Is told of the epochs.
-        began: When the command began, in seconds since 1970.
-        told: What the model's header is to say besides.
+        writer: Writer of the model.
+        training: The training.
+        request: The request, by which the same command is recognised.
+        loaded: Its inputs.
+        runtime: Where to train.
+        reporter: Receives the epochs.
+        began: When the command started, in seconds since 1970.
+        told: Further entries of the model's header.
 
     Raises:
-        StoppedError: Ctrl-C; the best epoch so far has been published, marked as stopped.
+        StoppedError: Ctrl-C; the best epoch so far was published, marked as stopped.
     """
     asked = fingerprint(request)
     resumed = checkpoint_before(writer, model_before(writer, request), asked)
@@ -81,14 +81,14 @@ def fit_and_publish(
     if not done:
         raise StoppedError(
             f"stopped after epoch {len(run.history)} of {training.config.fit.epochs}: the best so far (epoch "
-            f"{model.header['best_epoch']}) is in {writer.output}, marked stopped; the same command goes on "
-            "from here"
+            f"{model.header['best_epoch']}) is in {writer.output}, marked stopped; run the same command to "
+            "continue"
         )
     return model
 
 
 def _unlearnt(loaded: Loaded) -> dict[str, list[str]]:
-    """Return the source modalities that no train row has: a model that learnt nothing of them does not look at them."""
+    """Return the source modalities that no train row has, which the model ignores."""
     there = {
         loaded.modalities[name].source for name, present in loaded.data.train.present.items() if bool(present.any())
     }

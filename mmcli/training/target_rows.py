@@ -1,4 +1,4 @@
-"""The targets of train and val rows: which rows have one, and whether the task can take them."""
+"""The targets of train and val rows: which rows have one, and whether the task accepts it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 def _read_numbers(
     source: TargetSource, found: Mapping[str, list[Any]], empty_target: EmptyTarget
 ) -> tuple[TargetSource, Counter[str]]:
-    """Return the source that knows which columns are numbers by those of the train rows, and cells that are none.
+    """Return the source with numeric columns detected from the train rows, and the cells that are not numbers.
 
     Args:
-        source: Has read the targets as they stand.
-        found: By split; a cell of a column of numbers that says nothing, as ``NA`` does, becomes None.
-        empty_target: Where rows without a target are left out, any cell that is no number does, too.
+        source: The source that read the raw targets.
+        found: Targets by split; a missing value of a numeric column, such as ``NA``, becomes None.
+        empty_target: If rows without a target are dropped, any cell that is not a number becomes None too.
     """
     from mmcli.tasks import has_many, numbers_among
 
@@ -61,10 +61,10 @@ def leave_out_empty(
     source: TargetSource, asked: AskedTask, parts: Mapping[str, list[Examples]], found: Mapping[str, list[Any]],
     empty_target: EmptyTarget, samples: Samples, reporter: Reporter,
 ) -> None:  # fmt: skip
-    """Take rows without a target out of ``parts`` and ``found``, or refuse them, as ``empty_target`` says.
+    """Drop rows without a target from ``parts`` and ``found``, or reject them, depending on ``empty_target``.
 
     Raises:
-        MmcliError: There is one, and it is an error.
+        MmcliError: There is such a row, and it is an error.
     """
     source, odd = _read_numbers(source, found, empty_target)
     if asked.kind != "column" or empty_target == "none":
@@ -78,8 +78,8 @@ def leave_out_empty(
             row = samples.rows.take([np.concatenate([part.rows for part in parts[split]])[there.index(False)]])[0]
             raise MmcliError(
                 f"sample {samples.id_of(row)!r}: {told_targets(source.roles.targets)} empty; fill it, move the row to "
-                "test, or leave such rows out with --empty-target drop; --empty-target none says that an empty cell is "
-                "no label (multilabel)"
+                "test, or drop such rows with --empty-target drop; with --empty-target none an empty cell means no "
+                "labels (multilabel)"
             )
         counts[split] = there.count(False)
         _keep(there, parts[split], targets)
@@ -90,14 +90,14 @@ def leave_out_empty(
 
 
 def take_empties(task: Task) -> None:
-    """Let an empty cell be a target: no labels.
+    """Accept an empty cell as a target without labels.
 
     Raises:
-        UsageError: The task has no such target.
+        UsageError: The task does not support it.
     """
     taking = [part for part in parts_of(task).values() if isinstance(part, TakesEmpty)]
     if not taking:
-        raise UsageError("--empty-target none: an empty cell is no label, of the task multilabel alone; take drop")
+        raise UsageError("--empty-target none: only the task multilabel supports it; use drop")
     for part in taking:
         part.take_empty()
 
@@ -105,15 +105,15 @@ def take_empties(task: Task) -> None:
 def leave_out_unknown(
     task: Task, parts: list[Examples], targets: list[object], target: str, reporter: Reporter
 ) -> None:
-    """Take val rows whose target no train row has out of ``parts`` and ``targets``: nothing can predict them."""
+    """Drop val rows with unseen targets from ``parts`` and ``targets``, because they cannot be predicted."""
     known = [task.known(value) for value in targets]
     if all(known):
         return
     unknown = sorted({str(value) for value, there in zip(targets, known, strict=True) if not there})
     if not any(known):
         raise MmcliError(
-            f"no val row has a {target!r} that a train row has, too (found {', '.join(unknown[:5])}); free text is "
-            "learnt by --task captioning"
+            f"no val row has a {target!r} that occurs in a train row (found {', '.join(unknown[:5])}); for free text "
+            "use --task captioning"
         )
     shown = f"{', '.join(unknown[:5])}{' …' if len(unknown) > 5 else ''}"
     reporter.warn(f"{known.count(False)} val rows have a {target!r} that no train row has ({shown}): left out")
@@ -121,10 +121,10 @@ def leave_out_unknown(
 
 
 def check_targets(task: Task, targets: list[object], rows: list[Array], target: str, samples: Samples) -> None:
-    """Refuse targets that the task cannot take.
+    """Reject targets that the task does not accept.
 
     Raises:
-        MmcliError: One is none; the message names the sample.
+        MmcliError: A target is invalid; the message names the sample.
     """
     for number, value in enumerate(targets):
         fault = task.fault(value)
@@ -135,7 +135,7 @@ def check_targets(task: Task, targets: list[object], rows: list[Array], target: 
 
 
 def warn_of_classes(task: Task, columns: Sequence[str], targets: Sequence[Any], reporter: Reporter) -> None:
-    """Warn of what is odd in the classes of train rows: nearly as many as rows, or alike."""
+    """Warn about suspicious classes of train rows: nearly as many as rows, or nearly identical names."""
     for column, part in parts_of(task, columns).items():
         if encodes_classes(part):
             for text in TargetSurvey.of(column, (_cell(target, column) for target in targets)).warnings():
@@ -143,7 +143,7 @@ def warn_of_classes(task: Task, columns: Sequence[str], targets: Sequence[Any], 
 
 
 def warn_of_unseen(task: Task, targets: list[object], target: str, reporter: Reporter) -> None:
-    """Warn of labels and classes of val rows that no train row has."""
+    """Warn about unseen labels and classes of val rows."""
     unseen = list(task.unseen(targets)) if isinstance(task, FindsUnseen) else []
     unseen += [name for target in targets for name in task.unknown(target)] if isinstance(task, HasParts) else []
     if unseen:

@@ -96,14 +96,14 @@ def test_the_contracts_that_authors_check_are_kept():
     ("change", "said"),
     [
         ((".astype(np.float32))", ")"), "output says float32, extract returns float64"),
-        (("quarter.mean(axis=(2, 3))", "0 * quarter.mean(axis=(2, 3))"), "features of different rows are the same"),
+        (("quarter.mean(axis=(2, 3))", "0 * quarter.mean(axis=(2, 3))"), "features of different rows are equal"),
         (
             ("torch.where(present[name].unsqueeze(1), features[name], 0.0)", "features[name]"),
             "nan where a modality is absent reaches the result",
         ),
-        (("self.layer(", "0 * self.layer("), "features of different rows are the same"),
-        (("len(images), 1, 1, 1,", "1, 1, 1, 1,"), "all rows of a batch are changed alike"),
-        ((".to(images.dtype), *rest", ", *rest"), "shapes or types are not those of the inputs"),
+        (("self.layer(", "0 * self.layer("), "features of different rows are equal"),
+        (("len(images), 1, 1, 1,", "1, 1, 1, 1,"), "all rows of a batch are changed in the same way"),
+        ((".to(images.dtype), *rest", ", *rest"), "shapes or types differ from those of the inputs"),
         (("self.sharpness * distances", "self.sharpness * distances / len(rows)"), "depend on the rows beside it"),
     ],
 )

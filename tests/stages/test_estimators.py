@@ -229,7 +229,7 @@ def test_a_damaged_estimator_is_one_line(place, tmp_path):
         ),
         ("fused", {"model": "sklearn:kmeans"}, "predicts clusters, but this task needs classes"),
         ("fused", {"model": "sklearn:svm", "task": "clustering"}, "this task needs clusters"),
-        ("fused", {"model": "network", "task": "clustering"}, "no network learns it"),
+        ("fused", {"model": "network", "task": "clustering"}, "networks do not support it"),
         ("fused", {"model": "sklearn:svm:D=1"}, "unknown option of --model sklearn:svm 'D'"),
         ("fused", {"model": "xgboost"}, "unknown --model 'xgboost'"),
     ],

@@ -174,5 +174,5 @@ def test_what_was_learnt_is_in_the_fingerprint(chain, fused):
 
 
 def test_a_fitted_method_needs_ready_features(chain, tmp_path):
-    with pytest.raises(UsageError, match="--method cca: it is fitted to ready features before training"):
+    with pytest.raises(UsageError, match="--method cca: is fitted to features before training"):
         train(str(chain / "samples"), tmp_path / "model", method="cca", epochs=1)

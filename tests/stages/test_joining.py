@@ -111,7 +111,7 @@ def test_a_modality_in_no_train_row_is_told(chain, tmp_path):
     preprocess(str(tmp_path / "table.csv"), tmp_path / "s", text=["words"], numeric=["size"], target="label")
     heard = Heard()
     train(str(tmp_path / "s"), tmp_path / "m", epochs=1, reporter=heard)
-    assert "words: in no train row, so nothing is learnt of it" in heard.warnings
+    assert "words: in no train row, so it is not trained" in heard.warnings
 
 
 def test_dropped_samples_are_told_and_not_counted_in_their_split(table, tmp_path):

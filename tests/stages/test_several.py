@@ -151,9 +151,9 @@ def test_a_row_without_any_of_them_is_refused_unless_it_is_to_be_tested(place, t
     ("options", "message"),
     [
         ({"task": ["color=classification"]}, "unknown target 'color'; did you mean 'colour'"),
-        ({"task": ["classification", "regression"]}, "there is classification already"),
-        ({"task": ["shape=classification", "shape=regression"]}, "'shape' has a task already, classification"),
-        ({"task": "several"}, "it is made by several --target"),
+        ({"task": ["classification", "regression"]}, "classification was already given"),
+        ({"task": ["shape=classification", "shape=regression"]}, "'shape' already has task classification"),
+        ({"task": "several"}, "give several --target instead"),
         ({"task": ["shape=clasification"]}, "unknown task 'clasification'; did you mean 'classification'"),
         ({"target": ["colour", "weight"]}, "no column 'weight' for the target"),
         (

@@ -257,9 +257,9 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         ),
         ({"task": "regression:los=mae"}, MmcliError, "did you mean 'loss'"),
         ({"task": "regresion:loss=mae"}, MmcliError, "unknown task 'regresion'; did you mean 'regression'"),
-        ({"task": "auto:loss=mae"}, UsageError, "auto has no options"),
+        ({"task": "auto:loss=mae"}, UsageError, "auto takes no options"),
         ({"class_weights": "balanced"}, UsageError, "regression has no classes"),
-        ({"class_weights": "effective", "target": "tags"}, UsageError, "multilabel has none or balanced ones"),
+        ({"class_weights": "effective", "target": "tags"}, UsageError, "multilabel supports only none or balanced"),
         ({"task": "classification:gamma=-2"}, UsageError, "expected a gamma of 0 or more, not -2.0"),
         ({"task": "classification:threshold=auto", "target": "label"}, MmcliError, "for two classes.* have 3"),
         ({"monitor": "accuracy"}, MmcliError, "validation has no value 'accuracy': there are loss, mae"),
@@ -272,7 +272,7 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         (
             {"sampling": "over"},
             UsageError,
-            "--sampling over: it makes the classes of one target equally frequent, and this task has none",
+            "--sampling over: balances the classes of a single target, but this task has no classes",
         ),
     ],
 )

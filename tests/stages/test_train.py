@@ -97,7 +97,7 @@ def test_features_without_a_fuse_stage_are_what_fuse_makes_of_them(chain, tmp_pa
         ({"method": "mean"}, UsageError, "was fused with --method gated"),
         ({"lr": -1.0}, MmcliError, "lr must be above 0"),
         ({"task": "clasification"}, MmcliError, "did you mean 'classification'"),
-        ({"target": "id"}, MmcliError, "no val row has a .id. that a train row has"),
+        ({"target": "id"}, MmcliError, "no val row has a .id. that occurs in a train row"),
     ],
 )
 def test_what_cannot_be_trained_says_why(chain, tmp_path, options, error, message):

@@ -66,7 +66,7 @@ def test_classes_and_shares_come_from_what_was_fitted():
 
 def test_an_unseen_class_is_named_and_can_be_asked_about():
     task = fitted()
-    with pytest.raises(MmcliError, match="target 'emu' is none of the 3 classes"):
+    with pytest.raises(MmcliError, match="target 'emu' is not one of the 3 classes"):
         task.encode(["cat", "emu"])
     assert [task.known(target) for target in ("cat", "emu", None, "", ["cat"], 3)] == [True] + [False] * 5
 
@@ -74,11 +74,11 @@ def test_an_unseen_class_is_named_and_can_be_asked_about():
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (["a", None], "one class a row, not None"),
-        (["a", ["b", "c"]], r"one class a row, not \['b', 'c'\]"),
-        (["a", " "], "one class a row"),
-        (["a", "a"], "at least two classes in the train rows, there is only 'a'"),
-        ([], "there is none"),
+        (["a", None], "one class per row, not None"),
+        (["a", ["b", "c"]], r"one class per row, not \['b', 'c'\]"),
+        (["a", " "], "one class per row"),
+        (["a", "a"], "at least two classes in the train rows, found only 'a'"),
+        ([], "found none"),
     ],
 )
 def test_targets_that_are_no_classes_are_refused(targets, message):
@@ -337,7 +337,7 @@ def test_the_automatic_threshold_has_the_best_balanced_accuracy():
 
 @pytest.mark.parametrize("threshold", ["auto", "0.5"])
 def test_a_threshold_of_more_than_two_classes_is_refused(threshold):
-    with pytest.raises(MmcliError, match=r"threshold is for two classes, the train rows have 3$"):
+    with pytest.raises(MmcliError, match=r"threshold is for two classes, not the 3 found$"):
         fitted(threshold=threshold)
 
 

@@ -133,7 +133,7 @@ def test_answers_tables_and_baselines():
 
 def test_no_network_learns_it_and_no_class_weighs():
     task, encoded = fitted(["a", "b"])
-    with pytest.raises(UsageError, match="no network learns it"):
+    with pytest.raises(UsageError, match="networks do not support it"):
         task.loss(torch.zeros(2, 1), torch.from_numpy(encoded))
     with pytest.raises(UsageError, match="--class-weights balanced"):
         task.class_weights(encoded, "balanced")

@@ -173,7 +173,7 @@ def test_metrics_of_draws_are_those_of_the_drawn_rows(text):
         ("classification:top_k=1", "top_k of 0, or at least 2, not 1"),
         ("classification:top_k=2.5", "expected a number"),
         ("ordinal:loss=mse", "expected one of rps, cross_entropy"),
-        ("ordinal:order=low", "an order of two different classes or more, each once, as low|medium|high, not 'low'"),
+        ("ordinal:order=low", "an order of at least two classes, each once, such as low|medium|high, not 'low'"),
         ("ordinal:order=low|high|low", "each once"),
         ("ordinal:order=1|2|1.0", "each once"),
         ("ordinal:order=low||high", "each once"),
@@ -194,7 +194,7 @@ def test_class_weights_are_for_tasks_with_classes():
         task.class_weights(task.encode([1, 2]), "balanced")
     labels = TASKS.build(parse_spec("multilabel"))
     labels.fit(["a", "b"])
-    with pytest.raises(UsageError, match="effective: multilabel has none or balanced ones"):
+    with pytest.raises(UsageError, match="effective: multilabel supports only none or balanced"):
         labels.class_weights(labels.encode(["a", "b"]), "effective")
 
 

@@ -64,7 +64,7 @@ def test_what_is_no_list_of_labels_is_told(target):
 
 
 def test_without_any_label_there_is_nothing_to_learn():
-    with pytest.raises(MmcliError, match="there is none"):
+    with pytest.raises(MmcliError, match="found none"):
         fitted(["|", []])
 
 

@@ -44,7 +44,7 @@ def test_ranks_are_as_the_order_says_and_numbers_by_value():
 def test_words_without_an_order_are_refused_with_what_to_write():
     with pytest.raises(MmcliError) as error:
         fitted(order=None)
-    assert "'high' is no number" in str(error.value)
+    assert "'high' is not a number" in str(error.value)
     assert "--task 'ordinal:order=high|low|medium'" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -54,7 +54,7 @@ def test_a_class_that_is_not_in_the_order_is_a_fault():
     assert task.fault("middling") == "one of low, medium, high (order=…)"
     assert not task.known("middling")
     assert task.fault("low") is None
-    with pytest.raises(MmcliError, match="'middling' is none of the 3 classes"):
+    with pytest.raises(MmcliError, match="'middling' is not one of the 3 classes"):
         task.encode(["middling"])
 
 
@@ -73,7 +73,7 @@ def test_a_number_that_no_train_row_has_is_unknown():
 
 
 @pytest.mark.parametrize(
-    ("targets", "message"), [(["low", "low"], "at least two classes"), (["low", ["high"]], "one class a row")]
+    ("targets", "message"), [(["low", "low"], "at least two classes"), (["low", ["high"]], "one class per row")]
 )
 def test_targets_that_say_no_order_are_refused(targets, message):
     with pytest.raises(MmcliError, match=message):

@@ -193,7 +193,7 @@ def test_a_number_is_the_same_however_it_is_written(value):
 
 def test_numbers_that_are_all_the_same_cannot_be_learnt():
     for targets in ([], [2.0, "2"]):
-        with pytest.raises(MmcliError, match="two different numbers in the train rows"):
+        with pytest.raises(MmcliError, match="two distinct numbers in the train rows"):
             fitted(targets)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -97,7 +97,7 @@ def test_a_number_with_marks_is_one_line_with_the_way_to_write_it(tmp_path, writ
         assert said in heard.warnings
     with pytest.raises(MmcliError) as error:
         train(str(tmp_path / "samples"), tmp_path / "model")
-    assert f"such as {rows[0]['y']!r}; {advised}, or take each for a class with --task classification" in str(
+    assert f"such as {rows[0]['y']!r}; {advised}, or treat each value as a class with --task classification" in str(
         error.value
     )
     with pytest.raises(MmcliError, match="expected a number"):
@@ -431,7 +431,7 @@ def test_rows_without_labels_count_where_empty_is_said_to_be_none(tmp_path):
     )
     assert found["metrics"]["exact"] == pytest.approx(metrics.accuracy_score(truth, said))
     assert found["metrics"]["hamming"] == pytest.approx(metrics.hamming_loss(truth, said))
-    with pytest.raises(UsageError, match="--empty-target none: an empty cell is no label, of the task multilabel"):
+    with pytest.raises(UsageError, match="--empty-target none: only the task multilabel supports it"):
         train(str(samples), tmp_path / "other", task="classification", **QUICK)
 
 
@@ -509,9 +509,9 @@ def test_positive_classes_of_several_targets(tmp_path):
     assert found["positive"] == {"a": "often", "b": "down"}
     assert found["metrics"]["a.f1"] == found["classes"]["a"]["often"]["f1"]
     for asked, said in (
-        (["often"], "expected TARGET=LABEL, of several targets"),
-        (["c=1"], "it is for classification into two classes"),
-        (["a=often", "a=rare"], "there is often already"),
+        (["often"], "expected TARGET=LABEL for one of"),
+        (["c=1"], "expected a classification task with two classes"),
+        (["a=often", "a=rare"], "often was already given"),
         (["a=x"], "expected 'often' or 'rare'"),
     ):
         with pytest.raises(UsageError, match=said):
@@ -628,7 +628,7 @@ def test_a_model_does_not_look_at_what_no_train_row_has(empty, tmp_path):
     heard = Heard()
     preprocess(str(empty / "table.csv"), tmp_path / "samples", text=["words"], numeric=["x"], target="y")
     train(str(tmp_path / "samples"), tmp_path / "model", reporter=heard, **QUICK)
-    assert "words: in no train row, so nothing is learnt of it" in heard.warnings
+    assert "words: in no train row, so it is not trained" in heard.warnings
     answers = [row for rows in predict(tmp_path / "model", str(tmp_path / "samples")) for row in rows]
     assert {tuple(answer["modalities"]) for answer in answers} == {("table",)}
     (tmp_path / "other.csv").write_text((empty / "table.csv").read_text().replace("some words", "quite other ones"))

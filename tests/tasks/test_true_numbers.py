@@ -88,7 +88,7 @@ def test_a_positive_class_must_be_one_of_two():
     with pytest.raises(UsageError, match=r"positive class 'c': expected 'a' or 'b'$"):
         task.take_positive("c")
     task.fit(["a", "b", "c"])
-    with pytest.raises(UsageError, match=r"positive class 'c': one is named of two classes, there are 3$"):
+    with pytest.raises(UsageError, match=r"positive class 'c': expected two classes, found 3$"):
         task.take_positive("c")
 
 

@@ -84,7 +84,7 @@ def test_it_is_the_largest_power_of_two_that_fits(chain, tmp_path, budget, rows,
     size, told = learn(chain, tmp_path / "model", epochs=1)
     assert size == expected
     assert len(told) == (expected < 64)
-    assert not told or told[0].startswith(f"batches of {expected} rows: 64 would take about")
+    assert not told or told[0].startswith(f"batches of {expected} rows: 64 rows would need about")
 
 
 def test_where_not_even_one_row_seems_to_fit_one_is_tried(chain, tmp_path, monkeypatch):
@@ -152,9 +152,9 @@ def test_where_memory_runs_out_in_the_first_epoch_half_as_many_are_taken(chain, 
 @pytest.mark.parametrize(
     ("holds", "options", "message"),
     [
-        ((10,), {"batch_size": 12}, r"does not hold a batch of 12 rows in training; try --batch-size 6"),
-        ((0,), {}, r"does not hold a batch of 1 row in training; try a smaller --encoder"),
-        ((10, 1), {"epochs": 3}, r"does not hold a batch of 64 rows in training; try --batch-size 32"),
+        ((10,), {"batch_size": 12}, r"a train batch of 12 rows does not fit in its memory; try --batch-size 6"),
+        ((0,), {}, r"a train batch of 1 row does not fit in its memory; try a smaller --encoder"),
+        ((10, 1), {"epochs": 3}, r"a train batch of 64 rows does not fit in its memory; try --batch-size 32"),
     ],
 )
 def test_where_that_does_not_help_it_is_one_line(chain, tmp_path, small_device, holds, options, message):

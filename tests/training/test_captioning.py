@@ -201,13 +201,13 @@ def test_methods_are_compared(place, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "late_mean"}, "this task has one that looks at all of them"),
-        ({"hidden": "64"}, "this task's head has no such layers"),
+        ({"method": "late_mean"}, "this task has a single head that attends to all of them"),
+        ({"hidden": "64"}, "this task's head has no hidden layers"),
         ({"class_weights": "balanced"}, "captioning has no classes"),
-        ({"model": "sklearn:knn", "epochs": 40}, "--model sklearn:knn: it writes no texts"),
-        ({"target": ["text", "size"]}, "is learnt alone, not beside other targets; name one"),
+        ({"model": "sklearn:knn", "epochs": 40}, "--model sklearn:knn: does not write texts"),
+        ({"target": ["text", "size"]}, "does not support several targets; give one"),
         ({"monitor": "cider"}, "validation has no value 'cider': there are loss, token_accuracy"),
-        ({"task": "captioning:min_count=99"}, "no word is in the train rows 99 times"),
+        ({"task": "captioning:min_count=99"}, "no word occurs 99 times in the train rows"),
     ],
 )
 def test_what_captions_have_no_use_for_is_one_line(place, tmp_path, options, message):
@@ -218,7 +218,7 @@ def test_what_captions_have_no_use_for_is_one_line(place, tmp_path, options, mes
 
 
 def test_pictures_whose_targets_are_texts_are_not_mixed(place, tmp_path):
-    with pytest.raises(MmcliError, match="targets that are texts cannot be mixed"):
+    with pytest.raises(MmcliError, match="text targets cannot be mixed"):
         train(str(place / "samples"), tmp_path / "model", task=TASK, augment=["picture=mixup"])
 
 

@@ -201,5 +201,5 @@ def test_one_group_is_too_few():
     learner, data = small_problem("stacking", rows=9)
     data.samples.rows = [{"id": str(n), "who": "one"} for n in range(9)]
     data.samples.roles = Roles("id", "split", None, "who")
-    with pytest.raises(MmcliError, match="needs two of them at least; --method late_mean"):
+    with pytest.raises(MmcliError, match="needs at least two of them; --method late_mean"):
         learn_combination(learner.build(Silent()), learner, data, 4, Silent(), KEPT, done=False)

@@ -145,7 +145,7 @@ def test_smote_makes_rows_between_two_of_their_class():
         else:
             assert on_a_segment(point, own)
             assert not (np.abs(own - point) < 1e-6).all(axis=1).any()
-    assert any("1 classes have 5 rows or fewer" in note and "1 have one row" in note for note in told.notes)
+    assert any("1 classes have at most 5 rows" in note and "1 have a single row" in note for note in told.notes)
 
 
 def test_a_made_row_has_what_both_its_rows_have():
@@ -164,7 +164,7 @@ def test_a_made_row_has_what_both_its_rows_have():
         for point in new.features[name].numpy()[~lacking].astype(np.float64):
             assert on_a_segment(point, own) or (np.abs(own - point) < 1e-4).all(axis=1).any()
     left_out = 40 - len(new.rows)
-    assert any(f"{left_out} new rows would have no modality" in note for note in told.notes) == (left_out > 0)
+    assert any(f"{left_out} synthetic rows would have no modality" in note for note in told.notes) == (left_out > 0)
 
 
 def test_rows_made_of_two_that_have_nothing_in_common_are_left_out():
@@ -173,7 +173,7 @@ def test_rows_made_of_two_that_have_nothing_in_common_are_left_out():
         data.train.present[name][np.flatnonzero(data.train.encoded == 1)[place]] = False
     found = resample(data, "smote", 0, told)
     assert np.bincount(found.encoded).tolist() == [12, 2, 12]
-    assert any("10 new rows would have no modality and are left out" in note for note in told.notes)
+    assert any("10 synthetic rows would have no modality and are left out" in note for note in told.notes)
 
 
 def test_a_modality_that_is_absent_does_not_say_who_is_near():
@@ -208,7 +208,7 @@ def test_a_task_without_classes_and_rows_that_are_no_vectors_are_refused():
     numbers = Regression()
     check_sampling("none", replace(data, task=numbers), [])
     with pytest.raises(
-        UsageError, match="--sampling over: it makes the classes of one target equally frequent, and this task has none"
+        UsageError, match="--sampling over: balances the classes of a single target, but this task has no classes"
     ):
         check_sampling("over", replace(data, task=numbers), [])
     check_sampling("over", data, ["photo"])
@@ -311,7 +311,7 @@ def test_a_model_learns_from_what_was_sampled_and_is_evaluated_on_all_rows(rare,
     header = Artifact(tmp_path / "model").header
     assert header["parameters"]["sampling"] == how
     rows = {"over": 108, "smote": 108, "under": 18}[how]
-    assert any(f"learning from {rows} rows made of 48 train rows" in note for note in notes.notes)
+    assert any(f"training on {rows} rows made of 48 train rows" in note for note in notes.notes)
     assert evaluate(tmp_path / "model", source, device="cpu").metrics["n"] == 16
 
 
@@ -329,7 +329,7 @@ def test_a_training_that_samples_nothing_is_asked_as_ever(rare, tmp_path):
 
 
 def test_sampling_where_there_is_nothing_to_sample_is_one_line(rare, tmp_path):
-    with pytest.raises(UsageError, match="this task has none") as error:
+    with pytest.raises(UsageError, match="this task has no classes") as error:
         train(str(rare / "features"), tmp_path / "model", target="number", task="regression", sampling="over")
     assert "\n" not in str(error.value)
     with pytest.raises(UsageError, match="which table has not here"):

@@ -288,7 +288,7 @@ def test_last_of_more_layers_than_there_are_is_refused_and_a_frozen_random_encod
     heard = Heard()
     frozen = ["picture=cnn:width=8,freeze"]
     train(str(chain / "samples"), tmp_path / "frozen", encoder=frozen, reporter=heard, **options)
-    assert any("has random weights, and nothing trains them" in said for said in heard.warnings)
+    assert any("has random weights that are not trained" in said for said in heard.warnings)
 
 
 def test_an_extractor_is_told_from_an_encoder(chain, tmp_path):

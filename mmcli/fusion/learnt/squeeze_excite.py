@@ -1,4 +1,4 @@
-"""Squeeze and excitation across modalities: features concatenated, each column scaled by a gate over all of them."""
+"""Squeeze and excitation across modalities: each column of the features scaled by a gate over all of them."""
 
 from __future__ import annotations
 
