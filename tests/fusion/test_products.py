@@ -114,8 +114,8 @@ def test_tensor_has_fewer_columns_of_each_modality_the_more_there_are(count, col
 @pytest.mark.parametrize(
     ("count", "options", "said"),
     [
-        (5, {"dim": 32}, r"5 modalities with dim=32 make \(32 \+ 1\)\^5 columns, more than 65536: take dim=8 at most"),
-        (17, {}, r"17 modalities with dim=1 .*: take method low_rank, or fewer modalities"),
+        (5, {"dim": 32}, r"5 modalities with dim=32 make \(32 \+ 1\)\^5 columns, more than 65536: use at most dim=8"),
+        (17, {}, r"17 modalities with dim=1 .*: use method low_rank, or fewer modalities"),
         (2, {"dim": 0}, "dim must be at least 1"),
     ],
 )
@@ -127,7 +127,7 @@ def test_tensor_refuses_what_is_too_wide_and_says_what_is_not(count, options, sa
 
 def test_the_width_that_tensor_names_is_the_largest_it_takes():
     assert Tensor({name: 4 for name in "abcde"}, dim=8).out_dim == 9**5
-    with pytest.raises(MmcliError, match="dim=8 at most"):
+    with pytest.raises(MmcliError, match="at most dim=8"):
         Tensor({name: 4 for name in "abcde"}, dim=9)
 
 

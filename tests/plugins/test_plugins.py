@@ -99,12 +99,12 @@ def test_the_contracts_that_authors_check_are_kept():
         (("quarter.mean(axis=(2, 3))", "0 * quarter.mean(axis=(2, 3))"), "features of different rows are equal"),
         (
             ("torch.where(present[name].unsqueeze(1), features[name], 0.0)", "features[name]"),
-            "nan where a modality is absent reaches the result",
+            "nan in an absent modality affects the result",
         ),
         (("self.layer(", "0 * self.layer("), "features of different rows are equal"),
         (("len(images), 1, 1, 1,", "1, 1, 1, 1,"), "all rows of a batch are changed in the same way"),
         ((".to(images.dtype), *rest", ", *rest"), "shapes or types differ from those of the inputs"),
-        (("self.sharpness * distances", "self.sharpness * distances / len(rows)"), "depend on the rows beside it"),
+        (("self.sharpness * distances", "self.sharpness * distances / len(rows)"), "depend on other rows of the batch"),
     ],
 )
 def test_and_what_breaks_one_is_told(tmp_path, change, said):
@@ -210,7 +210,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
     train = ("train", "fused", "-o", "model", "--model", "sklearn:nearest:sharpness=0.1")
     missing = mmcli(folder, *train, "--plugin", "tones.py", "--task", "clustering")
     assert missing.returncode == 2
-    assert "predicts classes, this task needs clusters" in missing.stderr
+    assert "predicts classes, but this task needs clusters" in missing.stderr
     succeed(folder, *train, "--plugin", "tones.py")
     answers = succeed(folder, "predict", "model", "table.csv", "--plugin", "tones.py").stdout
     assert len(answers.splitlines()) == 60

@@ -50,7 +50,7 @@ class CtrlC:
 def test_ctrl_c_keeps_the_best_so_far_and_the_same_command_goes_on(chain, tmp_path):
     source = str(chain / "fused")
     train(source, tmp_path / "whole", epochs=12, patience=0)
-    with pytest.raises(StoppedError, match=r"stopped after epoch 5 of 12.*same command goes on") as stopped:
+    with pytest.raises(StoppedError, match=r"stopped after epoch 5 of 12.*run the same command to continue") as stopped:
         train(source, tmp_path / "model", epochs=12, patience=0, reporter=CtrlC(4))
     assert stopped.value.exit_code == 130
     model = Artifact(tmp_path / "model")

@@ -154,7 +154,7 @@ def test_models_of_folds_are_kept_only_where_asked(place, tmp_path):
 
 @pytest.mark.parametrize(("steps", "fold"), [(2, 1), (12, 2)])
 def test_an_interrupted_cross_validation_goes_on_and_ends_the_same(place, tmp_path, steps, fold):
-    with pytest.raises(StoppedError, match=f"stopped in fold {fold} of 3; the same command goes on"):
+    with pytest.raises(StoppedError, match=f"stopped in fold {fold} of 3; run the same command to continue"):
         train(str(place / "features"), tmp_path / "model", folds=3, reporter=CtrlC(steps), **QUICK)
     assert [path.name for path in tmp_path.iterdir()] == [".model.folds.partial"]
     kept = [Artifact(path).header["stopped"] for path in sorted((tmp_path / ".model.folds.partial").iterdir())]

@@ -216,7 +216,7 @@ def test_a_task_without_classes_and_rows_that_are_no_vectors_are_refused():
         check_sampling("smote", data, ["photo"])
     steps = Ragged(np.zeros((57, 2), np.float32), np.arange(58))
     clips = replace(data, train=replace(data.train, features={**data.train.features, "clip": steps}))
-    with pytest.raises(UsageError, match="which clip has not here"):
+    with pytest.raises(UsageError, match="unlike those of clip"):
         check_sampling("smote", clips, [])
 
 
@@ -332,7 +332,7 @@ def test_sampling_where_there_is_nothing_to_sample_is_one_line(rare, tmp_path):
     with pytest.raises(UsageError, match="this task has no classes") as error:
         train(str(rare / "features"), tmp_path / "model", target="number", task="regression", sampling="over")
     assert "\n" not in str(error.value)
-    with pytest.raises(UsageError, match="which table has not here"):
+    with pytest.raises(UsageError, match="unlike those of table"):
         train(str(rare / "samples"), tmp_path / "model", sampling="smote", encoder=["table=mlp"])
-    with pytest.raises(UsageError, match="which clip has not here"):
+    with pytest.raises(UsageError, match="unlike those of clip"):
         train(str(rare / "features"), tmp_path / "model", sampling="smote", method="attention")

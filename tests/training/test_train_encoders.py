@@ -164,7 +164,7 @@ def test_the_last_layers_are_those_with_matrices():
         ("picture", UsageError, "expected MODALITY=ENCODER"),
         ("pictures=cnn", MmcliError, "did you mean 'picture'"),
         ("picture=cmn", MmcliError, "did you mean 'cnn'"),
-        ("picture=lstm", MmcliError, "lstm is for text, picture is image"),
+        ("picture=lstm", MmcliError, "lstm is for text, but picture is image"),
         ("picture=cnn:last=0", UsageError, "last of at least 1"),
         ("picture=cnn:freeze=true,lr_scale=2", UsageError, "neither together with freeze"),
         ("picture=resnet18", MmcliError, "resnet18-.*not on this machine"),
@@ -292,5 +292,5 @@ def test_last_of_more_layers_than_there_are_is_refused_and_a_frozen_random_encod
 
 
 def test_an_extractor_is_told_from_an_encoder(chain, tmp_path):
-    with pytest.raises(MmcliError, match=r"tfidf learns nothing from targets.* extract-features --use words=tfidf"):
+    with pytest.raises(MmcliError, match=r"tfidf is not trainable.* extract-features --use words=tfidf"):
         train(str(chain / "samples"), tmp_path / "model", encoder=["words=tfidf"])
