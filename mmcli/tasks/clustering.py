@@ -85,7 +85,7 @@ class Clustering:
         """Return None.
 
         Raises:
-            UsageError: Weights are asked for.
+            UsageError: Weights are requested.
         """
         if mode != "none":
             raise UsageError(f"--class-weights {mode}: clustering learns from no labels")

@@ -126,7 +126,7 @@ class Regression:
         """Return None.
 
         Raises:
-            UsageError: Weights are asked for.
+            UsageError: Weights are requested.
         """
         if mode != "none":
             raise UsageError(f"--class-weights {mode}: regression has no classes")

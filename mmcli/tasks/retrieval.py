@@ -102,7 +102,7 @@ class Retrieval:
         """Return None.
 
         Raises:
-            UsageError: Weights are asked for.
+            UsageError: Weights are requested.
         """
         if mode != "none":
             raise UsageError(f"--class-weights {mode}: retrieval has no classes")

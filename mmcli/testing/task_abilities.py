@@ -191,14 +191,14 @@ def _has_baselines_beside(task: Any, rows: _Rows) -> None:
 def _has_meaning(task: Any, _: _Rows) -> None:
     other = type(task)()
     other.load_state(task.state())
-    assert other.meaning() == task.meaning(), "made of its state, its predictions mean something else"
+    assert other.meaning() == task.meaning(), "restored from its state, its predictions have another meaning"
 
 
 def _has_examples(task: Any, rows: _Rows) -> None:
     records = task.records(rows.predictions, np.ones(len(rows.targets), bool))
     for record, target in zip(records, rows.targets, strict=True):
         text, true = task.example(record, target)
-        assert text is None or isinstance(text, str), "what is predicted is no text"
+        assert text is None or isinstance(text, str), "the prediction is not a text"
         assert true, "nothing is right"
 
 
@@ -223,13 +223,13 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.HasMeaning: _has_meaning,
     abilities.HasExamples: _has_examples,
 }
-"""By ability, what checks it: first what others build upon."""
+"""The check of each ability, in order of dependence."""
 
 
 def _require_indexes(found: NDArray[Any], rows: int, classes: int) -> None:
-    assert found.shape == (rows,), "there is not an index for each row"
-    assert np.issubdtype(found.dtype, np.integer), "indexes of classes are whole numbers"
-    assert ((found >= 0) & (found < classes)).all(), "an index is none of a class"
+    assert found.shape == (rows,), "it does not give one index per row"
+    assert np.issubdtype(found.dtype, np.integer), "class indexes must be integers"
+    assert ((found >= 0) & (found < classes)).all(), "an index is out of range"
 
 
 def _require_finite(*found: dict[str, float]) -> None:

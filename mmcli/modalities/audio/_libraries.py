@@ -1,4 +1,4 @@
-"""The two decoders: libsndfile and FFmpeg, each asked for the first seconds of a file in memory."""
+"""The two decoders: libsndfile and FFmpeg, each decodes the first seconds of a file in memory."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def read_packets(container: Any, stream: Any) -> Packets:
         np.array(shown), np.array(decoded), times_told, np.array(durations), np.array(keys, bool),
         np.array(hidden, bool), np.array(restarts, np.int64), tick, step, stop,
     )  # fmt: skip
-    return _mended(packets, container.format.name, stream.codec_context)
+    return _corrected(packets, container.format.name, stream.codec_context)
 
 
 def _is_crumbled(packet: Any, codec: str) -> bool:
@@ -104,7 +104,7 @@ def _is_crumbled(packet: Any, codec: str) -> bool:
     return bytes(packet).count(b"\0\0\1") > _MOST_PARTS
 
 
-def _mended(packets: Packets, container: str, codec_context: Any) -> Packets:
+def _corrected(packets: Packets, container: str, codec_context: Any) -> Packets:
     """Correct what FFmpeg reports wrongly about packets."""
     leans_on_all = codec_context.name in _ON_ONE_CANVAS
     if container == "avi":
