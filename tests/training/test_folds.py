@@ -182,7 +182,7 @@ def test_folds_of_numbers_need_no_classes(place, tmp_path):
     ("options", "message"),
     [
         ({"folds": 1}, "--folds 1: expected at least 2"),
-        ({"folds": 28}, "--folds 28: there are 27 train rows, or groups of them, to deal out"),
+        ({"folds": 28}, "--folds 28: there are only 27 train rows, or groups of them"),
         ({"keep": "here"}, "keeps the models of folds; set their number with --folds"),
     ],
 )
