@@ -57,7 +57,7 @@ def draws_of_classes(
     gaps = calibration_gaps(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
     found["ece"] = np.abs(_of_each(weights * gaps.values, gaps.bins, gaps.count)).sum(axis=1) / total
     of_rows = class_scores(probabilities, predicted, encoded, top_k)
-    found |= {name: weights @ of_rows[name] / total for name in of_rows.keys() - {"accuracy", "balanced_accuracy"}}
+    found |= {name: weights @ scores / total for name, scores in of_rows.items() if name not in found}
     seen = encoded < classes
     if not seen.all() and seen.any():
         own = class_scores(probabilities[seen], predicted[seen], encoded[seen])["log_loss"]

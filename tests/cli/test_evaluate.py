@@ -34,6 +34,14 @@ def test_the_main_metrics_come_first_and_all_on_request(chain, mmcli):
     assert "brier" in every.out
 
 
+def test_the_report_has_the_same_bytes_in_every_process(chain, mmcli, monkeypatch):
+    found = []
+    for seed in ("1", "2"):  # the order of sets depends on it
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        found.append(mmcli("evaluate", chain / "model", chain / "features", "--json").out)
+    assert found[0] == found[1]
+
+
 def test_metrics_by_a_column_are_those_of_its_rows_alone(chain, rows, mmcli, tmp_path):
     line = ("evaluate", chain / "model", chain / "halves.csv", "--split", "all", "--by", "half")
     done = mmcli(*line, "-o", "r", "--json")
