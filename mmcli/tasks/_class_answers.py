@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmcli.tasks._class_loss import weights_of_classes
-from mmcli.tasks._class_metrics import reliability
+from mmcli.tasks._class_metrics import class_reliability
 from mmcli.tasks._class_names import are_numbers, by_class, class_indexes, class_records, confusion, numbered
 
 Floats = NDArray[np.float64]
@@ -75,7 +75,7 @@ class ClassAnswers:
         indexes, names = numbered(self.classes, encoded)
         return {
             "confusion": confusion(names, self.decide(predictions), indexes),
-            "calibration": {"bins": reliability(predictions, indexes)},
+            "calibration": {"bins": class_reliability(predictions, indexes)},
         }
 
     def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:

@@ -151,9 +151,13 @@ def calibration_gaps(confidence: Floats, correct: NDArray[np.bool_]) -> Calibrat
     return CalibrationGaps(correct - confidence, bins)
 
 
-def reliability(probabilities: Floats, encoded: Indexes) -> list[dict[str, float | int]]:
+def class_reliability(probabilities: Floats, encoded: Indexes) -> list[dict[str, float | int]]:
+    """Return the bins of a reliability diagram of each row's likeliest class."""
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
+
+
+def reliability(confidence: Floats, correct: NDArray[np.bool_]) -> list[dict[str, float | int]]:
     """Return what a reliability diagram shows: for each bin that has rows, their mean confidence and accuracy."""
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded
     bins = calibration_gaps(confidence, correct).bins
     return [
         {

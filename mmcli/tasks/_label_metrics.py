@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mmcli.tasks._class_metrics import calibration_gaps
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 _MOST = 200_000
@@ -19,7 +21,7 @@ def label_metrics(probabilities: Floats, predicted: Bools, truth: Bools) -> dict
     return {name: float(values[0]) for name, values in found.items() if np.isfinite(values[0])}
 
 
-def label_scores(predicted: Bools, truth: Bools) -> dict[str, Floats]:
+def label_scores(probabilities: Floats, predicted: Bools, truth: Bools) -> dict[str, Floats]:
     """Return one number per row, (N,), for each metric that is the mean of such numbers."""
     both, either = (predicted & truth).sum(axis=1), predicted.sum(axis=1) + truth.sum(axis=1)
     wrong = (predicted != truth).mean(axis=1)
@@ -27,6 +29,7 @@ def label_scores(predicted: Bools, truth: Bools) -> dict[str, Floats]:
         "samples_f1": np.divide(2 * both, either, out=np.ones(len(truth)), where=either > 0),
         "hamming": wrong,
         "exact": (wrong == 0).astype(np.float64),
+        "brier": ((probabilities - truth) ** 2).mean(axis=1),
     }
 
 
@@ -61,7 +64,14 @@ def draws_of_labels(
         "macro_f1": _ratio(np.where(defined, each, 0.0).sum(axis=1), defined.sum(axis=1).astype(np.float64)),
     }
     weights = own / own.sum(axis=1, keepdims=True)
-    return found | {name: weights @ scores for name, scores in label_scores(predicted, truth).items()}
+    found["ece"] = np.abs(weights @ _gaps_by_bin(probabilities, truth)).sum(axis=1) / truth.shape[1]
+    return found | {name: weights @ scores for name, scores in label_scores(probabilities, predicted, truth).items()}
+
+
+def _gaps_by_bin(probabilities: Floats, truth: Bools) -> Floats:
+    """Return by how much each row's probabilities in each bin are too low, summed over its labels, (N, bins)."""
+    gaps = calibration_gaps(probabilities, truth)
+    return np.stack([np.where(gaps.bins == place, gaps.values, 0.0).sum(axis=1) for place in range(gaps.count)], axis=1)
 
 
 def best_thresholds(probabilities: Floats, truth: Bools, otherwise: float, least: int) -> Floats:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from mmcli.errors import MmcliError
+from mmcli.tasks._class_metrics import brier_scores, calibration_gaps
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
@@ -45,10 +46,18 @@ def rank_metrics(probabilities: Floats, predicted: Indexes, encoded: Indexes) ->
 
 def rank_scores(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
     """Return one number per row, (N,), for each metric that is the mean of such numbers."""
-    right = {"accuracy": (predicted == encoded).astype(np.float64)}
+    right = _of_classes(probabilities, predicted, encoded)
     if (encoded >= probabilities.shape[1]).any():
         return right
     return right | _distances(probabilities, predicted, encoded)
+
+
+def _of_classes(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
+    """Return the scores that ignore the order, in which an unseen class counts as wrong."""
+    return {
+        "accuracy": (predicted == encoded).astype(np.float64),
+        "brier": brier_scores(probabilities, encoded),
+    }
 
 
 def _distances(probabilities: Floats, predicted: Indexes, encoded: Indexes) -> dict[str, Floats]:
@@ -81,8 +90,10 @@ def draws_of_ranks(
     ``quadratic_kappa`` is 1 minus the mean squared distance between predicted and true ranks, divided by that of
     independent ranks.
     """
-    right = (predicted == encoded).astype(np.float64)
-    found = {"accuracy": counts @ right / counts.sum(axis=1)}
+    rows = counts.sum(axis=1)
+    found = {name: counts @ own / rows for name, own in _of_classes(probabilities, predicted, encoded).items()}
+    gaps = calibration_gaps(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded)
+    found["ece"] = np.abs(counts @ (np.eye(gaps.count)[gaps.bins] * gaps.values[:, None])).sum(axis=1) / rows
     ranked = encoded < probabilities.shape[1]
     if not ranked.all():
         probabilities, predicted, encoded, counts = (

@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, so
 from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name, listed
 from mmcli.store.state import State
+from mmcli.tasks._class_metrics import reliability
 from mmcli.tasks._label_metrics import best_thresholds, by_label, draws_of_labels, label_metrics, label_scores
 from mmcli.tasks._separators import parted
 
@@ -51,7 +52,7 @@ class Multilabel:
     joins_columns = True
     monitor = "loss"
     headline = ("map", "micro_f1", "macro_f1", "samples_f1", "hamming")
-    smaller_is_better = ("hamming",)
+    smaller_is_better = ("hamming", "ece", "brier")
     of_networks = ("loss", "gamma_neg", "gamma_pos", "clip")
 
     def __init__(
@@ -196,7 +197,8 @@ class Multilabel:
         ``map`` is the mean average precision over the labels that some rows have, ``macro_f1`` the mean over those in
         the rows or the predictions; ``samples_f1`` is the mean over rows, 1 for a row without labels and without
         predicted ones; ``hamming`` is the share of wrong labels over all rows and labels; ``exact`` is the share of
-        rows without any wrong label.
+        rows without any wrong label. ``ece`` and ``brier`` are those of the probability of a label, over all pairs of
+        row and label.
 
         Raises:
             MmcliError: There are no rows.
@@ -206,12 +208,16 @@ class Multilabel:
         return label_metrics(predictions, predictions >= self._thresholds, encoded.astype(bool))
 
     def row_scores(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, Floats]:
-        """Return the numbers whose means are ``samples_f1``, ``hamming`` and ``exact``, (N,) each."""
-        return label_scores(predictions >= self._thresholds, encoded.astype(bool))
+        """Return the numbers whose means are ``samples_f1``, ``hamming``, ``exact`` and ``brier``, (N,) each."""
+        return label_scores(predictions, predictions >= self._thresholds, encoded.astype(bool))
 
     def by_class(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by name."""
         return by_label(self.labels, predictions >= self._thresholds, encoded.astype(bool))
+
+    def tables(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, Any]:
+        """Return ``calibration``: how often a label is there, by its probability in bins, over all labels."""
+        return {"calibration": {"bins": reliability(predictions.ravel(), encoded.ravel() == 1)}}
 
     def take_empty(self) -> None:
         """Treat an empty cell as a row without labels."""

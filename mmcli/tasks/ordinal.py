@@ -50,7 +50,7 @@ class Ordinal(ClassAnswers):
     link = "softmax"
     monitor = "rps"
     headline = ("mae", "quadratic_kappa", "accuracy", "within_1", "spearman")
-    smaller_is_better = ("mae", "macro_mae", "rps")
+    smaller_is_better = ("mae", "macro_mae", "rps", "ece", "brier")
     encodes_classes = True
     of_networks = ("loss",)
     skipped_if_unseen = SKIPPED_IF_UNSEEN
@@ -147,7 +147,7 @@ class Ordinal(ClassAnswers):
         return rank_metrics(predictions, self.decide(predictions), self._ranks(encoded))
 
     def row_scores(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Floats]:
-        """Return the numbers whose means are ``mae``, ``macro_mae``, ``accuracy``, ``within_1``, ``rps``, (N,) each."""
+        """Return the numbers, (N,) each, whose means are all metrics but the kappa, ``spearman`` and ``ece``."""
         return rank_scores(predictions, self.decide(predictions), self._ranks(encoded))
 
     def metrics_of_draws(

@@ -5,6 +5,7 @@ from sklearn import metrics
 
 from mmcli.errors import MmcliError
 from mmcli.tasks.multilabel import Multilabel
+from tests.calibration_error import calibration_error
 
 TARGETS = ["sea|sky", "sky", "|", "sky|leaf"]
 
@@ -122,6 +123,8 @@ def test_metrics_are_those_of_scikit_learn():
             "samples_f1": metrics.f1_score(truth, predicted, average="samples", zero_division=1.0),
             "hamming": metrics.hamming_loss(truth, predicted),
             "exact": metrics.accuracy_score(truth, predicted),
+            "brier": np.mean([metrics.brier_score_loss(*pair) for pair in zip(truth.T, probabilities.T, strict=True)]),
+            "ece": calibration_error(probabilities.ravel(), truth.ravel()),
         },
         rel=1e-6,
     )
@@ -138,15 +141,23 @@ def test_labels_that_rows_lack_are_left_out_of_averages():
     expected = metrics.f1_score(truth[:, rest], probabilities[:, rest] >= 0.5, average="macro")
     assert found["macro_f1"] == pytest.approx(expected)
     nothing = task.metrics(np.full((3, 6), 0.1), np.zeros((3, 6), np.uint8))
-    assert nothing == {"samples_f1": 1.0, "hamming": 0.0, "exact": 1.0}
+    assert nothing == pytest.approx({"samples_f1": 1.0, "hamming": 0.0, "exact": 1.0, "ece": 0.1, "brier": 0.01})
     with pytest.raises(MmcliError, match="no rows"):
         task.metrics(probabilities[:0], truth[:0])
 
 
+def test_the_reliability_bins_hold_all_pairs_of_row_and_label():
+    task, probabilities, truth = sample()
+    bins = task.tables(probabilities, truth)["calibration"]["bins"]
+    assert sum(own["rows"] for own in bins) == truth.size
+    error = sum(own["rows"] * abs(own["accuracy"] - own["confidence"]) for own in bins) / truth.size
+    assert error == pytest.approx(task.metrics(probabilities, truth)["ece"])
+
+
 def test_perfect_predictions_have_the_best_of_every_metric():
     task, _, truth = sample()
-    found = task.metrics(truth * 0.8 + 0.1, truth)
-    assert found.pop("hamming") == 0
+    found = task.metrics(truth.astype(float), truth)
+    assert [found.pop(name) for name in ("hamming", "ece", "brier")] == [0, 0, 0]
     assert all(value == pytest.approx(1) for value in found.values())
 
 

@@ -10,6 +10,7 @@ from sklearn import metrics
 
 from mmcli.errors import MmcliError
 from mmcli.tasks.ordinal import Ordinal
+from tests.calibration_error import calibration_error
 
 LEVELS = "low|medium|high"
 TARGETS = ["high", "low", "low", "medium", "low", "high"]
@@ -147,6 +148,8 @@ def test_metrics_are_those_of_scikit_learn_and_scipy():
             "quadratic_kappa": metrics.cohen_kappa_score(encoded, predicted, weights="quadratic"),
             "spearman": spearmanr(encoded, predicted).statistic,
             "rps": found["rps"],
+            "brier": metrics.brier_score_loss(encoded, probabilities),
+            "ece": calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == encoded),
         }
     )
     for name, scores in task.row_scores(probabilities, encoded).items():
