@@ -11,6 +11,7 @@ from torch import Tensor
 from mmcli.fusion import FitsRows, LearnsToCombine, WeighsModalities
 from mmcli.models.abilities import Embeds, takes_sequences
 from mmcli.registry import FUSIONS, Spec, parse_spec
+from mmcli.testing.fusion_sequences import check_sequences
 
 _WIDTHS = {"audio": 3, "image": 8, "image_hog": 5, "table": 1, "text": 6}
 _EQUAL = 4
@@ -23,7 +24,7 @@ def check_fusion(text: str | Spec) -> None:
     For one to five modalities its result is (B, out_dim) and finite; the order of modalities does not matter; values of
     absent modalities, NaN and infinity included, affect neither the result nor a gradient; a row without any modality
     does not depend on other rows, and gives zeros unless the method is learnt; a static method's rows are bit-identical
-    in any batch; the abilities its class declares work.
+    in any batch; the abilities its class declares work, and sequences do if it takes them, see ``check_sequences``.
 
     Args:
         text: Its name and options, as in ``--method``.
@@ -46,6 +47,9 @@ def check_fusion(text: str | Spec) -> None:
     _check_abilities(spec)
     if FUSIONS.constant(spec.name, "kind") == "static":
         _check_batches(spec)
+    if FUSIONS.constant(spec.name, "sequences", False):
+        for count in (2, 5):
+            check_sequences(build(spec, dims(spec, count)), dims(spec, count))
 
 
 def dims(spec: Spec, count: int) -> dict[str, int]:

@@ -7,10 +7,9 @@ import torch
 
 from mmcli.registry import FUSIONS
 from mmcli.testing.fusion import sample
+from mmcli.testing.fusion_sequences import sample_sequences
 from tests.fusion.test_contract import build, dims
 from tests.fusion.test_sequence_contract import METHODS
-from tests.fusion.test_sequence_contract import build as build_of_sequences
-from tests.fusion.test_sequence_contract import sample as sample_of_sequences
 
 pytestmark = pytest.mark.gpu
 
@@ -50,4 +49,5 @@ def test_vectors(method, deterministic_gpu):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sequences(method, deterministic_gpu):
-    compare(build_of_sequences(method, 5), *sample_of_sequences(5, 12, 50))
+    in_dims = dims(method, 5)
+    compare(build(method, in_dims), *sample_sequences(in_dims, 12, 50))
