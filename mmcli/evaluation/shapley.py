@@ -32,7 +32,7 @@ def shapley_values(names: Sequence[str], worth: Mapping[frozenset[str], float]) 
 
 
 def interaction(pair: Collection[str], worth: Mapping[frozenset[str], float]) -> float:
-    """Return what two modalities are worth together beyond what each is alone: positive where they complete each other.
+    """Return what two modalities are worth together beyond what each is alone: positive if they complement each other.
 
     Args:
         pair: The two.
@@ -43,7 +43,7 @@ def interaction(pair: Collection[str], worth: Mapping[frozenset[str], float]) ->
 
 
 def told_shapley(found: Mapping[str, Any]) -> list[str]:
-    """Return in words which modalities give nothing beside the others, and which pairs complete or repeat each other.
+    """Return sentences about modalities that add nothing to the others, and pairs that are complementary or redundant.
 
     Args:
         found: What ``metrics.json`` holds as ``shapley``.
@@ -59,6 +59,6 @@ def told_shapley(found: Mapping[str, Any]) -> list[str]:
     for pair, value in found["interactions"].items():
         if abs(value) > _LARGE * gained:
             one, other = pair.split("+", 1)
-            kind = "complete each other" if value * (found["all"] - found["none"]) > 0 else "say much the same"
+            kind = "complement each other" if value * (found["all"] - found["none"]) > 0 else "are redundant"
             told.append(f"{one} and {other} {kind}: together {value:+.4f} beyond the sum of both alone")
     return told

@@ -43,8 +43,8 @@ def test_words_say_what_adds_nothing_and_what_goes_together():
     told = told_shapley(found)
     assert told == [
         "c adds nothing measurable to accuracy once a, b is there (p = 0.4)",
-        "a and b complete each other: together +0.3000 beyond the sum of both alone",
-        "a and c say much the same: together -0.2000 beyond the sum of both alone",
+        "a and b complement each other: together +0.3000 beyond the sum of both alone",
+        "a and c are redundant: together -0.2000 beyond the sum of both alone",
     ]
     smaller = {**found, "none": 2.0, "all": 1.0, "last_p_values": {}, "interactions": {"a+b": -0.5}}
-    assert told_shapley(smaller) == ["a and b complete each other: together -0.5000 beyond the sum of both alone"]
+    assert told_shapley(smaller) == ["a and b complement each other: together -0.5000 beyond the sum of both alone"]
