@@ -18,7 +18,7 @@ from mmcli.evaluation.shapley import told_shapley
 
 if TYPE_CHECKING:
     from mmcli.chain.driver import Summary
-    from mmcli.stages.evaluate import Report
+    from mmcli.stages.evaluated import Report
 
 
 _FOLDS = 10  # with at most so many folds, the values of each are shown

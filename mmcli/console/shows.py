@@ -9,9 +9,11 @@ from typing import Any
 from mmcli.console import Console, json_line, print_lines, records, results
 from mmcli.console import check as check_view
 from mmcli.console import comparison as comparison_view
+from mmcli.console import models as models_view
 from mmcli.context import HasRows, Shell
 from mmcli.inference.prediction_file import Written
 from mmcli.stages.cards import Card
+from mmcli.stages.evaluated import ModelsReport
 from mmcli.stages.pipeline import Done
 
 
@@ -26,8 +28,11 @@ def show_model(result: Any, config: Any, shell: Shell) -> None:
 
 
 def show_report(result: Any, config: Any, shell: Shell) -> None:
-    """Print an evaluation."""
-    results.show_report(result, shell.json, every=config.all_metrics)
+    """Print an evaluation of one model, or of several."""
+    if isinstance(result, ModelsReport):
+        models_view.show_models(result, shell.json, every=config.all_metrics)
+    else:
+        results.show_report(result, shell.json, every=config.all_metrics)
 
 
 def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shell) -> None:

@@ -14,7 +14,9 @@ from mmcli.errors import UsageError, unknown_name
 
 _HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _GATE = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^\s<>=]+)\s*")
-_FIGURES = ("metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley")
+_FIGURES = (
+    "metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley", "models", "differences"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> list[Judged]:
 
     Args:
         gates: The conditions.
-        report: What ``metrics.json`` holds.
+        report: What ``metrics.json`` holds, or ``comparison.json`` of several models.
 
     Raises:
         UsageError: There is no figure of that name.
@@ -80,9 +82,8 @@ def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> list[Judged]:
     for gate in gates:
         if gate.name not in figures and gate.name not in _undefined(report):
             first = gate.name.partition(".")[0]
-            near = (
-                [name for name in figures if name.startswith(f"{first}.")] if first in _FIGURES else report["metrics"]
-            )
+            metrics = report.get("metrics", [*figures])
+            near = [name for name in figures if name.startswith(f"{first}.")] if first in _FIGURES else metrics
             raise unknown_name(f"figure in --fail-if {gate.text!r}:", gate.name, near)
         value = figures.get(gate.name, math.nan)
         judged.append(Judged(gate, value, math.isnan(value) or _HOLDS[gate.sign](value, gate.bound)))
@@ -108,7 +109,7 @@ def junit(judged: Sequence[Judged], name: str) -> bytes:
 
 def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Return every number by its name: metrics by their own, others by the keys that lead to them."""
-    yield from _numbers(report["metrics"], "")
+    yield from _numbers(report.get("metrics", {}), "")
     for key in _FIGURES:
         yield from _numbers(report.get(key, {}), f"{key}.")
     yield from ((key, float(value)) for key, value in report.items() if isinstance(value, int | float))
@@ -128,4 +129,4 @@ def _numbers(found: Any, before: str) -> Iterator[tuple[str, float]]:
 def _undefined(report: Mapping[str, Any]) -> set[str]:
     """Return metrics that these rows leave undefined, as baselines, which may have them, tell."""
     named: set[str] = set().union(*report.get("baselines", {}).values())
-    return named.difference(report["metrics"])
+    return named.difference(report.get("metrics", {}))

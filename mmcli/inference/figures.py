@@ -11,6 +11,7 @@ import numpy as np
 from mmcli.errors import UsageError
 from mmcli.evaluation.groups import MOST, gap_of, rows_by_value
 from mmcli.evaluation.headline import headline
+from mmcli.evaluation.intervals import draw_metrics, intervals
 from mmcli.evaluation.paired import paired_p_values
 from mmcli.evaluation.shapley import interaction, shapley_values
 from mmcli.evaluation.subsets import subset_name
@@ -34,27 +35,26 @@ def baselines_of(task: Task, predictions: Array, wanted: Array) -> dict[str, dic
     )
 
 
-def intervals_of(
+def draws_of(
     task: Task, predictions: Array, wanted: Array, seed: int, groups: Sequence[Any] | None = None
-) -> dict[str, list[float]]:
-    """Return 95 % confidence intervals by metric, for the metrics that the task can resample.
+) -> dict[str, Array]:
+    """Return the metrics of bootstrap draws of rows, (D,) each, for the metrics that the task can resample.
 
-    Rows of one of the ``groups`` (N,) are drawn together, since they are much alike.
+    Rows of one of the ``groups`` (N,) are drawn together, since they are much alike. Models measured on the same rows
+    with the same seed are measured in the same draws.
     """
-    from mmcli.evaluation.intervals import intervals
-
     if isinstance(task, HasParts):
         rows = {name: own for name, (own, _) in task.own_targets(wanted).items()}
         return {
-            f"{name}.{metric}": interval
+            f"{name}.{metric}": drawn
             for name, (part, own, known) in task.by_target(predictions, wanted).items()
-            for metric, interval in intervals_of(
+            for metric, drawn in draws_of(
                 part, own, known, seed, None if groups is None else [groups[row] for row in rows[name]]
             ).items()
         }
     if not isinstance(task, DrawsMetrics):
         return {}
-    return intervals(partial(task.metrics_of_draws, predictions, wanted), len(wanted), groups, seed=seed)
+    return draw_metrics(partial(task.metrics_of_draws, predictions, wanted), len(wanted), groups, seed=seed)
 
 
 def main_metric(task: Task, metrics: Mapping[str, float]) -> str | None:
@@ -87,7 +87,7 @@ def groups_of(
             raise UsageError(f"--by {column}: {len(rows_of):,} different values, expected at most {MOST}")
         values = {}
         for value, rows in rows_of.items():
-            drawn = intervals_of(task, predictions[rows], wanted[rows], seed)
+            drawn = intervals(draws_of(task, predictions[rows], wanted[rows], seed))
             values[value] = {
                 "rows": len(rows),
                 "metrics": task.metrics(predictions[rows], wanted[rows]),
@@ -101,8 +101,9 @@ def groups_of(
 
 
 def shapley_of(
-    task: Task, wanted: Array, whole: Array, parts: Mapping[tuple[str, ...], Array], names: Sequence[str], seed: int
-) -> dict[str, Any]:
+    task: Task, wanted: Array, whole: Array, parts: Mapping[tuple[str, ...], Array], names: Sequence[str], seed: int,
+    groups: Sequence[Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Return what each modality gives, in the task's main metric: nothing where a subset leaves that undefined.
 
     Args:
@@ -112,6 +113,7 @@ def shapley_of(
         parts: Those from each proper subset.
         names: All modalities, sorted.
         seed: Of the p-values.
+        groups: The group of each row, (N,), whose rows are drawn together.
     """
     every = {frozenset(part): own for part, own in parts.items()}
     metric = main_metric(task, task.metrics(whole, wanted))
@@ -132,19 +134,20 @@ def shapley_of(
         "values": shapley_values(names, worth),
         "alone": {name: worth[frozenset({name})] - worth[frozenset()] for name in names},
         "last": {name: worth[everything] - worth[everything - {name}] for name in names},
-        "last_p_values": _p_values(task, wanted, every, metric, names, seed),
+        "last_p_values": _p_values(task, wanted, every, metric, names, seed, groups),
         "interactions": {subset_name(pair): interaction(pair, worth) for pair in pairs},
     }
 
 
 def _p_values(
-    task: Task, wanted: Array, every: Mapping[frozenset[str], Array], metric: str, names: Sequence[str], seed: int
-) -> dict[str, float]:
+    task: Task, wanted: Array, every: Mapping[frozenset[str], Array], metric: str, names: Sequence[str], seed: int,
+    groups: Sequence[Any] | None,
+) -> dict[str, float]:  # fmt: skip
     """Return for each modality the p-value of its giving nothing beside the others, if rows have their own scores."""
     everything = frozenset(names)
     scores = [task.row_scores(every[part], wanted) for part in (everything, *(everything - {name} for name in names))]
     if not all(metric in own for own in scores):
         return {}
     whole, *others = (own[metric] for own in scores)
-    found = paired_p_values(np.stack([whole - other for other in others]), seed=seed)
+    found = paired_p_values(np.stack([whole - other for other in others]), groups, seed=seed)
     return {name: value for name, value in zip(names, found, strict=True) if value is not None}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.evaluation.intervals import intervals
 from mmcli.evaluation.subsets import subset_name, subsets
 from mmcli.inference.example_pictures import Pictures, choose_examples
-from mmcli.inference.figures import baselines_of, groups_of, intervals_of, shapley_of, wanted_of
+from mmcli.inference.figures import baselines_of, draws_of, groups_of, shapley_of, wanted_of
 from mmcli.inference.inputs import Asked
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.predictions import prediction
@@ -49,6 +50,25 @@ _ABSENT = object()
 """Stands in a row for the cell of a column that it lacks."""
 
 
+@dataclass(frozen=True)
+class Answers:
+    """The predictions for N samples beside their targets.
+
+    Args:
+        rows: The row that stands for each sample, (N,).
+        predictions: (N, …).
+        targets: The targets as the rows have them.
+        wanted: The targets as the task's metrics take them, (N, …).
+        groups: The group of each sample, whose samples are drawn together; None if there are no groups.
+    """
+
+    rows: Array
+    predictions: Array
+    targets: Sequence[Any]
+    wanted: Array
+    groups: Sequence[str | None] | None
+
+
 @dataclass
 class _Collected:
     """Predictions for every measured row, with the chosen modalities and with each subset."""
@@ -68,7 +88,7 @@ class _Collected:
 
 
 class Measuring:
-    """Collects a model's predictions and measures them.
+    """Collects a model's predictions and measures them; ``draws`` are the resampled metrics, once measured.
 
     Args:
         model: Its task defines the metrics.
@@ -87,6 +107,7 @@ class Measuring:
         self.model = model
         self.keep = keep
         self.predictions: list[Row] = []
+        self.draws: Mapping[str, Array] = {}
         roles = _roles(model, target)
         self._target = TargetSource(
             model.task_target, roles, name, numeric=number_columns(model.task, roles.targets),
@@ -210,39 +231,37 @@ class Measuring:
     def _is_measured(self, target: Any) -> bool:
         return measures(self.model.task, target)
 
-    def _samples(self) -> tuple[Array, list[Any]]:
-        """Return the row numbers that represent samples, and their targets."""
+    def answers(self) -> Answers:
+        """Return the predictions and targets of all samples; several rows can be one sample."""
         found, task = self._found, self.model.task
-        if not isinstance(task, MergesRows):
-            return np.arange(len(found.targets)), found.targets
-        rows, targets = task.merged(np.concatenate(found.whole), found.targets, found.groups)
-        return rows, targets
-
-    def _groups(self, rows: Array) -> list[str | None] | None:
-        """Return the group of each of these rows; None where rows have none."""
-        if self.model.artifact.roles.group is None:
-            return None
-        return [self._found.groups[row] for row in rows.tolist()]
+        whole = np.concatenate(found.whole)
+        rows, targets = np.arange(len(found.targets)), found.targets
+        if isinstance(task, MergesRows):
+            rows, targets = task.merged(whole, found.targets, found.groups)
+        groups = None
+        if self.model.artifact.roles.group is not None:
+            groups = [found.groups[row] for row in rows.tolist()]
+        return Answers(rows, whole[rows], targets, wanted_of(task, targets), groups)
 
     def examples(self, pictures: Pictures) -> list[Example]:
         """Return a few samples to show, if the task has examples."""
         task = self.model.task
         if not isinstance(task, HasExamples):
             return []
-        rows, targets = self._samples()
-        targets_of = dict(zip(rows.tolist(), targets, strict=True))
+        answers = self.answers()
+        targets_of = dict(zip(answers.rows.tolist(), answers.targets, strict=True))
         return choose_examples(task.example, self.predictions, targets_of, self._found.rows, pictures)
 
     def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the content of ``metrics.json``, and tables by name."""
         found, task = self._found, self.model.task
-        rows, targets = self._samples()
-        wanted = wanted_of(task, targets)
-        whole = np.concatenate(found.whole)[rows]
+        answers = self.answers()
+        rows, whole, wanted = answers.rows, answers.predictions, answers.wanted
+        self.draws = draws_of(task, whole, wanted, seed, answers.groups)
         metrics = {
             "task": self.model.artifact.header["task"],
             "split": split,
-            "n": len(targets),
+            "n": len(rows),
             "without_target": found.without_target,
             "unknown_targets": found.unknown_targets,
             **({"skipped_of_unknown": self.skipped_if_unseen} if found.unknown else {}),
@@ -253,7 +272,7 @@ class Measuring:
             "without_modalities": int((~np.concatenate(found.known)).sum()),
             "metrics": task.metrics(whole, wanted),
             **({"classes": task.by_class(whole, wanted)} if isinstance(task, ScoresClasses) else {}),
-            "intervals": intervals_of(task, whole, wanted, seed, self._groups(rows)),
+            "intervals": intervals(self.draws),
             "baselines": baselines_of(task, whole, wanted),
             **self._by_group(rows, whole, wanted, seed),
             "subsets": {
@@ -264,7 +283,7 @@ class Measuring:
         }
         parts = () if self.keep else self._subsets
         given = {part: np.concatenate(found.parts[subset_name(part)])[rows] for part in parts}
-        if shapley := shapley_of(task, wanted, whole, given, sorted(self.model.sources), seed):
+        if shapley := shapley_of(task, wanted, whole, given, sorted(self.model.sources), seed, answers.groups):
             metrics["shapley"] = shapley
         return metrics, task.tables(whole, wanted) if isinstance(task, HasTables) else {}
 

@@ -62,14 +62,7 @@ class TrainedModel:
             raise MmcliError(f"{path}: an artifact of {self.artifact.stage}, expected a model folder, written by train")
         self.modalities = self.artifact.modalities
         self.names = feature_names(self.modalities)
-        _check_plugins(self.artifact.header)
-        self.task: Task = TASKS.load(self.artifact.header["task"])()
-        task = self.artifact.sound_file(f"state/{TASK_STATE}.json")
-        try:
-            self.task.load_state(State.read(task.with_suffix("")))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            # A damaged state may raise any of these.
-            raise MmcliError(f"{task}: not a state of the task {self.artifact.header['task']}; {AGAIN}") from error
+        self.task = load_task(self.artifact)
         self.plan = NetworkPlan.from_json(self.artifact.header["network"])
         self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
 
@@ -219,6 +212,23 @@ class TrainedModel:
         for row, found in zip(there.tolist(), rows, strict=True):
             steps[row] = torch.from_numpy(found)
         return steps
+
+
+def load_task(model: Artifact) -> Task:
+    """Return the task of a model's folder, without reading its network.
+
+    Raises:
+        MmcliError: A plugin of the model is missing or different, or the task's file is damaged.
+    """
+    _check_plugins(model.header)
+    task: Task = TASKS.load(model.header["task"])()
+    file = model.sound_file(f"state/{TASK_STATE}.json")
+    try:
+        task.load_state(State.read(file.with_suffix("")))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        # A damaged state may raise any of these.
+        raise MmcliError(f"{file}: not a state of the task {model.header['task']}; {AGAIN}") from error
+    return task
 
 
 def _check_plugins(header: Mapping[str, Any]) -> None:

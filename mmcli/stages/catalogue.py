@@ -83,6 +83,7 @@ class StageSpec:
         examples: Command lines to copy.
         reads: In a pipeline, the stages whose output it takes, the preferred first.
         writes: In a pipeline, the name of its output; None if it cannot be a stage.
+        takes_models: In a pipeline, whether it may name several models.
         moved: Options that have moved to another command, with what to type instead.
     """
 
@@ -100,6 +101,7 @@ class StageSpec:
     examples: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     writes: str | None = None
+    takes_models: bool = False
     moved: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Any:
@@ -210,17 +212,28 @@ _ALL = (
         EvaluateConfig,
         "mmcli.stages.evaluate:evaluate",
         "show_report",
-        (_MODEL, Argument("sources", f"{_ROWS} Several artifacts are joined by id.", many=True)),
+        (
+            _MODEL,
+            Argument(
+                "sources",
+                f"{_ROWS} Several artifacts are joined by id. Further model folders before them are compared with the "
+                "first on the same rows.",
+                many=True,
+            ),
+        ),
         STAGES,
-        "Metrics are reported with confidence intervals, next to baselines, and for every subset of the modalities.",
-        Output("Folder for metrics.json and predictions.jsonl.", required=False),
+        "Metrics are reported with confidence intervals, next to baselines, and for every subset of the modalities. Of "
+        "several models, paired tests say which is better.",
+        Output("Folder for metrics.json and predictions.jsonl; of several models, one in each.", required=False),
         (*_MACHINE, "fresh"),
         examples=(
             "mmcli evaluate work/model work/features -o work/report",
             "mmcli evaluate work/model new.csv --split all",
+            "mmcli evaluate work/model work/other work/features",
         ),
         reads=_FEATURES,
         writes="report",
+        takes_models=True,
     ),
     StageSpec(
         "predict",
@@ -242,7 +255,7 @@ _ALL = (
         ),
         _FEATURES,
         "predictions.jsonl",
-        {
+        moved={
             "--index": "mmcli index MODEL SOURCE -o FOLDER",
             "--faiss": "mmcli index MODEL SOURCE -o FOLDER --faiss",
             "--query": "mmcli search MODEL QUERY --in SOURCE",

@@ -1,53 +1,38 @@
-"""evaluate: measures a model on rows with known targets, also with fewer modalities."""
+"""evaluate: measures a model, or several on the same rows, on rows with known targets."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmcli.chain.driver import run_record
+from mmcli.comparison.models import Entry, check_comparable, compare_models, entry_of, names_of, split_models
 from mmcli.context import RunContext, listed, takes
-from mmcli.errors import GateError, UsageError
-from mmcli.evaluation.gates import Judged, judge, junit, parse_gate
+from mmcli.errors import UsageError
+from mmcli.evaluation.gates import Gate, judge, junit, parse_gate
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.evaluation import predict_rows
 from mmcli.inference.example_pictures import picture_reader
+from mmcli.inference.measuring import Measuring
 from mmcli.inference.model import TrainedModel
-from mmcli.inference.report_files import write_report
+from mmcli.inference.report_files import write_json, write_report
 from mmcli.retrieval.zero_shot import LabelModel, label_names
 from mmcli.runtime import Runtime
+from mmcli.stages.evaluated import ModelsReport, Report
+from mmcli.store.artifact import Artifact
+from mmcli.store.keys import fingerprint
 from mmcli.store.whole_file import whole_file
 from mmcli.store.writer import ArtifactWriter, check_output
-from mmcli.tasks.targets import take_positives
+from mmcli.tasks import Task
+from mmcli.tasks.targets import take_positives, take_same_positives
 
 STAGE = "evaluate"
-
-
-@dataclass(frozen=True)
-class Report:
-    """The result of an evaluation.
-
-    Args:
-        metrics: The content of ``metrics.json``.
-        tables: The further files of the report by name, such as ``confusion``.
-        output: The folder written, if any.
-        judged: What became of the gates.
-    """
-
-    metrics: dict[str, Any]
-    tables: dict[str, Any]
-    output: str | None
-    judged: Sequence[Judged] = ()
-
-    @property
-    def failure(self) -> GateError | None:
-        """The gates that failed, if any did."""
-        failed = [each.message for each in self.judged if each.failed]
-        return GateError(failed) if failed else None
+COMPARISON = "comparison.json"
 
 
 @takes(EvaluateConfig)
@@ -57,52 +42,111 @@ def evaluate(
     output: Path | None = None,
     config: EvaluateConfig = EvaluateConfig(),  # noqa: B008 - frozen
     context: RunContext = RunContext(),  # noqa: B008
-) -> Report:
+) -> Report | ModelsReport:
     """Measure a model on the rows of a split, and write a report to ``output``.
 
-    With ``labels_from`` a retrieval model is measured as a classifier: its classes are the names in this column, each
-    put into ``template``.
+    If the first ``sources`` are models too, all models are measured on the same rows and compared. With ``labels_from``
+    a retrieval model is measured as a classifier: its classes are the names in this column, each put into ``template``.
 
     Raises:
-        MmcliError: The model, a source or a target is invalid, or no row is in the split.
+        MmcliError: A model, a source or a target is invalid, or no row is in the split.
     """
     began = time.time()
     gates = [parse_gate(text) for text in config.fail_if]
     if config.junit is not None and not gates:
         raise UsageError("--junit: there is no --fail-if to report")
-    runtime = context.runtime(config.rows.seed)
-    read = listed(sources)
+    models, read = split_models(model, listed(sources))
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
-    trained = _open(model, read, config, runtime)
-    take_positives(trained.task, config.positive, trained.artifact.roles.targets)
-    measuring = predict_rows(trained, read, config, runtime, context.reporter)
-    metrics, tables = measuring.measure(config.split, config.rows.seed)
-    judged = judge(gates, metrics)
-    if output is not None:
-        with ArtifactWriter(output, STAGE, context.fresh) as writer:
-            examples = measuring.examples(picture_reader(trained, read[0], config.rows.root))
-            write_report(writer.folder, metrics, tables, measuring.predictions, examples)
-            writer.publish(_header(trained, config), run_record(began, runtime))
+    run = _Run(read, config, context, context.runtime(config.rows.seed), began)
+    found = run.one(models[0], gates, output) if len(models) == 1 else run.several(models, gates, output)
     if config.junit is not None:
         with whole_file(config.junit) as beside:
-            beside.write_bytes(junit(judged, f"mmcli evaluate {model.name}"))
-    return Report(metrics, tables, None if output is None else str(output), judged)
+            beside.write_bytes(junit(found.judged, f"mmcli evaluate {' '.join(names_of(models))}"))
+    return found
 
 
-def _open(model: Path, sources: Sequence[str], config: EvaluateConfig, runtime: Runtime) -> TrainedModel:
-    """Open a model; with ``labels_from`` as a classifier of these labels."""
-    if config.labels_from is None:
-        return TrainedModel(model)
-    if len(sources) > 1:
-        raise UsageError(f"--labels-from {config.labels_from}: works with one source only, found {len(sources)}")
-    labels = label_names(sources[0], config.labels_from, config.rows.limit, config.rows.written)
-    return LabelModel(model, labels, config.template, config.labels_from, runtime)
+@dataclass(frozen=True)
+class _Measured:
+    """A measured model, with the content of its report."""
+
+    model: TrainedModel
+    measuring: Measuring
+    metrics: dict[str, Any]
+    tables: dict[str, Any]
 
 
-def _header(model: TrainedModel, config: EvaluateConfig) -> dict[str, Any]:
-    return {
-        "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": model.artifact.roles.to_json(),
-        "source": model.artifact.digest, "seed": config.rows.seed, "parameters": {"split": config.split},
-        "chain": [record.to_json() for record in model.artifact.chain], "modalities": {}, "counts": {},
-    }  # fmt: skip
+@dataclass(frozen=True)
+class _Run:
+    """One call of evaluate, from the sources named after the models."""
+
+    sources: Sequence[str]
+    config: EvaluateConfig
+    context: RunContext
+    runtime: Runtime
+    began: float
+
+    def one(self, path: Path, gates: Sequence[Gate], output: Path | None) -> Report:
+        """Measure a model and write its report."""
+        found = self._measure(path)
+        judged = judge(gates, found.metrics)
+        if output is not None:
+            with ArtifactWriter(output, STAGE, self.context.fresh) as writer:
+                self._write(found, writer.folder)
+                self._publish(writer, found.model.artifact, {"source": found.model.artifact.digest})
+        return Report(None if output is None else str(output), judged, found.metrics, found.tables)
+
+    def several(self, paths: Sequence[Path], gates: Sequence[Gate], output: Path | None) -> ModelsReport:
+        """Measure models one after the other, compare them, and write a report of each beside the comparison."""
+        models = dict(zip(names_of(paths), paths, strict=True))
+        if self.config.labels_from is None:
+            check_comparable(models, same_target=self.config.target is None)
+        entries: dict[str, Entry] = {}
+        with nullcontext() if output is None else ArtifactWriter(output, STAGE, self.context.fresh) as writer:
+            for name, path in models.items():
+                self.context.reporter.note(f"── {name}")
+                found = self._measure(path, next((entry.task for entry in entries.values()), None))
+                entries[name] = entry_of(found.model, found.measuring, found.metrics["metrics"])
+                if writer is not None:
+                    self._write(found, writer.folder / name)
+                del found  # one model at a time
+            compared = compare_models(entries, self.config.split, self.config.rows.seed)
+            judged = judge(gates, compared)
+            if writer is not None:
+                write_json(writer.folder / COMPARISON, compared)
+                source = fingerprint(list(compared["digests"].values()))
+                self._publish(writer, Artifact(paths[0]), {"source": source, "models": compared["digests"]})
+        return ModelsReport(None if output is None else str(output), judged, compared)
+
+    def _measure(self, path: Path, like: Task | None = None) -> _Measured:
+        """Measure a model, with the positive classes of ``like`` unless some are asked for."""
+        config = self.config
+        model = self._open(path)
+        if like is not None:
+            take_same_positives(model.task, like)
+        take_positives(model.task, config.positive, model.artifact.roles.targets)
+        measuring = predict_rows(model, self.sources, config, self.runtime, self.context.reporter)
+        return _Measured(model, measuring, *measuring.measure(config.split, config.rows.seed))
+
+    def _open(self, path: Path) -> TrainedModel:
+        """Open a model; with ``labels_from`` as a classifier of these labels."""
+        column, rows = self.config.labels_from, self.config.rows
+        if column is None:
+            return TrainedModel(path)
+        if len(self.sources) > 1:
+            raise UsageError(f"--labels-from {column}: works with one source only, found {len(self.sources)}")
+        labels = label_names(self.sources[0], column, rows.limit, rows.written)
+        return LabelModel(path, labels, self.config.template, column, self.runtime)
+
+    def _write(self, found: _Measured, folder: Path) -> None:
+        examples = found.measuring.examples(picture_reader(found.model, self.sources[0], self.config.rows.root))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(folder, found.metrics, found.tables, found.measuring.predictions, examples)
+
+    def _publish(self, writer: ArtifactWriter, model: Artifact, origin: Mapping[str, Any]) -> None:
+        header = {
+            "stage": STAGE, "rows": 0, "rows_per_shard": 1, "columns": model.roles.to_json(), **origin,
+            "seed": self.config.rows.seed, "parameters": {"split": self.config.split},
+            "chain": [record.to_json() for record in model.chain], "modalities": {}, "counts": {},
+        }  # fmt: skip
+        writer.publish(header, run_record(self.began, self.runtime))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from mmcli.options import YAML_BOOLEANS, Option, make, options_of
 from mmcli.reporting import Reporter
 from mmcli.stages.catalogue import CATALOGUE, TABLE, StageSpec
 from mmcli.stages.config import RunConfig
+from mmcli.store.artifact import is_artifact
 from mmcli.yaml_file import YamlFile, read_yaml
 
 FOR_ALL = ("seed", "device", "precision", "deterministic")
 """Options that may be set once for all stages that take them."""
+MODELS = "models"
+"""The models of a stage that takes several; without it, a stage takes the model trained before it."""
 KEYS = ("source", "output", "stages", *FOR_ALL)
 
 
@@ -29,6 +32,7 @@ class Step:
         spec: The stage.
         output: Where it writes.
         source: What it reads, if the file says so.
+        models: The models it takes, if the file names them.
         config: Its options.
         context: The context options set in the file.
     """
@@ -36,6 +40,7 @@ class Step:
     spec: StageSpec
     output: Path
     source: str | None
+    models: Sequence[Path]
     config: Any
     context: Mapping[str, Any]
 
@@ -77,10 +82,13 @@ def run(pipeline: Path, output: Path | None, config: RunConfig, context: RunCont
 def _taken(step: Step, argument: str, made: Mapping[str, str], path: Path) -> Any:
     """Return the input of a stage: the model trained before it, or the output of the stage it reads from."""
     if argument == "model":
+        if step.models:
+            return step.models[0]
         if "train" not in made:
             raise MmcliError(f"{path}: {step.spec.name} needs a train stage before it")
         return Path(made["train"])
-    return step.source or next((made[stage] for stage in step.spec.reads if stage in made), made[TABLE])
+    source = step.source or next((made[stage] for stage in step.spec.reads if stage in made), made[TABLE])
+    return [*map(str, step.models[1:]), source] if step.models else source
 
 
 class _Once:
@@ -113,11 +121,13 @@ def read_pipeline(path: Path, output: Path | None = None) -> tuple[str, list[Ste
     if not isinstance(content.get("stages"), list) or not content["stages"] or "source" not in content:
         raise MmcliError(f"{path}: expected `source:` and a list of `stages:`")
     folder = output or Path(str(content.get("output", "work")))
-    steps = [_read_step(file, number, folder) for number in range(len(content["stages"]))]
+    steps: list[Step] = []
+    for number in range(len(content["stages"])):
+        steps.append(_read_step(file, number, folder, steps))
     return _beside(path, str(content["source"])), steps
 
 
-def _read_step(file: YamlFile, number: int, folder: Path) -> Step:
+def _read_step(file: YamlFile, number: int, folder: Path, before: Sequence[Step]) -> Step:
     entry, here = file.content["stages"][number], ("stages", number)
     stage, values = next(iter(entry.items())) if isinstance(entry, dict) and len(entry) == 1 else (entry, None)
     known = [name for name, spec in CATALOGUE.items() if spec.writes is not None]
@@ -128,6 +138,7 @@ def _read_step(file: YamlFile, number: int, folder: Path) -> Step:
         raise MmcliError(f"{where}: expected options with values, found {values!r}")
     spec, values = CATALOGUE[stage], dict(values or {})
     place, source = folder / str(values.pop("output", spec.writes)), values.pop("source", None)
+    models = _models(file, number, values.pop(MODELS, []), folder, before) if spec.takes_models else []
     accepted = _accepted(spec)
     found = {
         key: accepted[key].read(f"{file.where(key)}: {key}", file.content[key])
@@ -145,7 +156,23 @@ def _read_step(file: YamlFile, number: int, folder: Path) -> Step:
     own = options_of(spec.config)
     config = make(spec.config, {name: value for name, value in found.items() if name in own})
     context = {name: value for name, value in found.items() if name not in own}
-    return Step(spec, place, None if source is None else _beside(file.path, str(source)), config, context)
+    beside = None if source is None else _beside(file.path, str(source))
+    return Step(spec, place, beside, models, config, context)
+
+
+def _models(file: YamlFile, number: int, names: Any, folder: Path, before: Sequence[Step]) -> list[Path]:
+    """Return the models of these names: outputs of earlier train stages, or folders relative to the file."""
+    where = file.where("stages", number)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MmcliError(f"{where}, {MODELS}: expected a list of names, found {names!r}")
+    trained = {step.output.relative_to(folder).as_posix(): step.output for step in before if step.spec.name == "train"}
+    found = []
+    for name in names:
+        beside = Path(_beside(file.path, name))
+        if name not in trained and not is_artifact(beside):
+            raise unknown_name(f"model in {where}:", name, trained)
+        found.append(trained.get(name, beside))
+    return found
 
 
 def _accepted(spec: StageSpec) -> dict[str, Option]:

@@ -8,7 +8,7 @@ from mmcli.context import RunContext, takes
 from mmcli.options import schema_of
 from mmcli.stages.catalogue import CATALOGUE, StageSpec
 from mmcli.stages.config import SchemaConfig
-from mmcli.stages.pipeline import FOR_ALL
+from mmcli.stages.pipeline import FOR_ALL, MODELS
 
 _DRAFT = "http://json-schema.org/draft-07/schema#"  # the latest that editors support for YAML
 _OF_THE_RUN = ("jobs", "fresh")
@@ -43,10 +43,15 @@ def schema(config: SchemaConfig, context: RunContext) -> dict[str, Any]:
 
 def _one_stage(spec: StageSpec) -> dict[str, Any]:
     options = _options(spec)
-    places = {
+    places: dict[str, Any] = {
         "output": {"type": "string", "description": "Name of its output.", "default": spec.writes},
         "source": {"type": "string", "description": "Input to read instead of an earlier stage's output."},
     }
+    if spec.takes_models:
+        places[MODELS] = {
+            "type": "array", "items": {"type": "string"},
+            "description": "Models to measure on the same rows: outputs of train stages, or folders.",
+        }  # fmt: skip
     inner = {**options, "description": spec.summary, "properties": {**places, **options["properties"]}}
     return {
         "type": "object",

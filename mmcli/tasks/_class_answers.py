@@ -28,6 +28,10 @@ class ClassAnswers:
         """The number of classes K."""
         return len(self.classes)
 
+    def outcomes(self) -> Sequence[str]:
+        """Return the classes."""
+        return self.classes
+
     @property
     def reads_numbers(self) -> bool:
         """Whether targets are a numeric column, in which ``NA`` is a missing value."""

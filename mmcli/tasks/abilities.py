@@ -194,6 +194,14 @@ class HasMeaning(Protocol):
 
 
 @runtime_checkable
+class HasOutcomes(Protocol):
+    """Predicts some of a fixed set of names; models with different sets cannot be compared."""
+
+    def outcomes(self) -> Sequence[str]:
+        """Return the names, such as those of classes."""
+
+
+@runtime_checkable
 class HasExamples(Protocol):
     """Has answers for people to read."""
 

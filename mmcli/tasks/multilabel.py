@@ -174,6 +174,10 @@ class Multilabel:
             tuned._thresholds = best_thresholds(predictions, encoded.astype(bool), _HALF, _LEAST)
         return tuned
 
+    def outcomes(self) -> Sequence[str]:
+        """Return the labels."""
+        return self.labels
+
     def meaning(self) -> Any:
         """Return the labels and their thresholds."""
         return [self.labels, self._thresholds.tolist()]

@@ -75,6 +75,10 @@ class Retrieval:
             raise MmcliError(f"task retrieval needs at least two modalities, found {', '.join(names)}")
         self.modalities = sorted(set(names))
 
+    def outcomes(self) -> Sequence[str]:
+        """Return the modalities, which name the metrics."""
+        return self.modalities
+
     @property
     def out_dim(self) -> int:
         """The number of embeddings M; their width is the fusion's."""

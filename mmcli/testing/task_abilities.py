@@ -194,6 +194,11 @@ def _has_meaning(task: Any, _: _Rows) -> None:
     assert other.meaning() == task.meaning(), "restored from its state, its predictions have another meaning"
 
 
+def _has_outcomes(task: Any, _: _Rows) -> None:
+    names = task.outcomes()
+    assert len(set(names)) == len(names) > 0, "it predicts no names, or one of them twice"
+
+
 def _has_examples(task: Any, rows: _Rows) -> None:
     records = task.records(rows.predictions, np.ones(len(rows.targets), bool))
     for record, target in zip(records, rows.targets, strict=True):
@@ -221,6 +226,7 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.ScoresClasses: _scores_classes,
     abilities.HasBaselinesBeside: _has_baselines_beside,
     abilities.HasMeaning: _has_meaning,
+    abilities.HasOutcomes: _has_outcomes,
     abilities.HasExamples: _has_examples,
 }
 """The check of each ability, in order of dependence."""

@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 
 from mmcli.evaluation import intervals as module
-from mmcli.evaluation.intervals import intervals
+from mmcli.evaluation.intervals import draw_metrics
+from mmcli.evaluation.intervals import intervals as intervals_of_draws
 from mmcli.tasks._class_draws import draws_of_classes
 from mmcli.tasks._class_metrics import class_metrics
+
+
+def intervals(*asked, **options):
+    return intervals_of_draws(draw_metrics(*asked, **options))
 
 
 def sample(rows, classes, seed=0, unseen=0):

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from mmcli.evaluation import paired
-from mmcli.evaluation.paired import paired_p_values
+from mmcli.evaluation.paired import holm, mcnemar, p_value_of_draws, paired_p_values
 
 
 def slow(differences, draws, seed):
@@ -69,3 +69,65 @@ def test_many_rows_are_drawn_in_parts(monkeypatch):
 
 def test_of_one_row_there_is_no_p_value():
     assert paired_p_values(np.array([[0.5], [0.0]])) == [None, None]
+
+
+def test_whole_groups_are_drawn_as_a_loop_draws_them():
+    generator = np.random.default_rng(4)
+    groups = [None if number == 7 else f"g{number % 6}" for number in range(25)]
+    differences = generator.normal(0.3, 1.0, 25)
+    named = [str(group) if group is not None else "alone" for group in groups]
+    order = list(dict.fromkeys(named))
+    rows_of = [[row for row, name in enumerate(named) if name == group] for group in order]
+    mean, far = differences.mean(), 0
+    for drawn in np.random.default_rng(2).integers(0, len(order), (300, len(order))):
+        rows = [row for group in drawn for row in rows_of[group]]
+        far += abs(differences[rows].mean() - mean) >= abs(mean) - 1e-12
+    assert paired_p_values(differences[None], groups, draws=300, seed=2) == [(far + 1) / 301]
+    assert paired_p_values(differences[None], ["one"] * 25, draws=300) == [None]
+
+
+def test_alike_rows_of_a_group_do_not_count_as_evidence():
+    """Of 12 groups of 20 equal rows, the p-value is about that of 12 rows."""
+    few = np.random.default_rng(1).normal(0.25, 1.0, 12)
+    many, groups = few.repeat(20)[None], np.arange(12).repeat(20).tolist()
+    apart, together, alone = (
+        paired_p_values(many)[0],
+        paired_p_values(many, groups)[0],
+        paired_p_values(few[None])[0],
+    )
+    assert together == pytest.approx(alone, abs=0.02)
+    assert apart < together / 2
+
+
+def test_of_a_metric_without_row_scores_it_is_read_off_the_draws():
+    drawn = np.array([0.1, -0.2, 0.35, np.nan, 0.6, 0.0])
+    # Centred on 0.3: -0.2, -0.5, 0.05, 0.3 and -0.3, of which three are as far from 0 as 0.3.
+    assert p_value_of_draws(0.3, drawn) == pytest.approx((3 + 1) / (5 + 1))
+    assert p_value_of_draws(-0.3, -drawn) == pytest.approx((3 + 1) / (5 + 1))
+    assert p_value_of_draws(0.3, np.array([np.nan])) is None
+
+
+def test_mcnemar_is_the_binomial_test_of_the_rows_that_one_has_right():
+    first = np.array([1, 1, 1, 1, 1, 1, 0, 0, 1, 0], bool)
+    second = np.array([1, 0, 0, 0, 0, 0, 1, 0, 1, 0], bool)
+    assert mcnemar(first, second) == (5, 1, pytest.approx(2 * (1 + 6) / 2**6))
+    assert mcnemar(first, first) == (0, 0, 1.0)
+
+
+def test_holm_is_the_example_worked_by_hand():
+    # Sorted: 0.005 · 4, 0.01 · 3, 0.03 · 2, and 0.04 · 1, which may not be below the one before.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_rejects_what_the_step_down_procedure_rejects():
+    generator = np.random.default_rng(0)
+    for _ in range(50):
+        p_values = generator.uniform(0, 0.08, 6)
+        rejected = set()
+        for step, place in enumerate(np.argsort(p_values)):
+            if p_values[place] > 0.05 / (6 - step):
+                break
+            rejected.add(int(place))
+        assert {place for place, value in enumerate(holm(p_values.tolist())) if value <= 0.05} == rejected

@@ -11,7 +11,7 @@ import torch
 from sklearn import metrics
 
 from mmcli.errors import UsageError
-from mmcli.evaluation.intervals import intervals
+from mmcli.evaluation.intervals import draw_metrics, intervals
 from mmcli.tasks.abilities import measures
 from mmcli.tasks.classification import Classification
 from mmcli.tasks.multilabel import Multilabel
@@ -120,7 +120,9 @@ def test_a_row_of_a_class_that_no_train_row_has_is_wrong(seed, names):
         "classes": labels, "counts": metrics.confusion_matrix(truth, said, labels=labels).tolist(),
     }  # fmt: skip
     assert task.row_scores(probabilities, wanted)["accuracy"].mean() == pytest.approx(found["accuracy"])
-    for name, (low, high) in intervals(partial(task.metrics_of_draws, probabilities, wanted), len(truth)).items():
+    for name, (low, high) in intervals(
+        draw_metrics(partial(task.metrics_of_draws, probabilities, wanted), len(truth))
+    ).items():
         assert low <= high
         assert low - 0.1 < found[name] < high + 0.1
 
@@ -133,7 +135,7 @@ def test_rows_of_unseen_classes_alone_are_all_wrong():
     assert found["accuracy"] == found["macro_f1"] == found["precision"] == found["f1"] == 0
     assert not set(task.skipped_if_unseen) & set(found)
     assert all(np.isfinite(value) for value in found.values())
-    drawn_metrics = intervals(partial(task.metrics_of_draws, probabilities, wanted), 60)
+    drawn_metrics = intervals(draw_metrics(partial(task.metrics_of_draws, probabilities, wanted), 60))
     assert drawn_metrics["accuracy"] == [0, 0]
     assert not set(task.skipped_if_unseen) & set(drawn_metrics)
     assert task.baselines(wanted)["majority"]["accuracy"] == 0
