@@ -48,6 +48,7 @@ def test_a_sum_of_what_each_modality_says_stays_at_chance(method):
         "bilinear:dim=16",
         "concat_mlp:hidden=32",
         "film:dim=16",
+        "gated:dim=16",
         "low_rank:dim=16",
         "squeeze_excite:dim=32",
         "tensor:dim=4",
