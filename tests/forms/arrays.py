@@ -86,20 +86,20 @@ VECTORS = [
     ok("pt, a tensor, bfloat16", lambda: pt(torch.tensor(NUMBERS).bfloat16())),
     ok("pt, a parameter", lambda: pt(torch.nn.Parameter(torch.tensor(NUMBERS)))),
     ok("pt, a dictionary with one tensor", lambda: pt({"epoch": 3, "x": torch.tensor(NUMBERS)})),
-    ok("pt, the form before PyTorch 1.6", lambda: pt(torch.tensor(NUMBERS), _use_new_zipfile_serialization=False)),
-    ok("npy named .pt", lambda: npy(VECTOR), suffix=".pt", means="told by its content"),
+    ok("pt, format before PyTorch 1.6", lambda: pt(torch.tensor(NUMBERS), _use_new_zipfile_serialization=False)),
+    ok("npy named .pt", lambda: npy(VECTOR), suffix=".pt", means="detected from the content"),
     bad("vector of another length", lambda: npy([1.0, 2.0]), "shape (2,), expected (3,)"),
     bad("matrix among vectors", lambda: npy(STEPS), "shape (2, 3), expected (3,)"),
 ]  # fmt: skip
-NUMBER = [ok("npy, a number (0 dimensions)", lambda: npy(np.float32(7)), holds([7.0]), means="a vector of one")]
+NUMBER = [ok("npy, a number (0 dimensions)", lambda: npy(np.float32(7)), holds([7.0]), means="a vector of length 1")]
 SEQUENCES = [
     ok("npy, 2 dimensions", lambda: npy(STEPS), holds(STEPS), means="a sequence of 2 steps"),
     ok("npy, Fortran order", lambda: npy(np.asfortranarray(STEPS)), holds(STEPS)),
     ok("pt, transposed view", lambda: pt(torch.tensor(STEPS.T.copy()).T), holds(STEPS)),
     ok("npy, more steps", lambda: npy(np.ones((9, 3))), holds(np.ones((9, 3))), means="a sequence of 9 steps"),
     bad("steps of another width", lambda: npy(np.ones((2, 4))), "shape (2, 4), expected (T, 3)"),
-    bad("no step", lambda: npy(np.zeros((0, 3))), "shape (0, 3) holds no number"),
-    bad("more steps than are kept", lambda: npy(np.ones((5000, 3))), "5000 steps, the limit is 4096", "skipped"),
+    bad("no steps", lambda: npy(np.zeros((0, 3))), "shape (0, 3) holds no number"),
+    bad("more steps than the limit", lambda: npy(np.ones((5000, 3))), "5000 steps, the limit is 4096", "skipped"),
 ]
 MAPS = [
     ok("npy, 3 dimensions", lambda: npy(MAP), holds(MAP), means="a map of channels, height and width"),
@@ -147,7 +147,7 @@ def pickled(instructions: bytes) -> bytes:
 
 OBJECTS = "a .pt file with Python objects in it; save a tensor alone by torch.save"
 DAMAGED = [
-    ok("whole (for comparison); no code of the others has run", lambda: npy(VECTOR), whole_and_no_code_ran),
+    ok("undamaged; no code in the other files was run", lambda: npy(VECTOR), whole_and_no_code_ran),
     bad("empty file", lambda: b"", "0 bytes"),
     bad("text", lambda: b"1.5 -2 3", "not a .npy, .npz, .safetensors or .pt file"),
     bad("npz, two arrays", lambda: npz(a=VECTOR, b=VECTOR), "holds 2 arrays (a, b), expected one"),
@@ -161,10 +161,10 @@ DAMAGED = [
         "a sparse, quantised or other special tensor; save a plain one"),
     bad("pt, a tensor without numbers (meta)", lambda: pt(torch.ones(3, device="meta")),
         "a sparse, quantised or other special tensor; save a plain one"),
-    bad("pt, a whole model", lambda: pt(torch.nn.Linear(2, 2)), OBJECTS),
-    bad("pt, code that makes a file", lambda: pt(Code()), OBJECTS),
+    bad("pt, a pickled model", lambda: pt(torch.nn.Linear(2, 2)), OBJECTS),
+    bad("pt, code that creates a file", lambda: pt(Code()), OBJECTS),
     bad("pt, code beside a tensor", lambda: pt({"x": torch.ones(3), "y": Code()}), OBJECTS),
-    bad("pt, code in the form before PyTorch 1.6", lambda: pt(Code(), _use_new_zipfile_serialization=False), OBJECTS),
+    bad("pt, code in the format before PyTorch 1.6", lambda: pt(Code(), _use_new_zipfile_serialization=False), OBJECTS),
     bad("npy, code", lambda: written(np.save, np.array([Code()], object), allow_pickle=True),
         "a .npy file of Python objects; save an array of numbers"),
     bad("npz, code", lambda: npz(x=np.array([Code()], object)),
@@ -174,9 +174,9 @@ DAMAGED = [
     bad("a number too large for float32", lambda: npy([1e300, 0, 0]),
         "1 of 3 numbers are NaN, infinite or too large for float32"),
     bad("complex numbers", lambda: npy(VECTOR + 1j), "complex numbers, expected real numbers"),
-    bad("texts", lambda: npy(["a", "b", "c"]), "type <U1, expected real numbers"),
+    bad("strings", lambda: npy(["a", "b", "c"]), "type <U1, expected real numbers"),
     bad("npy, last byte missing", lambda: npy(VECTOR)[:-1], "cut short: 11 bytes of data, expected 12"),
-    bad("npy, header alone", lambda: npy(VECTOR)[:128], "cut short: 0 bytes of data, expected 12"),
+    bad("npy, header only", lambda: npy(VECTOR)[:128], "cut short: 0 bytes of data, expected 12"),
     bad("npy, half the header", lambda: npy(VECTOR)[:40], "damaged .npy header"),
     bad("npz, first half", lambda: npz(x=VECTOR)[:150], "damaged archive (File is not a zip file)"),
     bad("safetensors, last byte missing", lambda: safetensors(packed("<f4")[:-1], x=("F32", [3], 0, 12)),

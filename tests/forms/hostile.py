@@ -71,37 +71,37 @@ def icon(inner: bytes) -> bytes:
 
 
 IMAGES = [
-    images.ok("whole (for comparison)", lambda: encode(RGB, "PNG")),
+    images.ok("undamaged", lambda: encode(RGB, "PNG")),
     images.bad("PNG, header of 50 000 × 50 000 pixels", lambda: png([], 50_000, 50_000, 8, 0), TOO_MANY, "skipped"),
     images.bad("GIF, screen of 65 535 × 65 535", lambda: resized("GIF", 6, b"\xff" * 4), TOO_MANY, "skipped"),
     images.bad("BMP of 100 000 × 100 000", lambda: resized("BMP", 18, struct.pack("<ii", 100_000, 100_000)), TOO_MANY,
                "skipped"),
     images.bad("WebP, canvas of 16 383 × 16 383", webp, TOO_MANY, "skipped"),
     images.bad("JPEG, header of 65 500 × 65 500", huge_jpeg, TOO_MANY, "skipped"),
-    images.bad("icon that holds a PNG of 50 000 × 50 000", lambda: icon(png([], 50_000, 50_000, 8, 0)), TOO_MANY,
+    images.bad("ICO that contains a PNG of 50 000 × 50 000", lambda: icon(png([], 50_000, 50_000, 8, 0)), TOO_MANY,
                "skipped"),
-    images.bad("icon that holds more pixels than allowed", lambda: icon(encode(RGB, "PNG")),
+    images.bad("ICO with more pixels than allowed", lambda: icon(encode(RGB, "PNG")),
                "more than 1000 pixels: --max-pixels", "skipped", max_pixels=1000),
     images.bad("more pixels than allowed", lambda: encode(RGB, "PNG"), "more than 1000 pixels: --max-pixels", "skipped",
                max_pixels=1000),
     images.ok("as many pixels as allowed", lambda: encode(RGB[:16, :16], "PNG"), images.is_all(COLOURS[0]),
               max_pixels=1000),
-    images.bad("PNG, 500 MiB of text in it (zTXt)", lambda: with_chunk(b"zTXt", b"Comment\0\0" + zeros()),
+    images.bad("PNG with 500 MiB of text (zTXt)", lambda: with_chunk(b"zTXt", b"Comment\0\0" + zeros()),
                "damaged or truncated PNG"),
-    images.bad("PNG, 500 MiB of text in it (iTXt)", lambda: with_chunk(b"iTXt", b"Comment\0\1\0\0\0" + zeros()),
+    images.bad("PNG with 500 MiB of text (iTXt)", lambda: with_chunk(b"iTXt", b"Comment\0\1\0\0\0" + zeros()),
                "damaged or truncated PNG"),
-    images.bad("PNG, 500 MiB of colour profile", lambda: with_chunk(b"iCCP", b"x\0\0" + zeros()),
+    images.bad("PNG with a colour profile of 500 MiB", lambda: with_chunk(b"iCCP", b"x\0\0" + zeros()),
                "damaged or truncated PNG"),
-    images.ok("PNG, 500 MiB of pixels for 32 × 32", lambda: encode(RGB, "PNG")[:33] + chunk(b"IDAT", zeros()),
+    images.ok("PNG with 500 MiB of pixel data for 32 × 32", lambda: encode(RGB, "PNG")[:33] + chunk(b"IDAT", zeros()),
               images.is_all((0, 0, 0)), means="the first 32 rows"),
-    images.ok("PNG, animated, that promises 2³¹ frames",
+    images.ok("animated PNG that claims 2³¹ frames",
               lambda: with_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)), means="its first frame"),
-    images.ok("PNG, 60 000 EXIF tags that claim 1.2 GB", lambda: encode(RGB, "PNG", exif=b"Exif\0\0"
+    images.ok("PNG with 60 000 EXIF tags that claim 1.2 GB", lambda: encode(RGB, "PNG", exif=b"Exif\0\0"
               + tags(60_000, 20_000))),
-    images.bad("TIFF, 60 000 tags that claim 1.2 GB", lambda: tags(60_000, 20_000),
+    images.bad("TIFF with 60 000 tags that claim 1.2 GB", lambda: tags(60_000, 20_000),
                "damaged or truncated TIFF, or one of a rare kind"),
-    images.bad("TIFF that promises 2³² strips", strips, "damaged or truncated TIFF, or one of a rare kind"),
-    images.bad("JPEG that goes over its pixels 30 000 times", many_scans, "a JPEG of more than 100 scans", "skipped"),
+    images.bad("TIFF that claims 2³² strips", strips, "damaged or truncated TIFF, or one of a rare kind"),
+    images.bad("JPEG with 30 000 scans", many_scans, "a JPEG of more than 100 scans", "skipped"),
 ]  # fmt: skip
 
 
@@ -151,22 +151,22 @@ def is_silence(values):
 
 
 SOUNDS = [
-    sounds.ok("whole (for comparison)", sounds.sine),
-    sounds.ok("FLAC, half an hour of silence in 90 kB", hours, is_silence, means="only 11 seconds are decoded"),
-    sounds.ok("FLAC, half an hour of silence, trimmed", hours, is_silence, means="--max-decode-seconds are decoded",
+    sounds.ok("undamaged", sounds.sine),
+    sounds.ok("FLAC with half an hour of silence in 90 kB", hours, is_silence, means="only 11 seconds decoded"),
+    sounds.ok("FLAC with half an hour of silence", hours, is_silence, means="decoded up to --max-decode-seconds",
               trim=True),
-    sounds.ok("silence longer than is decoded, then sound, trimmed",
+    sounds.ok("more silence than is decoded, then sound",
               lambda: encode_sound(np.repeat([0, 0.5], [5 * RATE, RATE])), sounds.holds(*[0] * 2 * RATE),
               means="the first seconds of the silence", trim=True, max_seconds=2, max_decode_seconds=3),
-    sounds.ok("FLAC that promises 2³⁶ samples", lying_flac, means="read to its end"),
-    sounds.bad("RF64 that promises 10¹² samples", lying_rf64, "truncated WAV"),
-    sounds.bad("MP4 that promises 80 million samples in a chunk", lying_mp4, "0 audio samples"),
-    sounds.bad("MP4 that promises 80 million samples in a fragment", lying_fragment, "damaged or truncated MP4"),
-    sounds.bad("MP3 after 256 MB of tags that are not there", lambda: b"ID3\4\0\0\x7f\x7f\x7f\x7f" + bytes(100),
+    sounds.ok("FLAC that claims 2³⁶ samples", lying_flac, means="read to its end"),
+    sounds.bad("RF64 that claims 10¹² samples", lying_rf64, "truncated WAV"),
+    sounds.bad("MP4 that claims 80 million samples in a chunk", lying_mp4, "0 audio samples"),
+    sounds.bad("MP4 that claims 80 million samples in a fragment", lying_fragment, "damaged or truncated MP4"),
+    sounds.bad("MP3 that claims 256 MB of tags", lambda: b"ID3\4\0\0\x7f\x7f\x7f\x7f" + bytes(100),
                "truncated MP3"),
-    sounds.bad("sound file over the limit", sounds.sine, "larger than 1000 bytes: --max-bytes", "skipped",
+    sounds.bad("audio file over the limit", sounds.sine, "larger than 1000 bytes: --max-bytes", "skipped",
                max_bytes=1000),
-    sounds.ok("sound file under the limit", lambda: encode_sound(np.array([0.5])), sounds.holds(16384), max_bytes=1000),
+    sounds.ok("audio file under the limit", lambda: encode_sound(np.array([0.5])), sounds.holds(16384), max_bytes=1000),
 ]  # fmt: skip
 
 
@@ -209,25 +209,25 @@ DATA = next(name for name in zipfile.ZipFile(io.BytesIO(ONE)).namelist() if name
 MANY = b"\x8a\x06" + (10**11).to_bytes(6, "little")
 BYTES_OF_3_GB = b"\x80\x02c__builtin__\nbytearray\n\x8a\x06" + (3 * 10**9).to_bytes(6, "little") + b"\x85R."
 ARRAYS = [
-    arrays.ok("whole (for comparison)", lambda: arrays.npy(arrays.VECTOR)),
-    arrays.bad("npy that promises 24 GB", lambda: npy_of("(2000000000, 3)"), LARGER, "skipped"),
-    arrays.bad("npy that promises 400 MB", lambda: npy_of("(100000000,)"),
+    arrays.ok("undamaged", lambda: arrays.npy(arrays.VECTOR)),
+    arrays.bad("npy that claims 24 GB", lambda: npy_of("(2000000000, 3)"), LARGER, "skipped"),
+    arrays.bad("npy that claims 400 MB", lambda: npy_of("(100000000,)"),
                "cut short: 0 bytes of data, expected 400000000"),
     arrays.bad("npy, 10 000 brackets in its header", lambda: npy_of("(" * 4000 + ")" * 4000),
                "damaged .npy header"),
-    arrays.bad("npz of 20 000 arrays", many_files, "an archive of more than 10000 files", "skipped"),
-    arrays.bad("pt, a view that says it has 10¹² numbers", lambda: arrays.pt(torch.zeros(1).expand(10**12)), LARGER,
+    arrays.bad("npz with 20 000 arrays", many_files, "an archive of more than 10000 files", "skipped"),
+    arrays.bad("pt, a view that claims 10¹² numbers", lambda: arrays.pt(torch.zeros(1).expand(10**12)), LARGER,
                "skipped"),
-    arrays.bad("pt that asks for 3 GB of bytes", lambda: arrays.pickled(BYTES_OF_3_GB), arrays.OBJECTS),
+    arrays.bad("pt that allocates 3 GB of bytes", lambda: arrays.pickled(BYTES_OF_3_GB), arrays.OBJECTS),
     arrays.bad("pt, a pickle of 20 million lists", lambda: archive({DATA.replace("data/0", "data.pkl"):
                [b"\x80\x02", *[b"]" * 2**20] * 20, b"."]}, ONE), "a .pt file with more than 1 MiB beside its tensors",
                "skipped"),
-    arrays.bad("safetensors that promises 4 TB", lambda: arrays.safetensors(b"", x=("F32", [10**12], 0, 4 * 10**12)),
+    arrays.bad("safetensors that claims 4 TB", lambda: arrays.safetensors(b"", x=("F32", [10**12], 0, 4 * 10**12)),
                "damaged .safetensors file (incomplete metadata, file not fully covered)"),
     arrays.bad("safetensors with 2⁸⁰ numbers in 8 bytes",
                lambda: arrays.safetensors(bytes(8), x=("F32", [2**40, 2**40], 0, 8)), "damaged .safetensors file ("
                "overflow computing buffer size from shape and/or element type)"),
-    arrays.bad("safetensors with arrays that overlap", lambda: arrays.safetensors(bytes(12), x=("F32", [2], 0, 8),
+    arrays.bad("safetensors with overlapping arrays", lambda: arrays.safetensors(bytes(12), x=("F32", [2], 0, 8),
                y=("F32", [2], 4, 12)), "damaged .safetensors file (invalid offset for "
                "tensor `y`)"),
     arrays.bad("safetensors, 100 000 brackets in its header", lambda: struct.pack("<Q", 500_000) + b'{"a":' * 100_000,

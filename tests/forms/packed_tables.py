@@ -28,27 +28,27 @@ def with_space(folder: Path) -> str:
 
 
 PARQUET_FORMS = [
-    read("bytes that are no media, in a file whose name has a space", with_space,
-         [{**row, "x": f"a b.parquet::x[{number}]"} for number, row in enumerate(ROWS)], "named, not used"),
-    refused("bytes named as text", parquet({"x": [CONTENT, CONTENT]}),
+    read("bytes that are not media, in a file with a space in its name", with_space,
+         [{**row, "x": f"a b.parquet::x[{number}]"} for number, row in enumerate(ROWS)], "reported, not used"),
+    refused("bytes given as text", parquet({"x": [CONTENT, CONTENT]}),
             "{folder}/a.parquet: --text x: the column holds bytes, not text; cast it to text (pyarrow's string) where "
             "it is, or name it with --image, --audio, --video or --tensor", text=("x",)),
     read("a dictionary of bytes", parquet({"x": pyarrow.array([CONTENT, b"x"]).dictionary_encode()}), NAMED,
-         "named, not used"),
-    read("bytes of one length, longer than 64", parquet({"x": pyarrow.array([CONTENT, CONTENT], pyarrow.binary(200))}),
-         NAMED, "named, not used"),
-    typed("bytes of one length, at most 64", pyarrow.array([b"\x00\xff", None], pyarrow.binary(2)), ["00ff", None],
+         "reported, not used"),
+    read("fixed-length bytes, more than 64", parquet({"x": pyarrow.array([CONTENT, CONTENT], pyarrow.binary(200))}),
+         NAMED, "reported, not used"),
+    typed("fixed-length bytes, at most 64", pyarrow.array([b"\x00\xff", None], pyarrow.binary(2)), ["00ff", None],
           "hexadecimal"),
-    typed("lists of bytes", pyarrow.array([[CONTENT], None]), [[TOLD], None], "how many they are; not used"),
-    typed("lists of media as datasets write them", pyarrow.array([[{"bytes": CONTENT, "path": "a.png"}], None]),
-          [[{"bytes": TOLD, "path": "a.png"}], None], "how many bytes they are; not used"),
+    typed("lists of bytes", pyarrow.array([[CONTENT], None]), [[TOLD], None], "replaced by their number, not used"),
+    typed("lists of media, as datasets write them", pyarrow.array([[{"bytes": CONTENT, "path": "a.png"}], None]),
+          [[{"bytes": TOLD, "path": "a.png"}], None], "replaced by their number of bytes, not used"),
     typed("bytes in a struct under another name", pyarrow.array([{"data": CONTENT}, None]), [{"data": TOLD}, None],
-          "how many they are; not used"),
-    typed("timestamps beyond Python's", times(pyarrow.timestamp("us")), [FAR, None], "the stored number"),
-    typed("timestamps beyond Python's, with a time zone", times(pyarrow.timestamp("us", "Asia/Tokyo")), [FAR, None],
-          "the stored number"),
-    typed("dates beyond Python's", times(pyarrow.date32(), "int32", 2**30), [2**30, None], "the stored number"),
-    typed("durations beyond Python's", times(pyarrow.duration("s")), [FAR, None], "the stored number"),
+          "replaced by their number, not used"),
+    typed("timestamps beyond Python's range", times(pyarrow.timestamp("us")), [FAR, None], "the stored number"),
+    typed("timestamps with a time zone, beyond Python's range", times(pyarrow.timestamp("us", "Asia/Tokyo")),
+          [FAR, None], "the stored number"),
+    typed("dates beyond Python's range", times(pyarrow.date32(), "int32", 2**30), [2**30, None], "the stored number"),
+    typed("durations beyond Python's range", times(pyarrow.duration("s")), [FAR, None], "the stored number"),
 ]  # fmt: skip
 
 
@@ -83,23 +83,23 @@ CAPTIONS = [{"id": key, "image": "a.jpg", "caption": text, "image_id": "7", "spl
             for key, text, split in (("a", "one", "val"), ("b", "two", "train"))]  # fmt: skip
 HALVES = {"text": ("caption",), "split_ratio": "0.5,0.5,0"}
 FORMS = [
-    read("a tar, keys of its JSON named like a suffix",
+    read("a tar with JSON keys that equal a suffix",
          lambda folder: tar(folder, "a.tar", {"a.json": {"txt": "x", "split": "train"}, "a.txt": "one",
                                               "b.txt": "two", "b.json": {"txt": "y", "split": "val"}}),
          [{"id": "a", "txt": "one", "json.txt": "x", "split": "train"},
           {"id": "b", "txt": "two", "json.txt": "y", "split": "val"}],
-         "both kept: json.txt", text=("txt",)),
+         "both kept, one as json.txt", text=("txt",)),
     read("tars in train/ and val/", tars_of_splits,
          [{"id": "train/0", "txt": "one", "split": "train"}, {"id": "val/0", "txt": "two", "split": "val"}],
-         "the splits as they lie", text=("txt",)),
-    refused("one key in two tars", same_key_twice,
+         "with these splits", text=("txt",)),
+    refused("the same key in two tars", same_key_twice,
             "{folder}/in/0.tar, a and 1.tar, a: both have the id 'a'; ids must be unique (--id names another column)",
             text=("txt",)),
-    read("COCO's captions that begin with another name", file("a.json", json.dumps({"kind": [], **WHOLE})), CAPTIONS,
-         "a row for each caption", **HALVES),
-    refused("COCO's captions, two images of one id",
+    read("COCO captions with another first key", file("a.json", json.dumps({"kind": [], **WHOLE})), CAPTIONS,
+         "one row per caption", **HALVES),
+    refused("COCO captions, two images with the same id",
             file("a.json", json.dumps({**WHOLE, "images": [*WHOLE["images"], {"id": 7, "file_name": "b.jpg"}]})),
             "{folder}/a.json: two images have the id 7, a.jpg and b.jpg; give each its own"),
-    read("JSON lines in .json that begin with type", file("a.json", "\n".join(
+    read("JSON Lines in .json with the first key type", file("a.json", "\n".join(
         json.dumps({"type": "x", **row}) for row in ROWS)), [{"type": "x", **row} for row in ROWS]),
 ]  # fmt: skip

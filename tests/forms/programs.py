@@ -105,18 +105,18 @@ CAPTIONS = [
 ]
 FORMS = [
     read("a workbook", workbook()),
-    read("a workbook whose sheet declares fewer rows", workbook(dimension="A1:C2"), means="all rows"),
+    read("a workbook whose sheet claims fewer rows", workbook(dimension="A1:C2"), means="all rows"),
     read("a workbook with a formula whose value is not saved", workbook(with_formula),
          ({**ONE, "n": ""}, {**TWO, "n": 3}), "an empty cell, with a warning that names it"),
-    read("a workbook whose first sheet is a chart", workbook(with_chart), means="of the first sheet of cells"),
+    read("a workbook whose first sheet is a chart", workbook(with_chart), means="the first sheet with cells"),
     read("an Arrow file", arrow("a.arrow", pyarrow.ipc.new_file)),
     read("an Arrow stream", arrow("a.arrow", pyarrow.ipc.new_stream)),
     read("Feather", arrow("a.feather", pyarrow.ipc.new_file)),
-    read("a folder of save_to_disk, with caches of map beside the data", saved, means="its own data alone"),
-    refused("a folder of save_to_disk whose rows were selected and not written", chosen,
+    read("a folder of save_to_disk that also contains caches of map", saved, means="only its own data"),
+    refused("a folder of save_to_disk with an unwritten selection", chosen,
             "{folder}/saved: its rows were selected or shuffled, but not written; call flatten_indices() on the "
             "dataset and save it again"),
-    read("a tar of WebDataset", tar, [{"id": row["id"], "txt": row["text"], "split": row["split"]} for row in ROWS],
+    read("a WebDataset tar", tar, [{"id": row["id"], "txt": row["text"], "split": row["split"]} for row in ROWS],
          text=("txt",)),
-    read("COCO's captions", captions, CAPTIONS, text=("caption",), split_ratio="1,0,0"),
+    read("COCO captions", captions, CAPTIONS, text=("caption",), split_ratio="1,0,0"),
 ]  # fmt: skip

@@ -23,7 +23,7 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-@pytest.mark.parametrize("what", ["Images", "Sounds", "Arrays"])
+@pytest.mark.parametrize("what", ["Images", "Audio", "Arrays"])
 def test_damaged_and_hostile_files_take_bounded_memory_and_print_nothing(what):
     first = "Arrays: vectors" if what == "Arrays" else what
     done = subprocess.run(
