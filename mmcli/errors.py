@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 _SHOWN = 60
-_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel"}
+_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel", "captum": "explain"}
 """The extra of this package that installs another package."""
 Status = Literal["ok", "missing", "corrupt", "skipped"]
 

@@ -10,7 +10,7 @@ from mmcli.chain.transforms.extract_features import ExtractTransform
 from mmcli.chain.transforms.fuse import FuseTransform
 from mmcli.chain.transforms.preprocess import PreprocessTransform
 from mmcli.errors import MmcliError
-from mmcli.modalities import BesideTable, Media
+from mmcli.modalities import BesideTable, Media, Preprocessor
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import TransformRecord
 from mmcli.store.columns import Batch, Column, ModalitySpec
@@ -45,6 +45,7 @@ class Chain:
     """
 
     def __init__(self, holder: ChainHolder, media: Media, id_column: str) -> None:
+        self.media = media
         self.records = list(holder.chain)
         self.transforms: list[PreprocessTransform | ExtractTransform | FuseTransform] = []
         known: dict[str, ModalitySpec] = {}
@@ -123,14 +124,19 @@ class Chain:
             if isinstance(transform, PreprocessTransform):
                 transform.names_lacking = True
 
+    def readers(self) -> dict[str, Preprocessor]:
+        """Return the reader of each modality of raw rows."""
+        made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
+        return {name: part for transform in made for name, part in transform.preprocessors.items()}
+
+    def decoded(self) -> dict[str, ModalitySpec]:
+        """Return the modalities that preprocess makes."""
+        made = [transform for transform in self.transforms if isinstance(transform, PreprocessTransform)]
+        return {name: spec for transform in made for name, spec in transform.modalities().items()}
+
     def raw_columns(self) -> dict[str, tuple[str, ...]]:
         """Return the columns of raw rows that each modality is made from."""
-        return {
-            name: part.columns
-            for transform in self.transforms
-            if isinstance(transform, PreprocessTransform)
-            for name, part in transform.preprocessors.items()
-        }
+        return {name: part.columns for name, part in self.readers().items()}
 
 
 def check_same_chain(name: str, chain: list[TransformRecord], model: list[TransformRecord]) -> frozenset[str]:

@@ -9,9 +9,11 @@ from typing import Any
 from mmcli.console import Console, json_line, print_lines, records, results
 from mmcli.console import check as check_view
 from mmcli.console import comparison as comparison_view
+from mmcli.console import explanation as explanation_view
 from mmcli.console import models as models_view
 from mmcli.context import HasRows, Shell
 from mmcli.inference.prediction_file import Written
+from mmcli.reports.explanations import Explained
 from mmcli.stages.cards import Card
 from mmcli.stages.evaluated import ModelsReport
 from mmcli.stages.pipeline import Done
@@ -35,8 +37,11 @@ def show_report(result: Any, config: Any, shell: Shell) -> None:
         results.show_report(result, shell.json, every=config.all_metrics)
 
 
-def show_answers(result: Written | Iterator[list[Any]], config: Any, shell: Shell) -> None:
-    """Print answers as they come, or the file they were written to."""
+def show_answers(result: Written | Explained | Iterator[list[Any]], config: Any, shell: Shell) -> None:
+    """Print answers as they come, or where they were written to."""
+    if isinstance(result, Explained):
+        explanation_view.show_explained(result)
+        return
     if isinstance(result, Written):
         Console(shell.quiet).note(f"{result.predictions} predictions in {result.output}")
         return

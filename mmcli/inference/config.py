@@ -82,9 +82,21 @@ class EvaluateConfig:
 class PredictConfig:
     """The options of predict."""
 
-    explain: Literal["weights"] | None = option(
-        None, group=_RESULT, help="weights: add the fusion's weight of each feature to each prediction, 0 if missing."
-    )
+    explain: Literal["weights", "inputs"] | None = option(
+        None, group=_RESULT,
+        help="weights: add the fusion's weight of each feature to each prediction, 0 if missing. inputs: tell which "
+        "words, picture regions, seconds, frames, table columns and modalities decide it; -o is then a folder, with "
+        "heat maps. Without --limit, of the first 20 rows.",
+    )  # fmt: skip
+    explain_target: str | None = option(
+        None, group=_RESULT, default_text="what is predicted", rare=True,
+        help="For --explain inputs: the class or label to explain; with several targets TARGET or TARGET=LABEL.",
+    )  # fmt: skip
+    explain_by: Literal["auto", "occlusion", "gradients"] = option(
+        "auto", group=_RESULT, rare=True,
+        help="For --explain inputs: leave out each part of an input (occlusion), or take integrated gradients of "
+        "encoders trained with the network (gradients); auto takes gradients only for long texts.",
+    )  # fmt: skip
     look: LookConfig = part(LookConfig)
     labels: Sequence[str] = option(
         (),

@@ -17,6 +17,7 @@ from mmcli.context import listed
 from mmcli.errors import MmcliError
 from mmcli.inference.config import RowsConfig
 from mmcli.inference.model import TrainedModel
+from mmcli.modalities import Media
 from mmcli.modalities.files import NOT_FOUND, MediaFolder
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
@@ -61,11 +62,13 @@ class Asked:
         ids: The id of each row.
         batch: The rows, the aligned features, and the ledger by source modality.
         bad: The invalid lines between the rows.
+        media: Reads the files that their cells name.
     """
 
     ids: list[str]
     batch: Batch
     bad: Sequence[BadLine] = ()
+    media: Media | None = None
 
     def problems(self, sources: list[str]) -> list[dict[str, LedgerEntry]]:
         """Return the ledger entries of each row, by source modality."""
@@ -81,7 +84,8 @@ class Asked:
         indexes = np.array(rows, np.int64)
         ledger = [replace(entry, row=place[entry.row]) for entry in self.batch.ledger if entry.row in place]
         columns = {name: column.take(indexes) for name, column in self.batch.columns.items()}
-        return Asked([self.ids[row] for row in rows], Batch([self.batch.rows[row] for row in rows], columns, ledger))
+        batch = Batch([self.batch.rows[row] for row in rows], columns, ledger)
+        return Asked([self.ids[row] for row in rows], batch, media=self.media)
 
 
 def open_inputs(
@@ -135,11 +139,12 @@ def inputs_of_samples(model: TrainedModel, samples: Samples, runtime: Runtime) -
     """
     done = check_same_chain(samples.name, samples.chain, model.artifact.chain)
     identity = samples.roles.id
-    chain = Chain(model.artifact, MediaFolder(samples.first.media_root), identity)
+    media = MediaFolder(samples.first.media_root)
+    chain = Chain(model.artifact, media, identity)
     for start, stop in samples.ranges(_ROWS):
         batch = chain.apply(samples.batch_with_reasons(start, stop), runtime, done)
         check_whole(batch.columns, model, samples.name)
-        yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples))
+        yield Asked([str(row[identity]) for row in batch.rows], _by_source(batch, model, samples), media=media)
 
 
 def check_whole(columns: Mapping[str, Column], model: TrainedModel, name: str) -> None:
@@ -213,7 +218,7 @@ def _answered(
         columns.add(rows)
         if chain.arrays():
             rows = [{**row, ROW: number - len(rows) + place} for place, row in enumerate(rows)]
-        asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told)
+        asked = Asked(ids, chain.apply(Batch(rows, {}), runtime) if rows else Batch([], {}), told, chain.media)
         yield asked
         odd.update(entry.reason for entry in asked.batch.cells)
         for problems in asked.problems(model.sources):

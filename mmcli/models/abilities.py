@@ -82,6 +82,14 @@ class MasksSpectrogram(Protocol):
 
 
 @runtime_checkable
+class ReadsTokens(Protocol):
+    """An encoder of token ids (B, T), 0 for padding, of which it takes lengths (B,) too."""
+
+    def token_vectors(self) -> nn.Module:
+        """Return its first layer, which turns ids into vectors (B, T, D)."""
+
+
+@runtime_checkable
 class TellsLoading(Protocol):
     """A network that had to guess how the weights in a file fit."""
 

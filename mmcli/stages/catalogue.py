@@ -246,11 +246,15 @@ _ALL = (
         "Each prediction has the row's id, the label, labels or value, probabilities, the modalities used, and why "
         "others were not used. Predictions are in input order. JSON lines on standard input are answered one by one as "
         "they arrive.",
-        Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
+        Output(
+            "FILE.jsonl, .csv or .parquet, or a folder for --explain inputs; without it, JSON lines are printed.",
+            required=False,
+        ),
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
         (
             "mmcli predict work/model new.csv -o predictions.csv",
+            "mmcli predict work/model new.csv --explain inputs -o why",
             """echo '{"name": "ram", "photo": "ram.png"}' | mmcli predict work/model -""",
         ),
         _FEATURES,
@@ -371,7 +375,10 @@ _ALL = (
         (_MODEL, Argument("queries", "Text to search for, or MODALITY=VALUE.", many=True)),
         RETRIEVAL,
         "Prints one JSON line per row found, closest first.",
-        Output("FILE.jsonl, .csv or .parquet; without it, JSON lines are printed.", required=False),
+        Output(
+            "FILE.jsonl, .csv or .parquet, or a folder for --explain inputs; without it, JSON lines are printed.",
+            required=False,
+        ),
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
         examples=(

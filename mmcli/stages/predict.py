@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmcli.context import RunContext, takes
 from mmcli.errors import TooManyBadError, UsageError
+from mmcli.explanation.answers import explained_rows
 from mmcli.inference.config import PredictConfig
 from mmcli.inference.inputs import BadLine, open_inputs
 from mmcli.inference.modality_choice import modalities_of
@@ -14,7 +15,9 @@ from mmcli.inference.model import TrainedModel
 from mmcli.inference.prediction_file import Written, written
 from mmcli.inference.predictions import prediction
 from mmcli.registry import FUSIONS
+from mmcli.reports.explanations import Explained, check_folder, write_explanations
 from mmcli.retrieval.zero_shot import LabelModel, parse_labels
+from mmcli.runtime import Runtime
 from mmcli.store.columns import Row
 
 
@@ -25,23 +28,28 @@ def predict(
     output: Path | None = None,
     config: PredictConfig = PredictConfig(),  # noqa: B008 - frozen
     context: RunContext = RunContext(),  # noqa: B008
-) -> Iterator[list[Row]] | Written:
+) -> Iterator[list[Row]] | Written | Explained:
     """Yield predictions in groups as soon as their rows have arrived, or write them to a file.
 
-    With ``explain`` each prediction has ``weights``, the fusion's weight of each feature, 0 if it is absent. With
+    With ``explain="weights"`` each prediction has ``weights``, the fusion's weight of each feature, 0 if it is absent.
+    With ``explain="inputs"`` explanations are yielded instead, or both are written to a folder with pictures. With
     ``labels`` a retrieval model predicts the closest of these names, each put into ``template``.
 
     Raises:
         MmcliError: The model or the source is invalid.
-        UsageError: The model's fusion has no weights.
+        UsageError: The model's fusion has no weights, or its predictions cannot be explained.
     """
+    if config.explain == "inputs":
+        return _explanations(model, source, output, config, context)
+    for option, given in (("--explain-target", config.explain_target), ("--explain-by", config.explain_by != "auto")):
+        if given:
+            raise UsageError(f"{option}: only with --explain inputs")
     return written(output, _answers(model, source, config, context))
 
 
 def _answers(model: Path, source: str, config: PredictConfig, context: RunContext) -> Iterator[list[Row]]:
     runtime, explain = context.runtime(config.rows.seed), config.explain
-    labels = parse_labels(config.labels) if config.labels else []
-    trained = LabelModel(model, labels, config.template, None, runtime) if labels else TrainedModel(model)
+    trained = _opened(model, config, runtime)
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
     keep = modalities_of(trained, config.look.modalities)
@@ -70,6 +78,27 @@ def _answers(model: Path, source: str, config: PredictConfig, context: RunContex
         raise TooManyBadError(
             f"{len(refused)} of {rows + len(refused)} lines are invalid; the first: {refused[0].error}"
         )
+
+
+def _explanations(
+    model: Path, source: str, output: Path | None, config: PredictConfig, context: RunContext
+) -> Iterator[list[Row]] | Explained:
+    """Explain predictions: write a folder, or yield the explanations."""
+    if output is not None:
+        check_folder(output)
+    seed = config.rows.seed
+    runtime = context.runtime(seed)
+    trained = _opened(model, config, runtime)
+    keep = modalities_of(trained, config.look.modalities)
+    groups = explained_rows(trained, source, config, keep, runtime, context.reporter)
+    if output is None:
+        return ([explained.to_json() for _, explained in group] for group in groups)
+    return write_explanations(output, trained, groups, seed, runtime)
+
+
+def _opened(model: Path, config: PredictConfig, runtime: Runtime) -> TrainedModel:
+    labels = parse_labels(config.labels) if config.labels else []
+    return LabelModel(model, labels, config.template, None, runtime) if labels else TrainedModel(model)
 
 
 def _with_bad(answers: list[Row], bad: Sequence[BadLine]) -> list[Row]:

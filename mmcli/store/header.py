@@ -81,7 +81,7 @@ _TARGET = Is(
 )
 _HEADER = Record(
     {
-        "stage": one_of((*CHAIN_STAGES, "train", "evaluate", "compare")),
+        "stage": one_of((*CHAIN_STAGES, "train", "evaluate", "predict", "compare")),
         "digest": HASH,
         "rows": whole_number(),
         "rows_per_shard": whole_number(1, SHARD_ROWS),

@@ -63,6 +63,18 @@ class ClassAnswers:
     def decide(self, predictions: Floats) -> NDArray[np.int64]:
         """Return the index of each row's predicted class, (N,)."""
 
+    def score_names(self) -> list[str]:
+        """Return the classes."""
+        return list(self.classes)
+
+    def scores(self, predictions: Floats) -> Floats:
+        """Return the probability of each class, (N, K)."""
+        return predictions
+
+    def main_scores(self, predictions: Floats) -> NDArray[np.int64]:
+        """Return the index of each row's predicted class, (N,)."""
+        return self.decide(predictions)
+
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return for each row the predicted class, its probability, and those of all classes by name.
 

@@ -28,6 +28,9 @@ class HasParts(Protocol):
     def own_targets(self, encoded: NDArray[Any]) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
         """Return by column the rows that have the target, and the target as its task encodes it."""
 
+    def own_predictions(self, predictions: Floats) -> dict[str, Floats]:
+        """Return by column the predictions of its task, (N, …)."""
+
     def by_target(self, predictions: Floats, encoded: Any) -> dict[str, tuple[Task, Floats, NDArray[Any]]]:
         """Return by column the task, and the predictions and targets of the rows with that target, if any."""
 
@@ -207,6 +210,20 @@ class HasExamples(Protocol):
 
     def example(self, record: Mapping[str, Any], target: Any) -> tuple[str | None, list[str]]:
         """Return the predicted text and the true ones."""
+
+
+@runtime_checkable
+class HasScores(Protocol):
+    """Its answers follow from one number, or one per class or label, each of which can be explained."""
+
+    def score_names(self) -> list[str]:
+        """Return the name of each of the S numbers: a class, a label, or ``value``."""
+
+    def scores(self, predictions: Floats) -> Floats:
+        """Return the numbers, (N, S)."""
+
+    def main_scores(self, predictions: Floats) -> NDArray[np.int64]:
+        """Return the index of the number that each row's answer is about, (N,)."""
 
 
 def parts_of(task: Task, columns: Sequence[str] = ("",)) -> Mapping[str, Task]:

@@ -195,6 +195,18 @@ class Multilabel:
             for row, there in zip(predictions, known, strict=True)
         ]
 
+    def score_names(self) -> list[str]:
+        """Return the labels."""
+        return list(self.labels)
+
+    def scores(self, predictions: Floats) -> Floats:
+        """Return the probability of each label, (N, K)."""
+        return predictions
+
+    def main_scores(self, predictions: Floats) -> NDArray[np.int64]:
+        """Return the index of each row's most probable label, (N,)."""
+        return np.asarray(predictions.argmax(axis=1), np.int64)
+
     def metrics(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, float]:
         """Return the metrics of these rows by name.
 

@@ -170,6 +170,19 @@ class Regression:
             return [{"value": middle, "low": low, "high": high} for low, middle, high in predictions.tolist()]
         return [{"value": value} for (value,) in predictions.tolist()]
 
+    def score_names(self) -> list[str]:
+        """Return ``value``."""
+        return ["value"]
+
+    def scores(self, predictions: Floats) -> Floats:
+        """Return the predicted number, (N, 1); with an interval, its median."""
+        middle = predictions.shape[1] // 2
+        return predictions[:, middle : middle + 1]
+
+    def main_scores(self, predictions: Floats) -> NDArray[np.int64]:
+        """Return zeros, (N,): there is one number."""
+        return np.zeros(len(predictions), np.int64)
+
     def metrics(self, predictions: Floats, encoded: Floats) -> dict[str, float]:
         """Return the metrics of these rows by name.
 

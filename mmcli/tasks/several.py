@@ -187,13 +187,19 @@ class Several:
     def records(self, predictions: Floats, known: NDArray[np.bool_]) -> list[dict[str, Any]]:
         """Return each row's answers by column, under ``targets``."""
         parts = {
-            name: self.parts[name].records(block, known) for name, block in self._own_predictions(predictions).items()
+            name: self.parts[name].records(block, known) for name, block in self.own_predictions(predictions).items()
         }
         return [{"targets": {name: records[row] for name, records in parts.items()}} for row in range(len(predictions))]
 
+    def own_predictions(self, predictions: Floats) -> dict[str, Floats]:
+        """Return by column the predictions of its task, (N, …)."""
+        widths = [len(part.prior()) for part in self.parts.values()]
+        blocks = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
+        return dict(zip(self.parts, blocks, strict=True))
+
     def by_target(self, predictions: Floats, encoded: Floats) -> dict[str, tuple[Task, Floats, NDArray[Any]]]:
         """Return by column its task, and the predictions and targets of the rows with that target, if any."""
-        blocks = self._own_predictions(predictions)
+        blocks = self.own_predictions(predictions)
         return {
             name: (self.parts[name], blocks[name][rows], own)
             for name, (rows, own) in self.own_targets(encoded).items()
@@ -282,11 +288,6 @@ class Several:
 
     def _width(self, name: str) -> int:
         return math.prod(self._targets[name][0])
-
-    def _own_predictions(self, predictions: Floats) -> dict[str, Floats]:
-        widths = [len(part.prior()) for part in self.parts.values()]
-        blocks = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
-        return dict(zip(self.parts, blocks, strict=True))
 
     def own_targets(self, encoded: NDArray[Any]) -> dict[str, tuple[NDArray[np.intp], NDArray[Any]]]:
         """Return by column the rows with the target, and the target as its task encodes it or takes it for metrics."""

@@ -57,12 +57,25 @@ def _parts(task: Any, rows: _Rows) -> None:
     names = set(task.parts)
     assert names, "it has no parts"
     assert set(task.counts(rows.encoded)) == set(task.own_targets(rows.encoded)) == names, "parts are left out"
+    own = task.own_predictions(rows.predictions)
+    assert {name: len(each) for name, each in own.items()} == dict.fromkeys(names, len(rows.predictions)), (
+        "a part lacks predictions"
+    )
     assert all(map(task.measures, rows.targets)), "it does not measure a train row"
     assert not any(map(task.unknown, rows.targets)), "a class of a train row is unknown to it"
     for name, (part, predictions, encoded) in task.by_target(rows.predictions, rows.encoded).items():
         assert part is task.parts[name], "the tasks by target are not its parts"
         assert len(predictions) == len(encoded) == task.counts(rows.encoded)[name], "rows are left out"
         check_abilities(part, part.decode(encoded), encoded, predictions)
+
+
+def _has_scores(task: Any, rows: _Rows) -> None:
+    names, scores, main = task.score_names(), task.scores(rows.predictions), task.main_scores(rows.predictions)
+    assert len(set(names)) == len(names), "two scores have one name"
+    assert scores.shape == (len(rows.predictions), len(names)), "it does not have a score per name in each row"
+    assert main.shape == (len(rows.predictions),), "it does not say which score each answer is about"
+    assert ((main >= 0) & (main < len(names))).all(), "an answer is about a score that is not there"
+    assert np.isfinite(scores).all(), "a score is not finite"
 
 
 def _tunes(task: Any, rows: _Rows) -> None:
@@ -228,6 +241,7 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.HasMeaning: _has_meaning,
     abilities.HasOutcomes: _has_outcomes,
     abilities.HasExamples: _has_examples,
+    abilities.HasScores: _has_scores,
 }
 """The check of each ability, in order of dependence."""
 

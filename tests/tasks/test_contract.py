@@ -111,6 +111,9 @@ def test_what_several_targets_can_depends_on_their_tasks():
         ("retrieval", "take_modalities", lambda task, names: None, "a single modality"),
         ("retrieval", "baselines_beside", lambda task, found, wanted: {}, "names differ"),
         ("several", "unknown", lambda task, target: ["a"], "unknown to it"),
+        ("several", "own_predictions", lambda task, found: {"kind": found}, "a part lacks predictions"),
+        ("classification", "score_names", lambda task: ["cat"], "a score per name"),
+        ("regression", "main_scores", lambda task, found: np.ones(len(found), int), "a score that is not there"),
     ],
 )
 def test_an_ability_that_does_not_work_is_found(monkeypatch, text, name, wrong, message):

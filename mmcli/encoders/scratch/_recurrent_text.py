@@ -80,6 +80,10 @@ class RecurrentText(nn.Module):
         features: Tensor | tuple[Tensor, Tensor] = self.steps(self.drop(self.table(ids)), lengths, self.pool)
         return features
 
+    def token_vectors(self) -> nn.Module:
+        """Return the layer that turns ids into vectors."""
+        return self.table
+
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no files."""
         return {}

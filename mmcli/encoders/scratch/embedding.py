@@ -69,6 +69,10 @@ class Embedding(nn.Module):
         values = self.drop(self.table(ids))
         return (values, lengths) if self.pool == "none" else pool_steps(values, lengths, self.pool)
 
+    def token_vectors(self) -> nn.Module:
+        """Return the layer that turns ids into vectors."""
+        return self.table
+
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no files."""
         return {}

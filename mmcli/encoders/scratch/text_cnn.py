@@ -92,6 +92,10 @@ class TextCnn(nn.Module):
         features: Tensor = self.drop(torch.cat(highest, dim=1))
         return features
 
+    def token_vectors(self) -> nn.Module:
+        """Return the layer that turns ids into vectors."""
+        return self.table
+
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no files."""
         return {}

@@ -92,6 +92,10 @@ class Transformer(nn.Module):
         found = self.attention(values, inside(lengths, ids.shape[1]))
         return (found, lengths) if self.pool == "none" else pool_steps(found, lengths, self.pool)
 
+    def token_vectors(self) -> nn.Module:
+        """Return the layer that turns ids into vectors."""
+        return self.table
+
     def assets(self) -> dict[str, str]:
         """Return nothing: it reads no files."""
         return {}

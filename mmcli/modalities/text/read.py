@@ -198,6 +198,20 @@ class Preprocessor:
                 break
         return tokens
 
+    def words(self, text: str) -> list[tuple[int, int, bool]]:
+        """Return where each token of a normalised text starts and ends, in characters, and whether it is kept."""
+        found: list[tuple[int, int, bool]] = []
+        place = kept = 0
+        for token in self._load()(text):
+            start = text.find(token.text, place)
+            if token.is_space or start < 0:
+                continue
+            place = start + len(token.text)
+            keeps = kept < self.max_tokens and not (self.remove_stop_words and token.is_stop)
+            kept += keeps
+            found.append((start, place, keeps))
+        return found
+
     def _load(self) -> Pipeline:
         """Return the pipeline; reload it once it has stored so many strings that memory would grow without end."""
         if self._pipeline is None or self._pipeline.new_strings() > _MOST_NEW_STRINGS:
