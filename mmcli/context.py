@@ -58,14 +58,15 @@ class Shell:
     """The options that exist only on the command line."""
 
     config: Path | None = option(
-        None, group=OUTPUT, help="YAML file with values for these options; options on the command line override it."
-    )
+        None, group=OUTPUT, metavar="FILE",
+        help="YAML file that sets options (image-size: 64); the command line overrides it.",
+    )  # fmt: skip
     plugin: Sequence[str] = option(
-        (), group=OUTPUT, rare=True,
+        (), group=OUTPUT, rare=True, metavar="FILE",
         help="Python file with your own extractors, encoders, fusion methods, tasks, augmentations or estimators. "
         "Repeatable.",
     )  # fmt: skip
-    json: bool = option(False, group=OUTPUT, help="Print the result as JSON.")
+    json: bool = option(False, group=OUTPUT, help="Print the result as JSON, instead of text or rows.")
     quiet: bool = option(False, short="-q", group=OUTPUT, help="Print only warnings and errors.")
     debug: bool = option(False, group=OUTPUT, rare=True, help="Print the traceback of an error.")
 

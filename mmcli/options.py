@@ -23,6 +23,7 @@ Config = TypeVar("Config")
 _MOST_DIGITS = 18
 _SHOWN = 80  # characters of a value in a message
 _DECLARED, _WITHOUT = "declared", "without"
+_METAVARS: Mapping[Any, str] = {bool: "", int: "N", float: "X"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Declared:
 
     help: str
     group: str
+    metavar: str | None = None
     least: float | None = None
     most: float | None = None
     default_text: str | None = None
@@ -43,6 +45,7 @@ def option(
     *,
     help: str,
     group: str,
+    metavar: str | None = None,
     least: float | None = None,
     most: float | None = None,
     default_text: str | None = None,
@@ -55,13 +58,14 @@ def option(
         default: Its default; without one it is required.
         help: One or two sentences of help.
         group: The heading under which the help lists it.
+        metavar: What to type for its value, such as ``[NAME=]COLUMN``; needed for strings and paths.
         least: The minimum of a number.
         most: The maximum of a number.
         default_text: What the default means, in words.
         short: A one-letter flag, such as ``-o``.
         rare: Whether to list it only in ``--help-all``.
     """
-    metadata = {_DECLARED: Declared(help, group, least, most, default_text, short, rare)}
+    metadata = {_DECLARED: Declared(help, group, metavar, least, most, default_text, short, rare)}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -114,6 +118,13 @@ class Option:
     def choices(self) -> tuple[str, ...]:
         """The allowed values, if they are listed."""
         return typing.get_args(self.plain) if typing.get_origin(self.plain) is typing.Literal else ()
+
+    @property
+    def metavar(self) -> str:
+        """What to type for its value: as declared, its choices, ``N`` or ``X``; "" for a flag without a value."""
+        if self.declared.metavar is not None:
+            return self.declared.metavar
+        return "|".join(self.choices) or _METAVARS.get(self.plain, "VALUE")
 
     def check(self, where: str, value: Any) -> Any:
         """Check a value from Python and return it, a list as a tuple.
@@ -296,6 +307,8 @@ def _schema(each: Option) -> dict[str, Any]:
     if each.declared.most is not None:
         one["maximum"] = each.declared.most
     said: dict[str, Any] = {"description": each.declared.help}
+    if each.declared.metavar is not None:
+        said["title"] = f"{each.dashed}: {each.declared.metavar}"
     if each.many:
         return {**said, "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
     if isinstance(each.default, str | int | float):

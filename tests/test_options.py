@@ -13,7 +13,10 @@ import pytest
 
 from mmcli.context import RunContext, takes
 from mmcli.errors import UsageError
+from mmcli.fusion import WeighsModalities
+from mmcli.inference.config import PredictConfig
 from mmcli.options import changed, make, option, options_of, part, schema_of, values_of
+from mmcli.registry import FUSIONS
 from mmcli.stages.catalogue import CATALOGUE, GROUPS, TABLE
 
 
@@ -29,8 +32,8 @@ class Outer:
     other: Inner = part(Inner, without=("size", "words"))
     rate: float = option(0.5, help="A rate.", group="Outer", least=0)
     how: Literal["fast", "well"] = option("fast", help="How it is done.", group="Outer")
-    place: Path | None = option(None, help="A place.", group="Outer", default_text="none")
-    in_: str = option("x", help="A word of Python.", group="Outer")
+    place: Path | None = option(None, help="A place.", group="Outer", default_text="none", metavar="FOLDER")
+    in_: str = option("x", help="A word of Python.", group="Outer", metavar="WORD")
 
 
 class TestDeclared:
@@ -108,6 +111,20 @@ class TestDeclared:
             stage("s", jobs=0)
 
 
+class TestMetavar:
+    @pytest.mark.parametrize(
+        ("name", "shown"),
+        [("size", "N"), ("words", "VALUE"), ("rate", "X"), ("how", "fast|well"), ("place", "FOLDER"), ("in_", "WORD")],
+    )
+    def test_it_says_what_to_type(self, name, shown):
+        assert options_of(Outer)[name].metavar == shown
+
+    def test_a_schema_shows_it_as_title(self):
+        found = schema_of(Outer)["properties"]
+        assert (found["place"]["title"], found["in"]["title"]) == ("place: FOLDER", "in: WORD")
+        assert "title" not in found["rate"]
+
+
 class TestSchema:
     def accepts(self, value):
         try:
@@ -152,6 +169,12 @@ class TestCatalogue:
                 or "=" in help.split(":")[0]
             ), help
             assert help.endswith("."), f"{each.flag}: {help}"
+            assert each.metavar != "VALUE", f"{each.flag}: says nothing of what to type"
+
+    def test_explain_names_the_methods_that_weigh(self):
+        weighing = {name for name in FUSIONS.names() if issubclass(FUSIONS.load(name), WeighsModalities)}
+        said = options_of(PredictConfig)["explain"].declared.help.partition("works with ")[2].partition(".")[0]
+        assert set(said.replace(" and ", ", ").split(", ")) == weighing
 
     def test_the_schema_takes_the_pipeline_of_the_sample_data(self, mmcli):
         import yaml
@@ -181,6 +204,17 @@ class TestHelp:
             assert listed is not each.declared.rare, each.flag
         assert short.splitlines()[0].startswith(f"Usage: mmcli {spec.name}")
         assert spec.examples[-1] in whole
+
+    def test_what_may_be_left_out_is_in_brackets_and_what_must_be_given_is_in_the_usage(self, mmcli):
+        told = {name: mmcli(name, "--help").out for name in ("list", "clean", "search")}
+        first = {name: text.splitlines()[0] for name, text in told.items()}
+        assert first == {
+            "list": "Usage: mmcli list [WHAT] [OPTIONS]",
+            "clean": "Usage: mmcli clean [FOLDER] [OPTIONS]",
+            "search": "Usage: mmcli search MODEL [QUERIES]... --in SOURCE [OPTIONS]",
+        }
+        assert "[default: all]" in " ".join(told["list"].split())
+        assert "[required]" in told["search"]
 
     def test_commands_stand_in_groups_and_no_summary_is_cut(self, mmcli):
         text = mmcli("--help").out

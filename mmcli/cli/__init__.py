@@ -24,6 +24,10 @@ from mmcli.runtime import device_failure
 from mmcli.stages.catalogue import CATALOGUE
 
 _M_ARENA_MAX = -8  # of malloc.h
+_ABOUT = (
+    "Train and evaluate models on tables of text, images, audio, video and numbers. Each stage writes a folder (an "
+    "artifact) that later stages read."
+)
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _USER_OS_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
@@ -61,13 +65,13 @@ class _Commands(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the list of commands."""
-        formatter.write(f"\n{list_of_commands()}\n")
+        formatter.write(f"\n{list_of_commands()}\n\nmmcli COMMAND --help shows the options of a command.\n")
 
 
 app = typer.Typer(
     name="mmcli",
     cls=_Commands,
-    help="Multimodal learning from the command line: six stages that read and write artifacts on disk.",
+    help=_ABOUT,
     pretty_exceptions_enable=False,
     add_completion=True,
     rich_markup_mode=None,  # plain help: importing rich would take longer than 0.3 s
@@ -102,7 +106,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Not standalone, so that Typer raises its errors and they are handled here like all others.
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], prog_name="mmcli", standalone_mode=False)
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
     except MmcliError as error:

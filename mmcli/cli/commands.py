@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING
 from functools import partial
@@ -55,7 +54,9 @@ def shown_options(spec: StageSpec) -> dict[str, Option]:
 def output_option(spec: StageSpec) -> Option:
     """Return the --output option of a command."""
     assert spec.output is not None
-    declared = Declared(spec.output.help, OUTPUT, short="-o")
+    declared = Declared(
+        spec.output.help, OUTPUT, spec.output.metavar, default_text=spec.output.default_text, short="-o"
+    )
     required = spec.output.required
     return Option("output", Path if required else Path | None, MISSING if required else None, declared)
 
@@ -118,9 +119,10 @@ def _place(argument: Argument, value: Any) -> Any:
 
 
 def _argument(each: Argument) -> inspect.Parameter:
-    kind: Any = typing.Literal[each.choices] if each.choices else list[str] if each.many else str
+    kind: Any = list[str] if each.many else str
     default: Any = _NOT_GIVEN if each.required else [] if each.many else each.default
-    said = typer.Argument(help=each.help, metavar=each.name.upper(), show_default=False)
+    complete = {"autocompletion": lambda: list(each.choices)} if each.choices else {}
+    said = typer.Argument(help=each.help, metavar=each.name.upper(), show_default=False, **complete)
     return inspect.Parameter(
         each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, said]
     )

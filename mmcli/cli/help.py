@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass
 
 from mmcli.options import Option
-from mmcli.stages.catalogue import CATALOGUE, GROUPS, StageSpec
+from mmcli.stages.catalogue import CATALOGUE, GROUPS, Argument, StageSpec
 
 _WIDEST, _NARROWEST, _LEFT = 100, 60, 30
 _LAST = ("Files", "Table file", "Output", "Machine")
@@ -26,12 +26,9 @@ class Help:
 def help_of(told: Help, every: bool) -> str:
     """Return the help of a command; rare options are listed only with ``every``."""
     spec = told.spec
-    places = " ".join(f"{each.name.upper()}{'...' if each.many else ''}" for each in spec.arguments)
-    required = " ".join(f"{each.flag} {kind_of(each)}" for each in told.options.values() if each.default is MISSING)
-    usage = " ".join(filter(None, ("mmcli", spec.name, places, required, "[OPTIONS]")))
-    parts = [f"Usage: {usage}", *map(_wrapped, filter(None, (spec.summary, spec.details)))]
+    parts = [f"Usage: {usage_of(spec, told.options)}", *map(_wrapped, (spec.summary, *spec.details))]
     if spec.arguments:
-        parts.append(_section("Arguments", [(each.name.upper(), each.help) for each in spec.arguments]))
+        parts.append(_section("Arguments", [(each.name.upper(), argument_help(each)) for each in spec.arguments]))
     shown = [each for each in told.options.values() if every or not each.declared.rare]
     for heading in headings(shown):
         rows = [(_flags(each), _told(each)) for each in shown if each.declared.group == heading]
@@ -39,11 +36,21 @@ def help_of(told: Help, every: bool) -> str:
     hidden = sum(each.declared.rare for each in told.options.values())
     last = [("-h, --help", "Show this message.")]
     if hidden:
-        last.append(("--help-all", f"Show all options, including {hidden} rarely used ones."))
+        last.append(("--help-all", f"Show all options ({hidden} more)."))
     parts.append(_section("Help", last))
     if spec.examples:
         parts.append("\n".join(("Examples:", *(f"  {example}" for example in spec.examples))))
     return "\n\n".join(parts)
+
+
+def usage_of(spec: StageSpec, options: Mapping[str, Option]) -> str:
+    """Return a command with its arguments and required options; optional arguments are in brackets."""
+    places = [
+        f"{each.name.upper() if each.required else f'[{each.name.upper()}]'}{'...' if each.many else ''}"
+        for each in spec.arguments
+    ]
+    required = [f"{each.flag} {each.metavar}" for each in options.values() if each.default is MISSING]
+    return " ".join(("mmcli", spec.name, *places, *required, "[OPTIONS]"))
 
 
 def list_of_commands() -> str:
@@ -62,17 +69,13 @@ def headings(options: Iterable[Option]) -> list[str]:
 
 def _flags(each: Option) -> str:
     flags = ", ".join(filter(None, (each.declared.short, each.flag)))
-    kind = kind_of(each)
-    return f"{flags} {kind}" if kind else flags
+    return f"{flags} {each.metavar}".rstrip()
 
 
-def kind_of(each: Option) -> str:
-    """Return the placeholder for an option's value."""
-    if each.plain is bool:
-        return ""
-    if each.choices and not each.many:
-        return "|".join(each.choices)
-    return {int: "N", float: "X"}.get(each.plain, "PATH" if "Path" in str(each.plain) else "TEXT")
+def argument_help(each: Argument) -> str:
+    """Return the help of an argument with its choices and default."""
+    choices = f" One of {', '.join(each.choices)}." if each.choices else ""
+    return f"{each.help}{choices}{'' if each.default is None else f' [default: {each.default}]'}"
 
 
 def default_of(each: Option) -> str | None:
@@ -87,6 +90,8 @@ def default_of(each: Option) -> str | None:
 
 
 def _told(each: Option) -> str:
+    if each.default is MISSING:
+        return f"{each.declared.help} [required]"
     default = default_of(each)
     return f"{each.declared.help} [default: {default}]" if default else each.declared.help
 

@@ -20,11 +20,12 @@ class RowsConfig:
     """How the rows of a source are read."""
 
     root: str | None = option(
-        None, group="Files", default_text="the table's folder",
+        None, group="Files", metavar="FOLDER|URL",
+        default_text="the table's folder; the working folder for standard input",
         help="Folder or URL to which file paths in the table are relative.",
     )  # fmt: skip
-    limit: int | None = option(None, least=1, group=_ROWS, help="Use only the first N rows.")
-    seed: int = option(0, group=_ROWS, help="Random seed.")
+    limit: int | None = option(None, least=1, group=_ROWS, default_text="all rows", help="Use only the first N rows.")
+    seed: int = option(0, group=_ROWS, help="Affects only evaluate: seed of its bootstrap intervals and p-values.")
     written: TableText = part(TableText)
 
 
@@ -33,12 +34,13 @@ class LookConfig:
     """Which inputs of the rows a model gets."""
 
     modalities: Sequence[str] = option(
-        (), group=_ROWS, help="Comma-separated modalities to use; the others are treated as missing. Repeatable."
-    )
+        (), group=_ROWS, metavar="NAME,NAME,…", default_text="all",
+        help="Modalities to use; the others are treated as missing. Repeatable.",
+    )  # fmt: skip
     tensor: Sequence[str] = option(
-        (), group="Files", rare=True,
-        help="NAME=FILE: array with the new rows, for a modality that was trained on an array; NAME=none treats it as "
-        "missing. Repeatable.",
+        (), group="Files", rare=True, metavar="NAME=FILE",
+        help="Array for the new rows, if the model was trained with --tensor NAME=FILE; NAME=none: do without. "
+        "Repeatable.",
     )  # fmt: skip
 
 
@@ -46,35 +48,43 @@ class LookConfig:
 class EvaluateConfig:
     """The options of evaluate."""
 
-    split: str = option("test", group=_ROWS, help="Split to evaluate: train, val, test or all.")
+    split: str = option("test", group=_ROWS, metavar="train|val|test|all", help="Split to evaluate.")
     target: str | None = option(
-        None, group=_ROWS, default_text="the column trained on", help="Column with the true targets."
+        None,
+        group=_ROWS,
+        metavar="COLUMN",
+        default_text="the target column of the model",
+        help="Column with the true targets.",
     )
     positive: Sequence[str] = option(
-        (), group=_RESULT, default_text="the rarer class of the train rows",
-        help="Positive class of a binary target, for precision, recall, F1, average precision and ROC; with several "
-        "targets, TARGET=LABEL. Repeatable.",
+        (), group=_RESULT, metavar="[TARGET=]LABEL", default_text="the positive class of the model",
+        help="Positive class of a two-class target: the class that precision, recall, F1, average precision and ROC "
+        "AUC describe. With several targets: TARGET=LABEL. Repeatable.",
     )  # fmt: skip
     by: Sequence[str] = option(
-        (), group=_RESULT,
-        help="Also measure the rows of each value of this column, and the gap between the best and the worst value. "
+        (), group=_RESULT, metavar="COLUMN",
+        help="Also report metrics for each value of this column, and the gap between its best and worst value. "
         "Repeatable.",
     )  # fmt: skip
     fail_if: Sequence[str] = option(
-        (), group=_RESULT,
-        help="Exit with code 5 if this condition holds: 'accuracy<0.8', 'subsets.image.accuracy<0.5', "
-        "'groups.gap>0.1' … Repeatable.",
+        (), group=_RESULT, metavar="CONDITION",
+        help="Exit with code 5 if this is true, such as 'accuracy<0.8'. Operators: < <= > >=. Names: any metric, or a "
+        "path into metrics.json such as subsets.image.accuracy or groups.gap (needs --by). Repeatable.",
     )  # fmt: skip
     junit: Path | None = option(
-        None, group=_RESULT, rare=True, help="JUnit XML file to write, with one test case per --fail-if."
+        None, group=_RESULT, rare=True, metavar="FILE", help="Write the --fail-if results to this JUnit XML file."
     )
     all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
     look: LookConfig = part(LookConfig)
     labels_from: str | None = option(
-        None, group=_RETRIEVAL,
-        help="Column of labels: measure how often the label closest to a row is the row's own.",
+        None, group=_RETRIEVAL, metavar="COLUMN",
+        help="Zero-shot classification: predict the closest of this column's labels for each row, and report metrics "
+        "against the column.",
     )  # fmt: skip
-    template: str = option(PLACE, group=_RETRIEVAL, help="Text to embed for a label; {} is replaced by the label.")
+    template: str = option(
+        PLACE, group=_RETRIEVAL, metavar="TEXT", default_text="{}, the label itself",
+        help="Text to embed for each label, such as 'a photo of a {}'.",
+    )  # fmt: skip
     rows: RowsConfig = part(RowsConfig)
 
 
@@ -84,24 +94,27 @@ class PredictConfig:
 
     explain: Literal["weights", "inputs"] | None = option(
         None, group=_RESULT,
-        help="weights: add the fusion's weight of each feature to each prediction, 0 if missing. inputs: tell which "
-        "words, picture regions, seconds, frames, table columns and modalities decide it; -o is then a folder, with "
-        "heat maps. Without --limit, of the first 20 rows.",
+        help="weights: add the fusion's weight of each feature, 0 if missing; works with attention, gated, late_mean, "
+        "late_weighted, mean, perceiver, squeeze_excite and weighted_sum. inputs: tell which words, image regions, "
+        "seconds, frames, table columns and modalities each prediction depends on; -o is then a folder, with heat maps, "
+        "and without --limit only the first 20 rows are explained.",
     )  # fmt: skip
     explain_target: str | None = option(
-        None, group=_RESULT, default_text="what is predicted", rare=True,
-        help="For --explain inputs: the class or label to explain; with several targets TARGET or TARGET=LABEL.",
+        None, group=_RESULT, metavar="LABEL|TARGET[=LABEL]", default_text="what is predicted", rare=True,
+        help="With --explain inputs: the class or label to explain; with several targets, TARGET or TARGET=LABEL.",
     )  # fmt: skip
     explain_by: Literal["auto", "occlusion", "gradients"] = option(
         "auto", group=_RESULT, rare=True,
-        help="For --explain inputs: leave out each part of an input (occlusion), or take integrated gradients of "
-        "encoders trained with the network (gradients); auto takes gradients only for long texts.",
+        help="With --explain inputs: occlusion leaves out each part of an input in turn; gradients uses integrated "
+        "gradients, for encoders trained with the network; auto uses gradients only for long texts.",
     )  # fmt: skip
     look: LookConfig = part(LookConfig)
     labels: Sequence[str] = option(
-        (),
-        group=_RETRIEVAL,
-        help="Comma-separated labels: predict the one closest to each row. Repeatable.",
-    )
-    template: str = option(PLACE, group=_RETRIEVAL, help="Text to embed for a label; {} is replaced by the label.")
+        (), group=_RETRIEVAL, metavar="LABEL,LABEL,…",
+        help="Zero-shot classification: predict the closest of these labels for each row. Repeatable.",
+    )  # fmt: skip
+    template: str = option(
+        PLACE, group=_RETRIEVAL, metavar="TEXT", default_text="{}, the label itself",
+        help="Text to embed for each label, such as 'a photo of a {}'.",
+    )  # fmt: skip
     rows: RowsConfig = part(RowsConfig)

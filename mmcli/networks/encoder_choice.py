@@ -8,14 +8,11 @@ from typing import Any
 
 from mmcli.chain.word_start import with_width
 from mmcli.errors import MmcliError, UsageError, unknown_name
+from mmcli.networks.config import DEFAULT_ENCODERS
 from mmcli.options import coerce
 from mmcli.registry import ENCODERS, EXTRACTORS, Spec, options_of, parse_spec
 from mmcli.store.columns import ModalitySpec
 
-DEFAULT_ENCODERS = {
-    "text": "embedding", "image": "cnn", "audio": "audio_cnn", "video": "frame_cnn", "table": "mlp",
-}  # fmt: skip
-"""Default encoder of each kind of preprocessed modality; tensors need none."""
 _FREEZE = "freeze"
 
 

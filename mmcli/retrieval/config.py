@@ -17,7 +17,7 @@ class IndexConfig:
 
     faiss: bool = option(
         False, group=_SEARCH,
-        help="Also write inverted lists for search --faiss, which is faster in large indexes but may miss some rows.",
+        help="Also build a faiss index (IVF), for search --faiss: faster on millions of rows, but approximate.",
     )  # fmt: skip
     rows: RowsConfig = part(RowsConfig)
 
@@ -28,15 +28,20 @@ class SearchConfig:
 
     in_: str = option(
         group=_SEARCH,
-        help="Index, table, or artifact made like the training data, to search in; - reads rows from standard input.",
+        metavar="SOURCE",
+        help="What to search: an index, a table, an artifact made by the same stages as the training data, or - for "
+        "rows on standard input.",
     )
-    query_image: Sequence[str] = option((), group=_SEARCH, help="Image file to use as a query. Repeatable.")
+    query_image: Sequence[str] = option(
+        (), group=_SEARCH, metavar="FILE", help="Image file to use as a query. Repeatable."
+    )
     top: int = option(10, least=1, group=_SEARCH, help="Number of rows to find for each query.")
     by: str | None = option(
-        None, group=_SEARCH, default_text="modalities of other kinds than the query's",
-        help="Modality of the rows to compare with the query.",
+        None, group=_SEARCH, metavar="MODALITY", default_text="modalities of another kind than the query",
+        help="Compare the query with this modality of the rows.",
     )  # fmt: skip
     faiss: bool = option(
-        False, group=_SEARCH, help="Use the inverted lists of an index, which is faster but may miss some rows."
-    )
+        False, group=_SEARCH,
+        help="Use the faiss index that index --faiss built: faster on millions of rows, but approximate.",
+    )  # fmt: skip
     rows: RowsConfig = part(RowsConfig)

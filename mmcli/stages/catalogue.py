@@ -12,6 +12,7 @@ from mmcli.comparison.config import CompareConfig
 from mmcli.inference.config import EvaluateConfig, PredictConfig
 from mmcli.retrieval.config import IndexConfig, SearchConfig
 from mmcli.stages.config import (
+    LISTS,
     CleanConfig,
     InspectConfig,
     LedgerConfig,
@@ -23,7 +24,7 @@ from mmcli.stages.config import (
 from mmcli.tables.config import CheckConfig, PreprocessConfig
 from mmcli.training.config import TrainConfig
 
-STAGES, AROUND, RETRIEVAL, RESULTS = "Stages", "Before and around stages", "Retrieval", "Results"
+STAGES, AROUND, RETRIEVAL, RESULTS = "Stages", "Pipelines, comparisons and checks", "Retrieval", "Artifacts"
 GROUPS = (STAGES, AROUND, RETRIEVAL, RESULTS)
 TABLE = "table"
 """What preprocess reads; all other inputs are written by stages."""
@@ -41,6 +42,7 @@ class Argument:
         default: Its default, if it is optional.
         choices: The allowed values, if they are listed.
         is_path: Whether it is a path.
+        optional: Whether it may be left out although it has no default.
     """
 
     name: str
@@ -49,19 +51,29 @@ class Argument:
     default: str | None = None
     choices: tuple[str, ...] = ()
     is_path: bool = False
+    optional: bool = False
 
     @property
     def required(self) -> bool:
         """Whether it must be given."""
-        return self.default is None and not (self.many and self.name == "queries")
+        return self.default is None and not self.optional
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where a command writes: ``--output``."""
+    """Where a command writes: ``--output``.
+
+    Args:
+        help: One sentence of help.
+        required: Whether it must be given.
+        metavar: What to type.
+        default_text: What happens without it, in words.
+    """
 
     help: str
     required: bool = True
+    metavar: str = "FOLDER"
+    default_text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class StageSpec:
     Args:
         name: Its name, as typed.
         summary: One line for the list of commands.
-        details: Further lines of its help.
+        details: Further paragraphs of its help.
         config: The class of its options.
         function: ``module:name`` of its function, called with the arguments, the output, a config and a context.
         show: The name in ``mmcli.console.shows`` of the function that prints its result.
@@ -94,7 +106,7 @@ class StageSpec:
     show: str
     arguments: tuple[Argument, ...]
     group: str
-    details: str = ""
+    details: tuple[str, ...] = ()
     output: Output | None = None
     context: tuple[str, ...] = ()
     shell: tuple[str, ...] = ("config", "plugin", "json", "quiet", "debug")
@@ -111,11 +123,18 @@ class StageSpec:
 
 
 _ARTIFACT_OUTPUT = Output("Folder for the artifact.")
-_MODEL = Argument("model", "Model folder, written by train.", is_path=True)
-_ROWS = (
-    "Table (CSV, TSV, JSON lines, Parquet …), folder, artifact made like the training data, or - for rows on standard "
-    "input."
+_ANSWERS = Output(
+    "File to write: .jsonl, .csv or .parquet.", required=False, metavar="FILE", default_text="print JSON Lines"
 )
+_TABLE = "Table (CSV, TSV, JSON Lines, Parquet, Excel …), folder with one subfolder per class"
+_RAW = Argument("source", f"{_TABLE}, or - for rows (CSV or JSON Lines) on standard input.")
+_MODEL = Argument("model", "Model folder, written by train.", is_path=True)
+_ROWS = f"{_TABLE}, artifact made by the same stages as the training data, or - for rows on standard input."
+_PIPES = (
+    "On a terminal, prints a summary. If the output is piped or redirected, prints the artifact's rows as JSON Lines, "
+    "for the next stage."
+)
+_RETRIEVES = "The model must be trained with --task retrieval."
 _FEATURES = ("fuse", "extract-features", "preprocess")
 _FOLDER = Argument("artifact", "Artifact folder.", is_path=True)
 _LOOKS = ("json", "debug")
@@ -123,18 +142,22 @@ _LOOKS = ("json", "debug")
 _ALL = (
     StageSpec(
         "preprocess",
-        "Read a table and its files; validate, split, decode and tokenize them.",
+        "Read a table and the files it names: split rows, decode media, tokenize text.",
         PreprocessConfig,
         "mmcli.stages.preprocess:preprocess",
         "show_stage",
-        (Argument("source", "Table, folder with one subfolder per class, or - for rows on standard input."),),
+        (_RAW,),
         STAGES,
-        "If no column is named, kinds are inferred. Every input is recorded as ok, missing, corrupt or skipped, with "
-        "the reason in the ledger. Running the command again processes only what has changed.",
+        (
+            "Without --text, --image …, the kind of each column is inferred and reported. Every input is recorded as "
+            "ok, missing, corrupt or skipped, with the reason. Running the command again processes only what has "
+            "changed.",
+            _PIPES,
+        ),
         _ARTIFACT_OUTPUT,
         ("jobs", "fresh"),
         examples=(
-            "mmcli preprocess animals.csv -o work/samples",
+            "mmcli preprocess animals.csv -o work/samples --target species",
             "mmcli preprocess animals.csv -o work/samples --text name --image photo --target species",
             "mmcli preprocess new.csv -o work/new --like work/model",
         ),
@@ -149,33 +172,46 @@ _ALL = (
         "show_stage",
         (Argument("source", "Artifact of preprocess, or - for rows on standard input."),),
         STAGES,
-        "A modality without --use gets the default extractors of its kind, which need no weights. Extractors that "
-        "learn, such as TF-IDF, learn only from the train rows.",
+        (
+            "Nothing is trained here: networks keep their weights, and statistics such as TF-IDF are computed from the "
+            "train rows only. A modality without --use gets its default extractors (marked in mmcli list extractors), "
+            "which need no pretrained weights.",
+            _PIPES,
+        ),
         _ARTIFACT_OUTPUT,
         (*_MACHINE, "fresh"),
         examples=(
             "mmcli extract-features work/samples -o work/features",
-            "mmcli extract-features work/samples -o work/features --use name=tfidf:ngrams=1-2 --use photo=resnet18",
+            "mmcli extract-features work/samples -o work/features --use name=tfidf:ngrams=1-2 --use photo=hog",
         ),
         reads=("preprocess",),
         writes="features",
     ),
     StageSpec(
         "fuse",
-        "Scale and align the features of all modalities, and choose how they are fused.",
+        "Scale the features of all modalities and set the fusion method.",
         FuseConfig,
         "mmcli.stages.fuse:fuse",
         "show_stage",
-        (Argument("sources", "Feature artifacts, joined by id, or - for rows on standard input.", many=True),),
+        (
+            Argument(
+                "sources",
+                "Artifacts of extract-features, joined by id, or - for rows on standard input.",
+                many=True,
+            ),
+        ),
         STAGES,
-        "Scales are learned from the train rows. A static method also writes the fused features; a learned one becomes "
-        "the first layer of the network that train builds; a late one combines the predictions of one model per "
-        "modality. Every method takes into account which modalities a sample has.",
+        (
+            "Static methods write fused features. Learnt methods are trained by train as part of the network. Late "
+            "methods combine the predictions of one model per modality. mmcli list fusion shows the kind of each. "
+            "Every method handles missing modalities.",
+            _PIPES,
+        ),
         _ARTIFACT_OUTPUT,
         ("jobs", "fresh"),
         examples=(
             "mmcli fuse work/features -o work/fused --method gated",
-            "mmcli fuse work/photos work/texts -o work/fused",
+            "mmcli fuse work/photo-features work/text-features -o work/fused",
         ),
         reads=("extract-features",),
         writes="fused",
@@ -189,18 +225,21 @@ _ALL = (
         (
             Argument(
                 "sources",
-                "Artifact of preprocess, extract-features or fuse, or - for standard input; several are joined by id.",
+                "Artifact of preprocess, extract-features or fuse (several are joined by id), or - for rows on "
+                "standard input.",
                 many=True,
             ),
         ),
         STAGES,
-        "The model of the epoch with the best val score is kept; the test split is never used. Ctrl-C keeps the best "
-        "epoch so far, and running the same command again continues from there.",
+        (
+            "Keeps the epoch that is best on the val split; never uses the test split. Ctrl-C saves the best epoch so "
+            "far; the same command continues from there.",
+        ),
         Output("Folder for the model."),
         ("device", "deterministic", "fresh"),
         examples=(
             "mmcli train work/features -o work/model --method gated",
-            "mmcli train work/samples -o work/model --encoder photo=resnet18 --epochs 20",
+            "mmcli train work/samples -o work/model --encoder photo=cnn --epochs 20",
             "mmcli train work/features -o work/model --model sklearn:logistic_regression --folds 5",
         ),
         reads=_FEATURES,
@@ -208,7 +247,7 @@ _ALL = (
     ),
     StageSpec(
         "evaluate",
-        "Measure a model on rows with known targets.",
+        "Evaluate a model on rows with known targets.",
         EvaluateConfig,
         "mmcli.stages.evaluate:evaluate",
         "show_report",
@@ -216,15 +255,21 @@ _ALL = (
             _MODEL,
             Argument(
                 "sources",
-                f"{_ROWS} Several artifacts are joined by id. Further model folders before them are compared with the "
-                "first on the same rows.",
+                f"{_ROWS} Several artifacts are joined by id. Model folders given before the source are compared with "
+                "MODEL on the same rows.",
                 many=True,
             ),
         ),
         STAGES,
-        "Metrics are reported with confidence intervals, next to baselines, and for every subset of the modalities. Of "
-        "several models, paired tests say which is better.",
-        Output("Folder for metrics.json and predictions.jsonl; of several models, one in each.", required=False),
+        (
+            "Reports metrics with confidence intervals and baselines, and for every subset of the modalities. With "
+            "several models, paired tests say which is better.",
+        ),
+        Output(
+            "Folder for the report (metrics.json, predictions.jsonl …); with several models, a subfolder for each.",
+            required=False,
+            default_text="print only",
+        ),
         (*_MACHINE, "fresh"),
         examples=(
             "mmcli evaluate work/model work/features -o work/report",
@@ -237,18 +282,23 @@ _ALL = (
     ),
     StageSpec(
         "predict",
-        "Predict new rows with a model.",
+        "Make predictions for new rows.",
         PredictConfig,
         "mmcli.stages.predict:predict",
         "show_answers",
         (_MODEL, Argument("source", _ROWS)),
         STAGES,
-        "Each prediction has the row's id, the label, labels or value, probabilities, the modalities used, and why "
-        "others were not used. Predictions are in input order. JSON lines on standard input are answered one by one as "
-        "they arrive.",
+        (
+            "Each prediction has the row's id, the answer (label, labels, value, caption or cluster) with "
+            "probabilities, the modalities used, and why others were not. Predictions are in input order.",
+            "JSON Lines on standard input are answered one by one as they arrive; an invalid line gets an error "
+            "record, and the exit code is then 3.",
+        ),
         Output(
-            "FILE.jsonl, .csv or .parquet, or a folder for --explain inputs; without it, JSON lines are printed.",
+            "File to write (.jsonl, .csv or .parquet), or a folder with --explain inputs.",
             required=False,
+            metavar="FILE|FOLDER",
+            default_text="print JSON Lines",
         ),
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
@@ -270,35 +320,49 @@ _ALL = (
     ),
     StageSpec(
         "run",
-        "Run the stages of a pipeline file, reusing what is up to date.",
+        "Run the stages of a pipeline file, skipping those that are up to date.",
         RunConfig,
         "mmcli.stages.pipeline:run",
         "show_run",
-        (Argument("pipeline", "YAML file with a source, an output folder and stages.", is_path=True),),
+        (
+            Argument(
+                "pipeline",
+                "YAML file with a source and stages; sample_data/pipeline.yaml is an example.",
+                is_path=True,
+            ),
+        ),
         AROUND,
-        "A stage takes the options of its command. mmcli schema prints a JSON Schema of the file for editors.",
-        Output("Folder for all artifacts; by default the output named in the file.", required=False),
+        (
+            "Each stage takes the options of its command, without the dashes. seed, device, precision and "
+            "deterministic can also be set once for all stages.",
+            "Sources in the file are relative to the file, and its output to the working folder. mmcli schema prints a "
+            "JSON Schema of such files for editors.",
+        ),
+        Output("Folder for all artifacts.", required=False, default_text="output in the file, or work"),
         ("jobs", "fresh"),
         ("plugin", "json", "quiet", "debug"),
         examples=("mmcli run pipeline.yaml", "mmcli run pipeline.yaml -o elsewhere"),
     ),
     StageSpec(
         "compare",
-        "Train many fusion methods with several seeds and rank them.",
+        "Train with several fusion methods and seeds, and rank the methods.",
         CompareConfig,
         "mmcli.stages.compare:compare",
         "show_comparison",
         (
             Argument(
                 "sources",
-                "Artifact of preprocess or extract-features, or - for standard input; several are joined by id.",
+                "Artifact of preprocess or extract-features (several are joined by id), or - for rows on standard "
+                "input.",
                 many=True,
             ),
         ),
         AROUND,
-        "Takes the options of train. Every method is compared on the val split with the best single modality; the test "
-        "split is never used. A table, a figure and the predictions of every run are written. Finished runs are not "
-        "repeated: after Ctrl-C, or with one more --method, the same command does the rest.",
+        (
+            "Compares every method with the best single modality on the val split; never uses the test split. Writes a "
+            "table, a figure and every run's predictions. Takes most options of train.",
+            "Finished runs are reused: run the same command again after Ctrl-C, or with one more --method.",
+        ),
         Output("Folder for the comparison."),
         ("device", "deterministic", "fresh"),
         examples=(
@@ -310,30 +374,32 @@ _ALL = (
     ),
     StageSpec(
         "check",
-        "Check a table before a long job: columns, files, disk space and time needed.",
+        "Check a table before preprocess: columns, files, disk space and time needed.",
         CheckConfig,
         "mmcli.stages.check:check",
         "show_check",
-        (Argument("source", "Table, folder with one subfolder per class, or - for rows on standard input."),),
+        (_RAW,),
         AROUND,
-        "Takes the options of preprocess. The table is read, a sample of its files is decoded, and nothing is written. "
-        "The exit code is 3 if more inputs are bad than --max-errors allows.",
+        (
+            "Reads the table, decodes the files of a random sample of its rows, and writes nothing. Takes most options "
+            "of preprocess. Exits with code 3 if more inputs are bad than --max-errors allows.",
+        ),
         None,
         ("jobs",),
         examples=("mmcli check animals.csv", "mmcli check animals.csv --image photo --target species --all"),
     ),
     StageSpec(
         "list",
-        "List names: extractors, fusion methods, encoders, models, tasks.",
+        "List the available extractors, encoders, fusion methods, models and tasks.",
         ListConfig,
         "mmcli.stages.names:list_names",
         "show_list",
         (
             Argument(
                 "what",
-                "Which names to list.",
+                "What to list.",
                 default="all",
-                choices=("extractors", "fusion", "encoders", "models", "tasks", "all"),
+                choices=LISTS,
             ),
         ),
         AROUND,
@@ -342,7 +408,7 @@ _ALL = (
     ),
     StageSpec(
         "schema",
-        "Print a JSON Schema of pipeline files, for editors.",
+        "Print the JSON Schema of pipeline files, for completion and checks in editors.",
         SchemaConfig,
         "mmcli.stages.schema:schema",
         "show_schema",
@@ -353,13 +419,13 @@ _ALL = (
     ),
     StageSpec(
         "index",
-        "Embed rows with a retrieval model, for search.",
+        "Build a search index of rows with a retrieval model.",
         IndexConfig,
         "mmcli.stages.index:index",
         "show_stage",
         (_MODEL, Argument("source", _ROWS)),
         RETRIEVAL,
-        "",
+        (_RETRIEVES, _PIPES),
         Output("Folder for the index."),
         (*_MACHINE, "fresh"),
         examples=("mmcli index work/model photos.csv -o work/index",),
@@ -372,13 +438,18 @@ _ALL = (
         SearchConfig,
         "mmcli.stages.search:search",
         "show_answers",
-        (_MODEL, Argument("queries", "Text to search for, or MODALITY=VALUE.", many=True)),
-        RETRIEVAL,
-        "Prints one JSON line per row found, closest first.",
-        Output(
-            "FILE.jsonl, .csv or .parquet, or a folder for --explain inputs; without it, JSON lines are printed.",
-            required=False,
+        (
+            _MODEL,
+            Argument(
+                "queries",
+                "Texts to search for, or MODALITY=VALUE (a value or a file path). Optional with --query-image.",
+                many=True,
+                optional=True,
+            ),
         ),
+        RETRIEVAL,
+        (f"Prints one JSON object per row found, closest first. {_RETRIEVES}",),
+        _ANSWERS,
         _MACHINE,
         ("config", "plugin", "quiet", "debug"),
         examples=(
@@ -399,7 +470,7 @@ _ALL = (
     ),
     StageSpec(
         "ledger",
-        "List the inputs that are not ok, with the reasons.",
+        "List missing, corrupt and skipped inputs, with the reasons.",
         LedgerConfig,
         "mmcli.stages.ledger:ledger",
         "show_rows",
@@ -410,26 +481,28 @@ _ALL = (
     ),
     StageSpec(
         "verify",
-        "Recompute the hashes of an artifact and its chain.",
+        "Check that the files of an artifact still match their recorded hashes.",
         VerifyConfig,
         "mmcli.stages.verify:verify",
         "show_differences",
         (_FOLDER,),
         RESULTS,
-        "Prints what has changed. The exit code is 4 if anything has.",
+        ("Lists what has changed; exits with code 4 if anything has.",),
         shell=("json", "quiet", "debug"),
         examples=("mmcli verify work/model", "mmcli verify work/samples --media"),
     ),
     StageSpec(
         "clean",
-        "List, and with --yes remove, what interrupted runs left behind.",
+        "List the leftovers of interrupted runs; --yes deletes them.",
         CleanConfig,
         "mmcli.stages.clean:clean",
         "show_leftovers",
-        (Argument("folder", "Folder to search, at any depth.", default=".", is_path=True),),
+        (Argument("folder", "Folder to search, including subfolders.", default=".", is_path=True),),
         RESULTS,
-        "An interrupted run that is started again continues from what it left behind; after cleaning it starts from "
-        "the beginning. Files of running commands are kept.",
+        (
+            "Running the same command again would resume from these leftovers; after clean it starts over. Files of "
+            "running commands are kept.",
+        ),
         shell=_LOOKS,
         examples=("mmcli clean", "mmcli clean work --yes"),
     ),

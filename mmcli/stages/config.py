@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from mmcli.options import option
 
-_SHOWN, _DO = "Display", "Actions"
+LISTS = ("extractors", "fusion", "encoders", "models", "tasks", "augmentations", "all")
+"""What mmcli list can list."""
+_SHOWN, _CHECKS = "Display", "Checks"
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class RunConfig:
 class InspectConfig:
     """The options of inspect."""
 
-    problems: int = option(10, least=0, group=_SHOWN, help="Maximum number of ledger entries to show.")
+    problems: int = option(10, least=0, group=_SHOWN, help="Number of failed inputs to list.")
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,13 @@ class LedgerConfig:
     """The options of ledger."""
 
     status: Sequence[str] = option(
-        (), group=_SHOWN, help="Show only inputs with this status: missing, corrupt or skipped. Repeatable."
+        (), group=_SHOWN, metavar="missing|corrupt|skipped", default_text="all",
+        help="List only inputs with this status. Repeatable.",
+    )  # fmt: skip
+    modality: Sequence[str] = option(
+        (), group=_SHOWN, metavar="MODALITY", default_text="all", help="List only this modality. Repeatable."
     )
-    modality: Sequence[str] = option((), group=_SHOWN, help="Show only this modality. Repeatable.")
-    count: bool = option(False, group=_SHOWN, help="Show the number of inputs for each reason instead of the inputs.")
+    count: bool = option(False, group=_SHOWN, help="Count inputs by modality, status and reason instead.")
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class ListConfig:
 
     verbose: bool = option(
         False, group=_SHOWN,
-        help="Also show the options of each name; list encoders --verbose adds features, size, weights and licence.",
+        help="Also show options and their defaults; for encoders, also sizes, source and licence of the weights.",
     )  # fmt: skip
 
 
@@ -48,10 +53,11 @@ class VerifyConfig:
     """The options of verify."""
 
     media: bool = option(
-        False, group=_DO, help="Also check that the media files have not changed since they were decoded."
-    )
+        False, group=_CHECKS,
+        help="Also check that the media files have not changed since they were decoded (artifacts of preprocess only).",
+    )  # fmt: skip
     root: str | None = option(
-        None, group=_DO, default_text="the folder recorded in the artifact",
+        None, group=_CHECKS, metavar="FOLDER|URL", default_text="the folder recorded in the artifact",
         help="Folder or URL to which media paths are relative.",
     )  # fmt: skip
 
@@ -60,7 +66,7 @@ class VerifyConfig:
 class CleanConfig:
     """The options of clean."""
 
-    yes: bool = option(False, group=_DO, help="Remove the files and folders found instead of listing them.")
+    yes: bool = option(False, group="Action", help="Delete what was found.")
 
 
 @dataclass(frozen=True)

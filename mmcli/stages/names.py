@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 from mmcli.context import RunContext, takes
+from mmcli.errors import unknown_name
 from mmcli.models.estimators import FAMILY, Estimator, estimators, options_of_estimator
 from mmcli.plugins import KINDS
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, TASKS, Registry, parse_spec
 from mmcli.stages.cards import Card, encoder_cards
-from mmcli.stages.config import ListConfig
+from mmcli.stages.config import LISTS, ListConfig
 from mmcli.stages.told_options import as_typed, tell_options
 
 
@@ -35,10 +36,13 @@ def list_names(what: str, config: ListConfig, context: RunContext) -> list[Name]
 
 
 def registered_names(what: str, verbose: bool = False) -> list[Name]:
-    """Return the names of ``extractors``, ``fusion``, ``encoders``, ``models``, ``tasks``, or ``all``.
+    """Return the names in one of ``LISTS``; with ``verbose`` their options are included.
 
-    With ``verbose`` their options are included.
+    Raises:
+        UsageError: There is no such list.
     """
+    if what not in LISTS:
+        raise unknown_name("list", what, LISTS)
     found: list[Name] = []
     if what in ("extractors", "all"):
         for kind in KINDS:

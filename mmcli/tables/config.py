@@ -14,6 +14,9 @@ from mmcli.store.sources.dialect import TableText
 MOST_ROWS = 100_000_000
 _COLUMNS, _SPLITS, _FILES, _BAD = "Columns", "Splits", "Files", "Bad inputs"
 _TEXT, _IMAGES, _SOUND, _VIDEO = "Text", "Images and frames", "Sound", "Video"
+TARGET_NAMES = ("target", "label", "class", "category", "y", "cls")
+"""Names of the columns that are the target if none is given, the preferred first."""
+_INFERRED = "inferred"
 OnError = Literal["keep", "drop", "fail"]
 
 
@@ -22,31 +25,45 @@ class ColumnsConfig:
     """The columns of each modality; without any of these options, kinds are inferred from the table."""
 
     text: Sequence[str] = option(
-        (), group=_COLUMNS,
-        help="Text column: COL, or NAME=COL to name the modality. Repeatable, as are --image to --pad-value.",
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN", default_text=_INFERRED,
+        help="Text column; NAME= names the modality. Repeatable.",
     )  # fmt: skip
-    image: Sequence[str] = option((), group=_COLUMNS, help="Column with paths of image files.")
+    image: Sequence[str] = option(
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN", default_text=_INFERRED,
+        help="Column with paths of image files. Repeatable.",
+    )  # fmt: skip
     audio: Sequence[str] = option(
-        (), group=_COLUMNS,
-        help="Column with paths of sound files, or of videos for their sound track: --video clip --audio sound=clip.",
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN", default_text=_INFERRED,
+        help="Column with paths of audio files, or of videos, to use their sound track. Use another name if the column "
+        "is also --video: --audio sound=clip. Repeatable.",
     )  # fmt: skip
-    video: Sequence[str] = option((), group=_COLUMNS, help="Column with paths of video files, for their frames.")
+    video: Sequence[str] = option(
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN", default_text=_INFERRED,
+        help="Column with paths of video files; frames are used, sound is not. Repeatable.",
+    )  # fmt: skip
     numeric: Sequence[str] = option(
-        (), group=_COLUMNS,
-        help="Column of numbers, or a pattern. With NAME='a_*', the matching columns form a modality of their own.",
+        (), group=_COLUMNS, metavar="[NAME=]PATTERN", default_text=_INFERRED,
+        help="Numeric columns: a name or a quoted pattern such as 'a_*'. They form the modality table, together with "
+        "--categorical; NAME='a_*' makes a separate modality. Repeatable.",
     )  # fmt: skip
-    categorical: Sequence[str] = option((), group=_COLUMNS, help="Column of categories, or a pattern.")
+    categorical: Sequence[str] = option(
+        (), group=_COLUMNS, metavar="PATTERN", default_text=_INFERRED,
+        help="Categorical columns: a name or a quoted pattern. Part of the modality table. Repeatable.",
+    )  # fmt: skip
     tensor: Sequence[str] = option(
-        (), group=_COLUMNS,
-        help="Column with paths of .npy, .npz, .safetensors or .pt files, or NAME=array.npy with one row per sample.",
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN|FILE", default_text=_INFERRED,
+        help="Column with paths of arrays (.npy, .npz, .safetensors or .pt), or NAME=FILE: one such file with a row "
+        "per sample. Repeatable.",
     )  # fmt: skip
     lengths: Sequence[str] = option(
-        (), group=_COLUMNS, rare=True,
-        help="NAME=COLUMN or NAME=FILE with the length of each row's sequence; later steps are padding.",
+        (), group=_COLUMNS, rare=True, metavar="NAME=COLUMN|FILE",
+        help="Column or file with the length of each sequence of the tensor modality NAME; steps beyond it are "
+        "padding. Repeatable.",
     )  # fmt: skip
     pad_value: Sequence[str] = option(
-        (), group=_COLUMNS, rare=True, help="NAME=NUMBER: trailing steps that contain only this number are padding."
-    )
+        (), group=_COLUMNS, rare=True, metavar="NAME=NUMBER",
+        help="Trailing steps of the tensor modality NAME that contain only this number are padding. Repeatable.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -54,37 +71,40 @@ class IntakeConfig:
     """How a table is read into rows with ids, splits and targets."""
 
     target: Sequence[str] = option(
-        (), group=_COLUMNS, help="Column to predict. Repeatable: several targets are learned together."
-    )
+        (), group=_COLUMNS, metavar="COLUMN",
+        default_text=f"the column {', '.join(TARGET_NAMES[:-1])} or {TARGET_NAMES[-1]}, if there is one",
+        help="Column to predict. Repeatable: several targets are learnt together.",
+    )  # fmt: skip
     empty_target: EmptyTarget = option(
         "error", group=_BAD,
-        help="Treat a train or val row without a target as an error, drop it, or (none, multilabel only) read it as a "
-        "row without labels.",
+        help="Train or val rows without a target: error stops, drop leaves them out, none treats them as rows without "
+        "labels (multilabel only).",
     )  # fmt: skip
     id: str | None = option(
-        None,
-        group=_COLUMNS,
-        default_text="the column id, or row numbers",
+        None, group=_COLUMNS, metavar="COLUMN", default_text="the column id, or row numbers",
         help="Column with a unique id for each sample.",
-    )
+    )  # fmt: skip
     split: str | None = option(
-        None,
-        group=_SPLITS,
-        default_text="the column split, if there is one",
+        None, group=_SPLITS, metavar="COLUMN", default_text="the column split, if there is one",
         help="Column that assigns each row to train, val or test.",
-    )
+    )  # fmt: skip
     split_ratio: str | None = option(
-        None, group=_SPLITS, help="Split the rows into these fractions of train, val and test, such as 0.8,0.1,0.1."
-    )
+        None, group=_SPLITS, metavar="TRAIN,VAL,TEST", default_text="0.8,0.1,0.1 if there is no split column",
+        help="Fractions of train, val and test, for a random split. Overrides a column named split; cannot be combined "
+        "with --split.",
+    )  # fmt: skip
     stratify: str | None = option(
-        None, group=_SPLITS, help="Column whose values occur in the same proportions in every split."
-    )
+        None, group=_SPLITS, metavar="COLUMN",
+        help="Column whose values occur in the same proportions in every split.",
+    )  # fmt: skip
     group_by: str | None = option(
-        None, group=_SPLITS, help="Column of groups; rows with the same value stay in one split."
+        None, group=_SPLITS, metavar="COLUMN", help="Keep rows with the same value of this column in one split."
     )
-    limit: int | None = option(None, least=1, group="Rows", help="Use only the first N rows.")
-    max_rows: int = option(MOST_ROWS, least=1, group="Rows", rare=True, help="Fail if a table has more rows than this.")
-    seed: int = option(0, group="Rows", help="Random seed.")
+    limit: int | None = option(None, least=1, group="Rows", default_text="all rows", help="Use only the first N rows.")
+    max_rows: int = option(MOST_ROWS, least=1, group="Rows", rare=True, help="Stop if a table has more rows than this.")
+    seed: int = option(
+        0, group="Rows", help="Seed of the random split; in check, also of the sample of rows that are decoded."
+    )
     written: TableText = part(TableText)
 
 
@@ -95,18 +115,20 @@ class FilesConfig:
     root: str | None = option(
         None,
         group=_FILES,
-        default_text="the table's folder",
+        metavar="FOLDER|URL",
+        default_text="the table's folder; the working folder for standard input",
         help="Folder or URL to which file paths in the table are relative.",
     )
     fix_paths: bool = option(
         False, group=_FILES, rare=True,
-        help="If a file is not found, use one whose path differs only in Unicode normalization, letter case, slashes, "
+        help="If a file is not found, use one whose path differs only in Unicode normalisation, letter case, slashes, "
         "%20 or surrounding spaces.",
     )  # fmt: skip
     confine: bool = option(False, group=_FILES, rare=True, help="Skip files outside the --root folder.")
     max_bytes: int = option(
-        2**30, least=1, group=_FILES, rare=True, help="Skip files, and unpacked arrays, of more bytes than this."
-    )
+        2**30, least=1, group=_FILES, rare=True,
+        help="Skip files, and arrays after decompression, larger than this many bytes.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,17 +136,23 @@ class WordsConfig:
     """How texts become tokens."""
 
     max_tokens: int = option(256, least=1, group=_TEXT, help="Maximum number of tokens kept per text.")
-    language: str = option("en", group=_TEXT, help="Language of the tokenizer.")
-    spacy_model: str | None = option(
-        None, group=_TEXT, help="Name or folder of a spaCy pipeline, for lemmas and parts of speech."
+    language: str = option(
+        "en", group=_TEXT, metavar="CODE", help="Language code of the spaCy tokenizer, such as en or de."
     )
+    spacy_model: str | None = option(
+        None, group=_TEXT, metavar="NAME|FOLDER", default_text="the blank pipeline of --language",
+        help="Tokenize with this spaCy pipeline instead; needed for --lemmatize and --pos.",
+    )  # fmt: skip
     lower: bool = option(False, group=_TEXT, help="Convert tokens to lower case.")
     remove_stop_words: bool = option(False, group=_TEXT, help="Remove stop words.")
     lemmatize: bool = option(False, group=_TEXT, help="Replace tokens by their lemmas (needs --spacy-model).")
-    pos: bool = option(False, group=_TEXT, help="Add parts of speech to tokens: word_NOUN (needs --spacy-model).")
-    min_count: int = option(
-        1, least=1, group=_TEXT, help="Treat tokens that occur less often than this in the train rows as unknown."
+    pos: bool = option(
+        False, group=_TEXT, help="Append the part of speech to each token, such as run_VERB (needs --spacy-model)."
     )
+    min_count: int = option(
+        1, least=1, group=_TEXT,
+        help="Minimum number of occurrences of a token in the train rows; rarer tokens are unknown.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,11 +160,19 @@ class PicturesConfig:
     """How images and frames are stored."""
 
     image_size: int = option(224, least=1, group=_IMAGES, help="Side of stored images and frames, in pixels.")
-    resize: Literal["crop", "pad", "stretch"] = option("crop", group=_IMAGES, help="How to make images square.")
-    background: str = option("white", group=_IMAGES, rare=True, help="Background colour for transparent pixels.")
+    resize: Literal["crop", "pad", "stretch"] = option(
+        "crop", group=_IMAGES,
+        help="How to make images square: crop cuts off both ends of the longer side, pad adds borders of the "
+        "background colour, stretch ignores the aspect ratio.",
+    )  # fmt: skip
+    background: str = option(
+        "white", group=_IMAGES, rare=True, metavar="COLOUR",
+        help="Colour behind transparent pixels and around padded images: a name or '#rrggbb'.",
+    )  # fmt: skip
     max_pixels: int = option(
-        178_956_970, least=1, group=_IMAGES, rare=True, help="Skip images and videos with more pixels than this."
-    )
+        178_956_970, least=1, group=_IMAGES, rare=True,
+        help="Skip images, and videos whose frames have, more pixels than this.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -145,10 +181,13 @@ class SoundsConfig:
 
     sample_rate: int = option(16000, least=1, group=_SOUND, help="Sample rate of stored sounds, in Hz.")
     max_seconds: float = option(10.0, least=0.001, group=_SOUND, help="Keep at most this many seconds of each sound.")
-    trim: bool = option(False, group=_SOUND, help="Trim silence from both ends.")
+    trim: bool = option(False, group=_SOUND, help="Trim silence (more than 40 dB below the peak) from both ends.")
     high_pass: float | None = option(None, group=_SOUND, rare=True, help="Remove frequencies below this, in Hz.")
     low_pass: float | None = option(None, group=_SOUND, rare=True, help="Remove frequencies above this, in Hz.")
-    normalize: Literal["none", "peak", "rms"] = option("none", group=_SOUND, help="How to normalize loudness.")
+    normalize: Literal["none", "peak", "rms"] = option(
+        "none", group=_SOUND,
+        help="Normalise loudness: peak scales the largest sample to full scale, rms the root mean square to -20 dB.",
+    )  # fmt: skip
     max_decode_seconds: float = option(
         600.0, least=0.001, group=_SOUND, rare=True, help="With --trim, decode at most this many seconds of a sound."
     )
@@ -160,14 +199,14 @@ class FramesConfig:
 
     frames: int | None = option(
         None, least=1, group=_VIDEO, default_text="8, or 64 with --fps",
-        help="Number of evenly spaced frames; with --fps, the maximum number of frames.",
+        help="Frames per video, evenly spaced; with --fps, the maximum.",
     )  # fmt: skip
     fps: float | None = option(None, group=_VIDEO, help="Take this many frames per second, starting at the beginning.")
     clip_seconds: float | None = option(
         None, group=_VIDEO, help="Use only this many seconds from the start of each video."
     )
     max_decode_frames: int = option(
-        10_000, least=1, group=_VIDEO, rare=True, help="Skip videos for which more frames than this must be decoded."
+        10_000, least=1, group=_VIDEO, rare=True, help="Skip videos that need more than this many decoded frames."
     )
 
 
@@ -183,28 +222,31 @@ class PreprocessConfig:
     sounds: SoundsConfig = part(SoundsConfig)
     frames: FramesConfig = part(FramesConfig)
     like: Path | None = option(
-        None, group=_COLUMNS, rare=True,
-        help="Model folder: prepare new rows with the modalities, options and fitted state of this model.",
+        None, group=_COLUMNS, metavar="MODEL",
+        help="Preprocess new rows as for this model: same modalities, options and vocabulary.",
     )  # fmt: skip
     on_error: OnError = option(
-        "keep", group=_BAD, help="What to do with a bad input: keep the sample without it, drop the sample, or fail."
-    )
+        "keep", group=_BAD,
+        help="For a bad input: keep keeps the sample without it, drop drops the sample, fail stops. Empty cells are "
+        "not bad.",
+    )  # fmt: skip
     max_errors: str | None = option(
-        None, group=_BAD, help="Fail with exit code 3 if more than this many inputs (N or P%) are bad."
-    )
+        None, group=_BAD, metavar="N|P%", default_text="no limit",
+        help="Stop with exit code 3 if more than N inputs, or P% of them, are bad. Empty cells do not count.",
+    )  # fmt: skip
     on_leak: Literal["warn", "error"] = option(
-        "warn", group=_BAD, help="What to do if the same content occurs in two splits."
+        "warn", group=_BAD, help="What to do if the same file or row occurs in two splits."
     )
     only_failed: bool = option(
         False, group=_BAD, rare=True,
-        help="Retry only the inputs that are not ok in the artifact at --output, without reading other files.",
+        help="Read only the inputs that failed in the existing artifact at --output.",
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """The options of check: those of preprocess, and how many rows to try."""
+    """The options of check: most of those of preprocess, and how many rows to decode."""
 
     preprocess: PreprocessConfig = part(PreprocessConfig, without=("on_error", "on_leak", "only_failed"))
-    sample: int = option(500, least=1, group="Rows", help="Number of randomly chosen rows whose inputs are decoded.")
-    all: bool = option(False, group="Rows", help="Decode the inputs of all rows.")
+    sample: int = option(500, least=1, group="Rows", help="Number of random rows to decode.")
+    all: bool = option(False, group="Rows", help="Decode all rows.")

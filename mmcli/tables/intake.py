@@ -18,9 +18,9 @@ from mmcli.store.samples import SPLITS
 from mmcli.store.sources.opening import Table, open_table
 from mmcli.store.splitting import DEFAULT_RATIO, SET_ASIDE, Splitter, is_set_aside, parse_ratio
 from mmcli.store.string_rows import Spool
-from mmcli.tables.config import IntakeConfig
+from mmcli.tables.config import TARGET_NAMES, IntakeConfig
 from mmcli.tables.groups import GroupSplits
-from mmcli.tables.kinds import TARGET_NAMES, infer_column
+from mmcli.tables.kinds import infer_column
 from mmcli.tables.reading import BlockReading, Bounds, Reading, RowReading
 from mmcli.tables.row_checks import RowChecks, stripped
 from mmcli.tables.target_intake import rows_without_target

@@ -18,7 +18,6 @@ from mmcli.store.suffixes import FOLDER_KINDS
 
 SAMPLE = 1000
 _KNOWN = 0.25  # of the cells of bytes in a column, those whose kind their first bytes must tell
-TARGET_NAMES = ("target", "label", "class", "category", "y", "cls")
 _CODE = re.compile(r"0\d+|\d{16,}")
 _CODE_NAME = re.compile(r"(?i:(^|[ _.-])(id|uuid|zip|(zip|post|postal)[ _-]?codes?|code))$|[a-z]I[Dd]$")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.,+Z -]*)?|\d{1,2}([/.])\d{1,2}\2\d{2,4}")

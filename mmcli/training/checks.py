@@ -20,8 +20,7 @@ def check_options(config: TrainConfig) -> None:
     """Reject invalid options that can be detected without samples.
 
     Raises:
-        UsageError: There is no such method or task, training does not support this precision, or an option applies to
-            networks but none is trained.
+        UsageError: There is no such method or task, or an option applies to networks but none is trained.
     """
     if config.network.method is not None:
         FUSIONS.summary(parse_spec(config.network.method).name)
@@ -29,8 +28,6 @@ def check_options(config: TrainConfig) -> None:
     if config.task.target or not tasks.of_target:  # otherwise only the samples tell where a target's name ends
         tasks.check_names()
     _refuse_fitting(tasks.task, config)
-    if config.precision == "float16":
-        raise UsageError("--precision float16: training computes in float32, or its encoders in bfloat16")
     model = _estimator(config)
     refuse_options_of_networks(model, _OF_NETWORKS, values_of(config), values_of(TrainConfig()))
     refuse_losses_of_networks(model, tasks.task)

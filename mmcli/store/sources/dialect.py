@@ -34,23 +34,25 @@ class TableText:
     """
 
     encoding: str = option(
-        "utf-8", group=TABLE, rare=True,
-        help="Encoding of the text: utf-8, latin-1, cp1252 … A byte order mark in the file takes precedence.",
+        "utf-8", group=TABLE, rare=True, metavar="NAME",
+        help="Text encoding, such as utf-8, latin-1 or cp1252. A byte order mark in the file takes precedence.",
     )  # fmt: skip
     delimiter: str | None = option(
-        None, group=TABLE, rare=True, default_text="detected from the header",
-        help="Cell delimiter: one character, or one of tab, comma, semicolon, bar, space.",
+        None, group=TABLE, rare=True, metavar="CHAR", default_text="detected from the header",
+        help="Cell delimiter: one character, or one of tab, comma, semicolon, bar and space.",
     )  # fmt: skip
     quoting: Quoting = option(
         "auto", group=TABLE, rare=True,
-        help="Quotes around cells: minimal allows them, none reads quotes as ordinary characters, auto detects them.",
+        help="minimal: cells may be quoted; none: quotes are ordinary characters; auto: detect.",
     )  # fmt: skip
     header: Sequence[str] = option(
-        (), group=TABLE, rare=True, help="Comma-separated column names, for a table without a header line."
-    )
+        (), group=TABLE, rare=True, metavar="NAME,NAME,…", default_text="the first line",
+        help="Column names, for a table without a header line.",
+    )  # fmt: skip
     sheet: str | None = option(
-        None, group=TABLE, rare=True, default_text="the first", help="Sheet of an Excel workbook to read."
-    )
+        None, group=TABLE, rare=True, metavar="NAME", default_text="the first",
+        help="Sheet of an Excel workbook to read.",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         character = self.character
