@@ -121,7 +121,7 @@ def _place(argument: Argument, value: Any) -> Any:
 def _argument(each: Argument) -> inspect.Parameter:
     kind: Any = list[str] if each.many else str
     default: Any = _NOT_GIVEN if each.required else [] if each.many else each.default
-    complete = {"autocompletion": lambda: list(each.choices)} if each.choices else {}
+    complete: dict[str, Any] = {"autocompletion": lambda: list(each.choices)} if each.choices else {}
     said = typer.Argument(help=each.help, metavar=each.name.upper(), show_default=False, **complete)
     return inspect.Parameter(
         each.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, said]
