@@ -96,7 +96,7 @@ class PredictConfig:
         None, group=_RESULT,
         help="weights: add the fusion's weight of each feature, 0 if missing; works with attention, gated, late_mean, "
         "late_weighted, mean, perceiver, squeeze_excite and weighted_sum. inputs: tell which words, image regions, "
-        "seconds, frames, table columns and modalities each prediction depends on; -o is then a folder, with heat maps, "
+        "seconds, frames, table columns and modalities each prediction depends on; -o is then a folder with heat maps, "
         "and without --limit only the first 20 rows are explained.",
     )  # fmt: skip
     explain_target: str | None = option(
