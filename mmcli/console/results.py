@@ -14,6 +14,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
+from mmcli.evaluation.curve import told_curve
 from mmcli.evaluation.shapley import told_shapley
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def show_report(report: Report, as_json: bool, every: bool = False) -> None:
         out.print(table)
     _print_shapley(out, found)
     _print_classes(out, found)
+    _print_curve(out, found)
     for name, confusion in report.tables.items():
         if name.startswith("confusion"):
             _print_confusion(out, name.replace("_", " of ", 1), confusion)
@@ -150,6 +152,28 @@ def _print_shapley(out: RichConsole, found: Mapping[str, Any]) -> None:
         table.add_row(escape(name), f"{value:+.4f}", f"{shapley['alone'][name]:+.4f}", f"{shapley['last'][name]:+.4f}")
     out.print(table)
     for sentence in told_shapley(shapley):
+        out.print(escape(sentence))
+
+
+def _print_curve(out: RichConsole, found: Mapping[str, Any]) -> None:
+    """Print a learning curve, and in words what its last step gained."""
+    curve = found.get("learning_curve")
+    if not curve:
+        return
+    metric = curve["metric"]
+    shown = list(headline(found["task"], found["metrics"]))
+    title = f"trained on a share of the train rows, measured on {found['n']} rows of {found['split']}"
+    table = make_table(title, "share", "train rows", *map(escape, shown), escape(f"95 % interval of {metric}"))
+    for point in curve["points"]:
+        values, (low, high) = point.get("metrics", {}), point.get("intervals", {}).get(metric, (None, None))
+        table.add_row(
+            f"{100 * point['share']:.0f} %", str(point["rows"]),
+            *(f"{values[name]:.4f}" if name in values else "" for name in shown),
+            "" if low is None else f"{low:.4f} … {high:.4f}",
+        )  # fmt: skip
+    out.print(table)
+    sentence = told_curve(curve)
+    if sentence is not None:
         out.print(escape(sentence))
 
 

@@ -76,6 +76,10 @@ class EvaluateConfig:
     )
     all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
     look: LookConfig = part(LookConfig)
+    learning_curve: bool = option(
+        False, group=_RESULT,
+        help="Also train the model again on 10, 20, 40, 70 and 100 % of the train rows of SOURCE, and measure each.",
+    )  # fmt: skip
     labels_from: str | None = option(
         None, group=_RETRIEVAL, metavar="COLUMN",
         help="Zero-shot classification: predict the closest of this column's labels for each row, and report metrics "

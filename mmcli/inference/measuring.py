@@ -96,14 +96,16 @@ class Measuring:
         name: The name of the rows' source in messages.
         target: The column with the targets; None means the one that the model learnt.
         by: Columns by whose values the rows are also measured.
+        parts: The subsets of modalities that are also measured; None is all of ``subsets``.
 
     Raises:
         UsageError: ``target`` is given for a model with several targets or without a target column.
     """
 
     def __init__(
-        self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None, by: Sequence[str] = ()
-    ) -> None:
+        self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None, by: Sequence[str] = (),
+        parts: Sequence[tuple[str, ...]] | None = None,
+    ) -> None:  # fmt: skip
         self.model = model
         self.keep = keep
         self.predictions: list[Row] = []
@@ -116,7 +118,7 @@ class Measuring:
         )  # fmt: skip
         self._required = target is not None
         self._columns: list[str] = []
-        self._subsets = subsets(model.sources, whole=bool(keep))
+        self._subsets = subsets(model.sources, whole=bool(keep)) if parts is None else parts
         self._found = _Collected(
             parts={subset_name(part): [] for part in self._subsets}, cells={column: [] for column in by}
         )

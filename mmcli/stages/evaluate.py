@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mmcli.chain.driver import run_record
+from mmcli.comparison.learning_curve import CurvePlan, learning_curve, plan_curve
 from mmcli.comparison.models import Entry, check_comparable, compare_models, entry_of, names_of, split_models
 from mmcli.context import RunContext, listed, takes
 from mmcli.errors import UsageError
@@ -23,6 +25,7 @@ from mmcli.inference.model import TrainedModel
 from mmcli.inference.report_files import write_json, write_report
 from mmcli.retrieval.zero_shot import LabelModel, label_names
 from mmcli.runtime import Runtime
+from mmcli.stages.curve_rows import check_curve, rows_to_train_on
 from mmcli.stages.evaluated import ModelsReport, Report
 from mmcli.store.artifact import Artifact
 from mmcli.store.keys import fingerprint
@@ -56,6 +59,8 @@ def evaluate(
     if config.junit is not None and not gates:
         raise UsageError("--junit: there is no --fail-if to report")
     models, read = split_models(model, listed(sources))
+    if config.learning_curve:
+        check_curve(config, models, read)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
     run = _Run(read, config, context, context.runtime(config.rows.seed), began)
@@ -87,13 +92,20 @@ class _Run:
     began: float
 
     def one(self, path: Path, gates: Sequence[Gate], output: Path | None) -> Report:
-        """Measure a model and write its report."""
-        found = self._measure(path)
+        """Measure a model, with its learning curve if asked for, and write its report."""
+        model = self._open(path)
+        with TemporaryDirectory(prefix="mmcli-") as folder:
+            curve = self._plan_curve(model, Path(folder)) if self.config.learning_curve else None
+            found = self._measure(model)
+            if curve is not None:
+                found.metrics["learning_curve"] = learning_curve(
+                    curve, found.measuring.keep, self.config, self.runtime, self.context.reporter
+                )
         judged = judge(gates, found.metrics)
         if output is not None:
             with ArtifactWriter(output, STAGE, self.context.fresh) as writer:
                 self._write(found, writer.folder)
-                self._publish(writer, found.model.artifact, {"source": found.model.artifact.digest})
+                self._publish(writer, model.artifact, {"source": model.artifact.digest})
         return Report(None if output is None else str(output), judged, found.metrics, found.tables)
 
     def several(self, paths: Sequence[Path], gates: Sequence[Gate], output: Path | None) -> ModelsReport:
@@ -105,7 +117,7 @@ class _Run:
         with nullcontext() if output is None else ArtifactWriter(output, STAGE, self.context.fresh) as writer:
             for name, path in models.items():
                 self.context.reporter.note(f"── {name}")
-                found = self._measure(path, next((entry.task for entry in entries.values()), None))
+                found = self._measure(self._open(path, next((entry.task for entry in entries.values()), None)))
                 entries[name] = entry_of(found.model, found.measuring, found.metrics["metrics"])
                 if writer is not None:
                     self._write(found, writer.folder / name)
@@ -118,25 +130,33 @@ class _Run:
                 self._publish(writer, Artifact(paths[0]), {"source": source, "models": compared["digests"]})
         return ModelsReport(None if output is None else str(output), judged, compared)
 
-    def _measure(self, path: Path, like: Task | None = None) -> _Measured:
-        """Measure a model, with the positive classes of ``like`` unless some are asked for."""
-        config = self.config
-        model = self._open(path)
-        if like is not None:
-            take_same_positives(model.task, like)
-        take_positives(model.task, config.positive, model.artifact.roles.targets)
-        measuring = predict_rows(model, self.sources, config, self.runtime, self.context.reporter)
-        return _Measured(model, measuring, *measuring.measure(config.split, config.rows.seed))
+    def _open(self, path: Path, like: Task | None = None) -> TrainedModel:
+        """Open a model, with ``labels_from`` as a classifier of these labels; unless asked for, positives as ``like``.
 
-    def _open(self, path: Path) -> TrainedModel:
-        """Open a model; with ``labels_from`` as a classifier of these labels."""
+        Raises:
+            UsageError: Options do not go together.
+        """
         column, rows = self.config.labels_from, self.config.rows
         if column is None:
-            return TrainedModel(path)
-        if len(self.sources) > 1:
-            raise UsageError(f"--labels-from {column}: works with one source only, found {len(self.sources)}")
-        labels = label_names(self.sources[0], column, rows.limit, rows.written)
-        return LabelModel(path, labels, self.config.template, column, self.runtime)
+            model = TrainedModel(path)
+        else:
+            if len(self.sources) > 1:
+                raise UsageError(f"--labels-from {column}: works with one source only, found {len(self.sources)}")
+            labels = label_names(self.sources[0], column, rows.limit, rows.written)
+            model = LabelModel(path, labels, self.config.template, column, self.runtime)
+        if like is not None:
+            take_same_positives(model.task, like)
+        take_positives(model.task, self.config.positive, model.artifact.roles.targets)
+        return model
+
+    def _measure(self, model: TrainedModel) -> _Measured:
+        measuring = predict_rows(model, self.sources, self.config, self.runtime, self.context.reporter)
+        return _Measured(model, measuring, *measuring.measure(self.config.split, self.config.rows.seed))
+
+    def _plan_curve(self, model: TrainedModel, folder: Path) -> CurvePlan:
+        reporter = self.context.reporter
+        samples = rows_to_train_on(model, self.sources, self.config, folder, self.runtime, reporter)
+        return plan_curve(model, samples, self.config.split, self.runtime, reporter)
 
     def _write(self, found: _Measured, folder: Path) -> None:
         examples = found.measuring.examples(picture_reader(found.model, self.sources[0], self.config.rows.root))
