@@ -1,4 +1,4 @@
-"""Prints artifacts, ledgers and registered names."""
+"""Prints artifacts, ledgers and what verify and clean found."""
 
 from __future__ import annotations
 
@@ -21,44 +21,8 @@ from mmcli.console.results import what_was_made
 
 if TYPE_CHECKING:
     from mmcli.context import HasRows
-    from mmcli.stages.cards import Card
     from mmcli.stages.clean import Leftover
-    from mmcli.stages.names import Name
     from mmcli.stages.verify import Difference
-
-
-def show_names(names: Sequence[Name], as_json: bool) -> None:
-    """Print registered names."""
-    if as_json:
-        print(json_line([name.__dict__ for name in names]))
-        return
-    out = standard_output()
-    for what in dict.fromkeys(name.what for name in names):
-        verbose = any(name.options is not None for name in names if name.what == what)
-        table = make_table(what, "name", "kind", "description", *(["options"] if verbose else []))
-        for name in names:
-            if name.what == what:
-                options = [escape(name.options or "")] if verbose else []
-                table.add_row(name.name, name.kind, escape(name.summary), *options)
-        out.print(table)
-
-
-def show_cards(cards: Sequence[Card], as_json: bool) -> None:
-    """Print the cards of encoders."""
-    if as_json:
-        print(json_line([card.__dict__ for card in cards]))
-        return
-    out = standard_output()
-    table = make_table(
-        "", "encoder", "kind", "input", "features", "parameters", "offline", "weights from", "licence", "options"
-    )
-    for card in cards:
-        count = "" if card.parameters is None else f"{card.parameters:,}"
-        table.add_row(
-            card.name, card.kinds, card.inputs, card.features, count, card.offline,
-            escape(card.origin or "trained from scratch"), escape(card.licence), escape(card.options),
-        )  # fmt: skip
-    out.print(table)
 
 
 def show_artifact(found: Mapping[str, Any], as_json: bool) -> None:

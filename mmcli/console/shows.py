@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from mmcli.console import Console, json_line, print_lines, records, results
+from mmcli.console import Console, json_line, names, print_lines, records, results
 from mmcli.console import check as check_view
 from mmcli.console import comparison as comparison_view
 from mmcli.console import explanation as explanation_view
@@ -62,9 +62,9 @@ def show_check(result: Any, config: Any, shell: Shell) -> None:
 def show_list(result: Any, config: Any, shell: Shell) -> None:
     """Print registered names, or the cards of encoders."""
     if result and isinstance(result[0], Card):
-        records.show_cards(result, shell.json)
+        names.show_cards(result, shell.json)
     else:
-        records.show_names(result, shell.json)
+        names.show_names(result, shell.json)
 
 
 def show_rows(result: HasRows, config: Any, shell: Shell) -> None:

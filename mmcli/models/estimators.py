@@ -82,19 +82,21 @@ ESTIMATORS: dict[str, Estimator] = {
     ),
     "kmeans": Estimator("k-means clustering.", clusters="cluster.KMeans", defaults={"n_init": 10}),
     "knn": Estimator(
-        "The nearest train rows.", "neighbors.KNeighborsClassifier", "neighbors.KNeighborsRegressor", defaults=_BRUTE
+        "k nearest neighbours.", "neighbors.KNeighborsClassifier", "neighbors.KNeighborsRegressor", defaults=_BRUTE
     ),
     "lda": Estimator("Linear discriminant analysis.", "discriminant_analysis.LinearDiscriminantAnalysis"),
     "logistic_regression": Estimator(
-        "Linear, for classes.", "linear_model.LogisticRegression", defaults={"max_iter": 1000}
+        "Logistic regression.", "linear_model.LogisticRegression", defaults={"max_iter": 1000}
     ),
     "naive_bayes": Estimator("Gaussian naive Bayes.", "naive_bayes.GaussianNB"),
     "random_forest": Estimator(
-        "Trees on bootstrap samples.", "ensemble.RandomForestClassifier", "ensemble.RandomForestRegressor",
+        "Random forest.", "ensemble.RandomForestClassifier", "ensemble.RandomForestRegressor",
         threads=True,
     ),
-    "ridge": Estimator("Linear, least squares.", "linear_model.RidgeClassifier", "linear_model.Ridge", calibrated=True),
-    "svm": Estimator("Support vectors with a kernel.", "svm.SVC", "svm.SVR", calibrated=True),
+    "ridge": Estimator(
+        "Ridge regression and classifier.", "linear_model.RidgeClassifier", "linear_model.Ridge", calibrated=True
+    ),
+    "svm": Estimator("Support vector machine.", "svm.SVC", "svm.SVR", calibrated=True),
 }  # fmt: skip
 
 
@@ -157,10 +159,17 @@ def options_of_estimator(entry: Estimator) -> dict[str, Any]:
     """Return the options of all of an estimator's classes, with their defaults."""
     found: dict[str, Any] = {}
     for role in entry.roles:
-        for name, parameter in inspect.signature(_load(entry, role).__init__).parameters.items():
-            if name not in _HIDDEN and parameter.default is not parameter.empty:
-                found.setdefault(name, entry.defaults.get(name, parameter.default))
+        found = {**options_of_role(entry, role), **found}
     return found
+
+
+def options_of_role(entry: Estimator, role: Role) -> dict[str, Any]:
+    """Return the options of an estimator's class for a role, with their defaults."""
+    return {
+        name: entry.defaults.get(name, parameter.default)
+        for name, parameter in inspect.signature(_load(entry, role).__init__).parameters.items()
+        if name not in _HIDDEN and parameter.default is not parameter.empty
+    }
 
 
 def roles_of(spec: Spec) -> list[Role]:

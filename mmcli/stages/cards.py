@@ -8,6 +8,7 @@ from typing import Any
 
 from mmcli.encoders import PublishedAs, PublishedAt
 from mmcli.errors import MmcliError
+from mmcli.plugins import KINDS
 from mmcli.registry import ENCODERS, Spec, options_of
 from mmcli.stages.told_options import tell_options
 from mmcli.store.columns import FieldSpec, ModalitySpec
@@ -29,8 +30,8 @@ _TYPICAL = {
     }),
 }  # fmt: skip
 _INPUTS = {
-    "text": "10,000 words", "image": "3 × 224 × 224", "audio": "10 s at 16 kHz", "video": "8 frames of 3 × 224 × 224",
-    "table": "8 numbers, 4 categories",
+    "text": "10,000-word vocabulary", "image": "3 × 224 × 224", "audio": "10 s at 16 kHz",
+    "video": "8 frames of 3 × 224 × 224", "table": "8 numbers, 4 categories",
 }  # fmt: skip
 
 
@@ -40,6 +41,7 @@ class Card:
 
     Args:
         name: Its name, as typed.
+        summary: One-line description.
         kinds: The kinds of modalities it encodes.
         inputs: The typical input that the sizes refer to.
         features: The shape of its output: ``512``, ``T × 384``; "" for a family, where it depends on the model.
@@ -47,11 +49,12 @@ class Card:
         origin: Where its weights come from and what they were trained on; "" if it is trained from scratch.
         licence: Licence of the weights.
         offline: Whether it can be used now: ``yes``, ``no`` if its published weights are not on this machine, or
-            ``by file`` for a family.
+            ``as given`` for a family.
         options: Its options with their defaults.
     """
 
     name: str
+    summary: str
     kinds: str
     inputs: str
     features: str
@@ -64,29 +67,41 @@ class Card:
 
 def encoder_cards() -> list[Card]:
     """Return the card of every encoder without reading weights."""
-    return [_card(name) for name in ENCODERS.names()]
+    return [_card(name) for name in encoder_names()]
+
+
+def encoder_names() -> list[str]:
+    """Return the names of encoders by kind, those of several kinds last."""
+    kinds = {name: ENCODERS.constant(name, "kinds", ()) for name in ENCODERS.names()}
+    return sorted(kinds, key=lambda name: (len(kinds[name]) > 1, [*map(KINDS.index, kinds[name])]))
+
+
+def kinds_of_encoder(name: str) -> str:
+    """Return the kinds of modalities that an encoder encodes, for display."""
+    return ", ".join(ENCODERS.constant(name, "kinds", ()))
 
 
 def _card(name: str) -> Card:
-    kinds = ENCODERS.constant(name, "kinds", ())
+    kinds, summary = kinds_of_encoder(name), ENCODERS.summary(name)
+    typical = kinds.partition(",")[0]
     origin, licence = (str(ENCODERS.constant(name, what, "")) for what in ("origin", "licence"))
     kind: Any = ENCODERS.load(name)
     options = tell_options(ENCODERS, name)
     if "argument" in kind.__init__.__annotations__:
-        return Card(name, ", ".join(kinds), "by the model", "", None, origin, licence, "by file", options)
+        return Card(name, summary, kinds, "depends on the model", "", None, origin, licence, "as given", options)
     import torch
 
     unweighted = {"weights": "none"} if "weights" in options_of(kind) else {}
     try:
         with torch.device("meta"):
-            network = ENCODERS.build(Spec(name, None, unweighted), inputs=_TYPICAL[kinds[0]], seed=0)
+            network = ENCODERS.build(Spec(name, None, unweighted), inputs=_TYPICAL[typical], seed=0)
     except MmcliError as error:
-        return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], str(error), None, origin, licence, "", options)
+        return Card(name, summary, kinds, _INPUTS[typical], str(error), None, origin, licence, "", options)
     form = network.output()
     shape = [str(size) for size in form.dims]
     features = " × ".join([form.axes[0], *shape] if form.layout == "ragged" else shape)
     count = sum(parameter.numel() for parameter in network.parameters())
-    return Card(name, ", ".join(kinds), _INPUTS[kinds[0]], features, count, origin, licence, _offline(kind), options)
+    return Card(name, summary, kinds, _INPUTS[typical], features, count, origin, licence, _offline(kind), options)
 
 
 def _offline(kind: Any) -> str:

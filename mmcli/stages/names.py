@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmcli import augmentation
 from mmcli.chain.extractors import DEFAULT_EXTRACTORS, names_for, registry_for
 from mmcli.context import RunContext, takes
 from mmcli.errors import unknown_name
-from mmcli.models.estimators import FAMILY, Estimator, estimators, options_of_estimator
+from mmcli.models.estimators import FAMILY, estimators
 from mmcli.plugins import KINDS
 from mmcli.registry import ENCODERS, EXTRACTORS, FUSIONS, TASKS, Registry, parse_spec
-from mmcli.stages.cards import Card, encoder_cards
+from mmcli.stages.cards import Card, encoder_cards, encoder_names, kinds_of_encoder
 from mmcli.stages.config import LISTS, ListConfig
-from mmcli.stages.told_options import as_typed, tell_options
+from mmcli.stages.told_options import TASKS_OF, tell_estimator, tell_options
+
+_KINDS_OF_FUSION = ("static", "learnt", "late")
+_NETWORK = "Encoders, fusion and head, trained by gradient descent (default); see --hidden, --dropout, --epochs …"
 
 
 @dataclass(frozen=True)
@@ -53,29 +57,31 @@ def registered_names(what: str, verbose: bool = False) -> list[Name]:
                     Name("extractors", kind, name, registry.summary(name) + default, _told(registry, name, verbose))
                 )
     if what in ("fusion", "all"):
-        found += [
+        methods = [
             Name("fusion", FUSIONS.constant(name, "kind"), name, FUSIONS.summary(name), _told(FUSIONS, name, verbose))
             for name in FUSIONS.names()
         ]
+        found += sorted(methods, key=lambda each: _KINDS_OF_FUSION.index(each.kind))
     if what in ("encoders", "all"):
         found += [
-            Name("encoders", ", ".join(ENCODERS.constant(name, "kinds", ())), name, ENCODERS.summary(name), None)
-            for name in ENCODERS.names()
+            Name("encoders", kinds_of_encoder(name), name, ENCODERS.summary(name), _told(ENCODERS, name, verbose))
+            for name in encoder_names()
         ]
     if what in ("models", "all"):
-        found += [
-            Name("models", ", ".join(entry.roles), f"{FAMILY}:{name}", entry.summary, _told_estimator(entry, verbose))
-            for name, entry in estimators().items()
-        ]
+        found.append(Name("models", "all tasks but clustering", "network", _NETWORK, "" if verbose else None))
+        for name, entry in sorted(estimators().items(), key=lambda each: each[1].roles):
+            tasks = ", ".join(TASKS_OF[role] for role in entry.roles)
+            options = tell_estimator(entry) if verbose else None
+            found.append(Name("models", tasks, f"{FAMILY}:{name}", entry.summary, options))
     if what in ("tasks", "all"):
         found += [Name("tasks", "", name, TASKS.summary(name), _told(TASKS, name, verbose)) for name in TASKS.names()]
+    if what in ("augmentations", "all"):
+        for kind in KINDS:
+            for name in augmentation.names_for(kind):
+                auto = " (auto)" if name in augmentation.default_names(kind) else ""
+                summary = augmentation.summary_of(kind, name) + auto
+                found.append(Name("augmentations", kind, name, summary, "" if verbose else None))
     return found
-
-
-def _told_estimator(entry: Estimator, verbose: bool) -> str | None:
-    if not verbose:
-        return None
-    return ", ".join(f"{key}={as_typed(value)}" for key, value in options_of_estimator(entry).items())
 
 
 def _told(registry: Registry, name: str, verbose: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""Several targets at once, with a task and a head for each; chosen by naming several targets, not by this name."""
+"""Several targets, with a task and a head for each; automatic with several --target."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_every_name_has_an_operation_and_every_operation_a_name():
 
 
 def test_a_name_without_an_operation_is_an_error(monkeypatch):
-    monkeypatch.setitem(AUGMENTATIONS, "text", ("word_dropout", "shuffle"))
+    monkeypatch.setitem(AUGMENTATIONS, "text", {"word_dropout": "", "shuffle": ""})
     with pytest.raises(KeyError, match="shuffle"):
         Augmenter("text", ["shuffle"])
 

@@ -10,6 +10,9 @@ import sys
 
 import pytest
 
+from mmcli.console.names import show_names
+from mmcli.stages.names import registered_names
+
 
 def clear(result, code, *words):
     """The failure is one line on standard error that says what is wrong, and nothing on standard output."""
@@ -225,9 +228,21 @@ def test_inspect_and_list_print_what_there_is(mmcli, chain):
         assert word in shown.out
     assert json.loads(mmcli("inspect", chain / "model", "--json").out)["task"] == "classification"
     names = json.loads(mmcli("list", "--json").out)
-    assert {"extractors", "fusion", "encoders", "models", "tasks"} == {name["what"] for name in names}
+    assert {"extractors", "fusion", "encoders", "models", "tasks", "augmentations"} == {name["what"] for name in names}
     assert all(name["summary"] for name in names)
     told = {name["name"]: name["options"] for name in json.loads(mmcli("list", "fusion", "--verbose", "--json").out)}
     assert told["low_rank"] == "dim=128, rank=4"
     assert told["concat"] == ""
     clear(mmcli("inspect", "nowhere"), 1, "nowhere", "no such artifact")
+    clear(mmcli("list", "nothing"), 2, "unknown list 'nothing'", "extractors, fusion")
+
+
+def test_lists_fit_the_terminal_and_tell_options_below_each_name(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    show_names(registered_names("all", verbose=True), as_json=False)
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    for name, options in {"resnet18": "weights=default, pool=mean, layer=-1", "low_rank": "dim=128, rank=4"}.items():
+        place = max(number for number, line in enumerate(shown) if line.split()[:1] == [name])
+        assert f"      options: {options}" in shown[place + 1 : place + 4]
+    assert "augmentations: image" in shown

@@ -218,7 +218,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
     assert done.returncode == 1
     assert "--plugin tones.py" in done.stderr
     listed = json.loads(succeed(folder, "list", "models", "--json", "--plugin", "tones.py").stdout)
-    assert {"name": "sklearn:nearest", "kind": "classes"}.items() <= next(
+    assert {"name": "sklearn:nearest", "kind": "classification"}.items() <= next(
         entry for entry in listed if entry["name"] == "sklearn:nearest"
     ).items()
 

@@ -282,8 +282,15 @@ def test_methods_are_compared_with_an_estimator_after_them(place, tmp_path):
 
 def test_the_list_names_every_estimator_with_its_options():
     names = {name.name: name for name in registered_names("models", verbose=True)}
-    assert names["sklearn:kmeans"].kind == "clusters"
-    assert names["sklearn:random_forest"].kind == "classes, numbers"
+    assert names["sklearn:kmeans"].kind == "clustering"
+    assert names["sklearn:random_forest"].kind == "classification, regression"
+    assert "for regression: criterion=squared_error" in names["sklearn:random_forest"].options
+    assert (
+        "for classification: criterion=gini, max_features=sqrt, class_weight=none"
+        in names["sklearn:random_forest"].options
+    )
+    assert "n_clusters=N" in names["sklearn:kmeans"].options
+    assert "deprecated" not in names["sklearn:logistic_regression"].options
     assert "n_estimators=100" in names["sklearn:random_forest"].options
     assert "C=1.0" in names["sklearn:svm"].options
     assert "random_state" not in names["sklearn:svm"].options

@@ -1,4 +1,4 @@
-"""Any image network of the package timm: timm:NAME, with its published weights or those in a file."""
+"""Any image network of the timm package: timm:NAME, with its published weights or those in a file."""
 
 from __future__ import annotations
 

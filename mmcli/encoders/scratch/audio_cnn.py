@@ -1,4 +1,4 @@
-"""A residual network over the mel spectrogram of a sound, trained from scratch."""
+"""Residual network on the mel spectrogram, trained from scratch."""
 
 from __future__ import annotations
 

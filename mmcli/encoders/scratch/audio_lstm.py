@@ -1,4 +1,4 @@
-"""A bidirectional LSTM over the mel frames of a sound, trained from scratch."""
+"""Bidirectional LSTM on the frames of the mel spectrogram, trained from scratch."""
 
 from __future__ import annotations
 

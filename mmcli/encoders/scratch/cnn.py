@@ -1,4 +1,4 @@
-"""A small residual network for images, trained from scratch."""
+"""Small residual network, trained from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mean of the token vectors (bag of words), trained from scratch."""
+"""Mean of the token embeddings (bag of words), trained from scratch."""
 
 from __future__ import annotations
 

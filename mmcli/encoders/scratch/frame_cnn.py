@@ -1,4 +1,4 @@
-"""A small residual network for each frame of a clip, pooled over time, trained from scratch."""
+"""Small residual network on each frame, pooled over time, trained from scratch."""
 
 from __future__ import annotations
 

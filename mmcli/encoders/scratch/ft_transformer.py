@@ -1,4 +1,4 @@
-"""A transformer over the columns of a table, trained from scratch."""
+"""Transformer over the columns of a table, trained from scratch."""
 
 from __future__ import annotations
 

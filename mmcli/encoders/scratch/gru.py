@@ -1,4 +1,4 @@
-"""A bidirectional GRU over token vectors, trained from scratch."""
+"""Bidirectional GRU on token embeddings, trained from scratch."""
 
 from __future__ import annotations
 

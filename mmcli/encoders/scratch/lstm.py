@@ -1,4 +1,4 @@
-"""A bidirectional LSTM over token vectors, trained from scratch."""
+"""Bidirectional LSTM on token embeddings, trained from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hidden layers over numbers and category vectors, trained from scratch."""
+"""MLP over numbers and category embeddings, trained from scratch."""
 
 from __future__ import annotations
 

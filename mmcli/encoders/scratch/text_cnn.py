@@ -1,4 +1,4 @@
-"""Convolutions over token vectors with max pooling, trained from scratch."""
+"""Convolutions over token embeddings with max pooling, trained from scratch."""
 
 from __future__ import annotations
 

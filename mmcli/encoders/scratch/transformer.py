@@ -1,4 +1,4 @@
-"""A small transformer over token vectors, trained from scratch."""
+"""Small transformer on token embeddings, trained from scratch."""
 
 from __future__ import annotations
 

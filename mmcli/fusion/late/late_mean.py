@@ -1,4 +1,4 @@
-"""The mean of the predictions of one model per modality, over the modalities present."""
+"""Mean of the predictions of one model per modality, over the modalities present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions of one model per modality, weighted by performance on unseen rows."""
+"""Predictions of one model per modality, weighted by their performance on held-out train rows."""
 
 from __future__ import annotations
 

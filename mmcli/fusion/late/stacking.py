@@ -1,4 +1,4 @@
-"""A linear model over the predictions of one model per modality, learnt on unseen rows."""
+"""Linear model on the predictions of one model per modality, trained on held-out train rows."""
 
 from __future__ import annotations
 

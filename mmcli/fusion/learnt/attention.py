@@ -1,4 +1,4 @@
-"""Self-attention over the steps of all modalities, absent ones masked, averaged over those present."""
+"""Self-attention over the steps of all modalities, then the mean over the modalities present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two layers over all features concatenated, with a learnt vector in place of an absent modality."""
+"""Two-layer MLP on the concatenated features; a learnt vector replaces a missing modality."""
 
 from __future__ import annotations
 

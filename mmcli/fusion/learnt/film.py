@@ -1,4 +1,4 @@
-"""Feature-wise linear modulation: each modality scaled and shifted, column by column, depending on the others."""
+"""Feature-wise linear modulation: each modality is scaled and shifted feature by feature, conditioned on the others."""
 
 from __future__ import annotations
 

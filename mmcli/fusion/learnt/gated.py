@@ -1,4 +1,4 @@
-"""Gated multimodal unit: a gate for each modality and column, computed from all modalities."""
+"""Gated multimodal unit: a gate for each feature of each modality, computed from all modalities."""
 
 from __future__ import annotations
 

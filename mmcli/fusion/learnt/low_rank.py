@@ -1,4 +1,4 @@
-"""Low-rank tensor fusion: a linear layer over the outer product of modalities, without computing that product."""
+"""Low-rank tensor fusion: a linear layer on the outer product of all modalities, which is never computed."""
 
 from __future__ import annotations
 

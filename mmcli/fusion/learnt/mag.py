@@ -1,4 +1,4 @@
-"""Multimodal adaptation gate: a main modality shifted by the others."""
+"""Multimodal adaptation gate: the other modalities shift a main one (main=NAME)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Perceiver: a few learnt latents attend to the steps of all modalities, then to each other."""
+"""Perceiver: a few learnt latent vectors attend to the steps of all modalities, then to each other."""
 
 from __future__ import annotations
 

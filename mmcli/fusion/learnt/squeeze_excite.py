@@ -1,4 +1,4 @@
-"""Squeeze and excitation across modalities: each column of the features scaled by a gate over all of them."""
+"""Squeeze and excitation: each feature is scaled by a gate computed from all modalities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tensor fusion: the outer product of all modalities, each projected to a few columns plus a 1."""
+"""Tensor fusion: outer product of all modalities, each projected to a few features plus a 1."""
 
 from __future__ import annotations
 

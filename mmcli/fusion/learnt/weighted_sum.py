@@ -1,4 +1,4 @@
-"""A sum with one learnt weight per modality, renormalised over those present."""
+"""Sum with one learnt weight per modality, renormalised over the modalities present."""
 
 from __future__ import annotations
 

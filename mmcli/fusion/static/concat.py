@@ -1,4 +1,4 @@
-"""All features concatenated, with zeros for absent modalities."""
+"""Concatenation of all features, with zeros for missing modalities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shared space in which a row's modalities are closer to each other than to those of other rows."""
+"""Shared space in which a row's modalities are closer to each other than to those of other rows."""
 
 from __future__ import annotations
 

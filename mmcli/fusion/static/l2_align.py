@@ -1,4 +1,4 @@
-"""A shared space in which a row's modalities are close while the columns keep their variance (VICReg)."""
+"""Shared space that pulls a row's modalities together and keeps their variance (VICReg)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maximum of the modalities present, column by column."""
+"""Elementwise maximum of the modalities present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mean of the modalities present."""
+"""Elementwise mean of the modalities present."""
 
 from __future__ import annotations
 

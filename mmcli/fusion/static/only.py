@@ -1,4 +1,4 @@
-"""A single modality, such as only:image; the others are ignored."""
+"""One modality, such as only:image; the others are ignored."""
 
 from __future__ import annotations
 

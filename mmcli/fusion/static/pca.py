@@ -1,4 +1,4 @@
-"""Principal components of all modalities concatenated."""
+"""Principal components of the concatenated features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product of the modalities present."""
+"""Elementwise product of the modalities present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sum of the modalities present."""
+"""Elementwise sum of the modalities present."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mel spectrograms in decibels, over time or as statistics."""
+"""Mel spectrogram in decibels, as a sequence or summarised by statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients, over time or as statistics."""
+"""Mel-frequency cepstral coefficients, as a sequence or summarised by statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spectrograms in decibels or linear, over time or as statistics."""
+"""Spectrogram, linear or in decibels, as a sequence or summarised by statistics."""
 
 from __future__ import annotations
 

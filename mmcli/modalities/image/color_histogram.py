@@ -1,4 +1,4 @@
-"""Colour histograms of the whole image or of each cell of a grid."""
+"""Colour histograms of the complete image or of each cell of a grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The standardised numbers with their missing flags, and one-hot categories."""
+"""Standardised numbers with their missing flags, and one-hot categories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TF-IDF of character or word n-grams, normalised to length 1, optionally reduced by an SVD."""
+"""TF-IDF of character or word n-grams, scaled to unit length, optionally reduced by SVD."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word vectors (GloVe, word2vec, fastText or spaCy's), averaged over a text or as a sequence."""
+"""GloVe, word2vec, fastText or spaCy word vectors, averaged or as a sequence; needs path=FILE or spacy_model=NAME."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Applies an image extractor to every frame and pools its features over time."""
+"""frames:EXTRACTOR applies an image extractor to each frame and averages over time, such as frames:hog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures how much changes from frame to frame, over the whole picture and in each cell of a grid."""
+"""Amount of change between frames, overall and per grid cell."""
 
 from __future__ import annotations
 
