@@ -179,7 +179,7 @@ FOREIGN = {
 
 
 class TestForbidden:
-    def test_what_a_thing_can_do_is_a_type_and_no_name(self):
+    def test_abilities_are_types_not_attribute_names(self):
         """``getattr`` and ``hasattr`` with a literal name ask only what foreign objects have."""
         found: dict[str, set[str]] = {}
         for path in FILES:

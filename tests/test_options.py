@@ -66,7 +66,7 @@ class TestDeclared:
             ({"how": "slow"}, "--how slow: expected one of fast, well"),
         ],
     )
-    def test_what_does_not_fit_is_refused(self, values, said):
+    def test_invalid_values_are_refused(self, values, said):
         with pytest.raises(UsageError) as error:
             make(Outer, values)
         assert str(error.value).startswith(said)
@@ -205,7 +205,7 @@ class TestHelp:
         assert short.splitlines()[0].startswith(f"Usage: mmcli {spec.name}")
         assert spec.examples[-1] in whole
 
-    def test_what_may_be_left_out_is_in_brackets_and_what_must_be_given_is_in_the_usage(self, mmcli):
+    def test_usage_shows_required_and_optional_arguments(self, mmcli):
         told = {name: mmcli(name, "--help").out for name in ("list", "clean", "search")}
         first = {name: text.splitlines()[0] for name, text in told.items()}
         assert first == {
@@ -222,7 +222,7 @@ class TestHelp:
         words = " ".join(text.split())
         assert all(spec.summary in words for spec in CATALOGUE.values())
 
-    def test_what_is_misspelt_is_told_what_is_near(self, mmcli):
+    def test_misspelt_names_get_a_suggestion(self, mmcli):
         wrong = mmcli("train", "x", "-o", "y", "--epoch", "3")
         assert (wrong.code, "--epochs" in wrong.err) == (2, True)
         wrong = mmcli("trian", "x")

@@ -62,19 +62,19 @@ def test_the_commands_of_a_page_work(place, page):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_path_that_a_page_names_is_there(page):
+def test_every_path_named_in_a_page_exists(page):
     assert [name for name in named_in(page) if is_path(name) and not exists(name)] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_of_a_page_leads_to_a_file(page):
+def test_every_link_in_a_page_leads_to_a_file(page):
     links = re.findall(r"\]\(([^)#\s]+)", text_of(page))
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (ROOT / page).parent.joinpath(link).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_function_that_a_page_names_is_there(page):
+def test_every_function_named_in_a_page_exists(page):
     names = {name for name in named_in(page) if re.fullmatch(r"mmcli(\.\w+)+", name)} - GROUPS
     missing = []
     for name in sorted(names):
@@ -85,18 +85,18 @@ def test_every_function_that_a_page_names_is_there(page):
     assert missing == []
 
 
-def test_the_page_of_the_architecture_names_much():
+def test_the_architecture_page_names_paths_and_functions():
     """The tests above would also pass on a page that names nothing."""
     names = named_in("docs/architecture.md")
     assert sum(is_path(name) for name in names) > 20
     assert sum(name.startswith("mmcli.") for name in names) > 50
 
 
-def test_the_page_of_the_architecture_has_the_floors():
+def test_the_architecture_page_lists_the_layers():
     packages = text_of("docs/architecture.md").partition("## Packages")[2].partition("\n## ")[0]
     rows = [re.findall(r"`(\w+)`", line.split("|")[1]) for line in packages.splitlines() if line.startswith("| `")]
     assert [set(row) for row in rows] == FLOORS[::-1]
 
 
-def test_the_page_of_options_is_fresh():
+def test_the_page_of_options_is_up_to_date():
     assert text_of("docs/options.md") == page_of_options(), "python -m mmcli.cli.reference > docs/options.md"

@@ -70,7 +70,7 @@ class TestGrammar:
 
     @QUICK
     @given(words, st.one_of(st.none(), words), st.dictionaries(keys, values, max_size=3))
-    def test_what_is_written_is_read(self, name, argument, options):
+    def test_a_written_spec_is_read_back(self, name, argument, options):
         spec = Spec(name, argument, options)
         assert parse_spec(str(spec)) == spec
 

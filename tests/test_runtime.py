@@ -19,7 +19,7 @@ def torch_settings(monkeypatch):
 
 
 @pytest.mark.parametrize(("deterministic", "device"), [(True, "cuda"), (True, "auto"), (False, "cuda")])
-def test_a_gpu_is_told_to_be_deterministic_if_asked(deterministic, device, torch_settings, monkeypatch):
+def test_deterministic_sets_torch_up_on_a_gpu(deterministic, device, torch_settings, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert Runtime(device=device, deterministic=deterministic).torch_device() == "cuda"
     assert torch.are_deterministic_algorithms_enabled() is deterministic
@@ -64,7 +64,7 @@ def test_results_come_in_the_order_of_the_items():
         (RuntimeError("shapes cannot be multiplied"), None),
     ],
 )
-def test_what_a_gpu_cannot_do_is_one_line(error, message, monkeypatch, capsys):
+def test_gpu_errors_are_one_line(error, message, monkeypatch, capsys):
     def fail(*arguments, **options):
         raise error
 

@@ -20,7 +20,7 @@ class TestGain:
         assert abs(decibels.mean()) < 0.5
         assert abs(decibels.std() - 12 / 12**0.5) < 0.3  # of an even distribution, 12 decibels wide
 
-    def test_what_is_too_loud_is_cut_off(self):
+    def test_loud_samples_are_clipped(self):
         torch.manual_seed(0)
         samples = torch.tensor([30000, -30000], dtype=torch.int16).repeat(50, 1)
         found, _ = audio.gain((samples, torch.full((50,), 2)), 1.0)
@@ -138,7 +138,7 @@ class TestNumbers:
         assert torch.equal(found[~own], values[~own])
         assert (found[own] != values[own]).float().mean() > 0.9
 
-    def test_what_lies_behind_the_ends_does_not_count_for_the_deviation(self):
+    def test_padding_does_not_affect_the_deviation(self):
         torch.manual_seed(0)
         values, lengths = torch.zeros(4000, 5, 1), torch.tensor([1, 0] * 2000)
         values[::2, 0] = torch.randn(2000, 1) + 50

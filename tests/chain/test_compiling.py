@@ -27,7 +27,7 @@ def fingerprint(made: ExtractTransform) -> str:
     return made.modalities()["photo"].fingerprint
 
 
-def test_without_a_compiler_it_is_said_before_anything_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_compiler_is_reported_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(MmcliError, match=r"needs a C\+\+ compiler, and there is no g\+\+ or clang\+\+"):
@@ -37,7 +37,7 @@ def test_without_a_compiler_it_is_said_before_anything_is_done(monkeypatch: pyte
     require_compiler("cpu")
 
 
-def test_what_a_compiled_network_makes_is_told_apart_and_made_so_again() -> None:
+def test_compiled_features_have_their_own_fingerprint_and_stay_compiled() -> None:
     network = "resnet18:weights=none"
     compiled, plain = transform(network, True), transform(network, False)
     assert fingerprint(compiled) != fingerprint(plain)

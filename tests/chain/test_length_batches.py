@@ -73,7 +73,7 @@ def test_every_row_comes_once_and_no_batch_is_larger(lengths, count):
     assert count == 1 or sizes[0] > 1
 
 
-def test_little_is_filled_up(lengths):
+def test_batches_have_little_padding(lengths):
     order = torch.randperm(len(lengths), generator=generator())
     least = int(lengths.sum())
     apart, together = filled_up(lengths, cut(order, 32)), filled_up(lengths, batches(lengths, 32))

@@ -72,7 +72,7 @@ def test_differences_are_those_of_the_same_draws_of_rows(report):
     assert adjusted[1] == pytest.approx(min(1, max(adjusted[0], 2 * p_values[1])))
 
 
-def test_two_models_are_told_apart_in_a_sentence_and_gates_hold_of_them(chain, models, mmcli, tmp_path):
+def test_two_models_are_compared_in_a_sentence_and_by_gates(chain, models, mmcli, tmp_path):
     line = ("evaluate", chain / "model", models / "size", chain / "table.csv", "--split", "all")
     done = mmcli(*line, "--fail-if", "models.model.accuracy<0.5", "--fail-if", "differences.size-model.accuracy<0",
                  "--junit", "gates.xml")  # fmt: skip
@@ -133,7 +133,7 @@ def two_classes(chain, tmp_path_factory):
         (("model", "words", "-"), 2, "several models cannot all read standard input"),
     ],
 )
-def test_what_cannot_be_compared_is_said(chain, models, two_classes, tmp_path, given, code, words):
+def test_models_that_cannot_be_compared_are_refused(chain, models, two_classes, tmp_path, given, code, words):
     places = {"model": chain / "model", "two": two_classes, "table.csv": chain / "table.csv", "-": "-"}
     first, *rest = (places.get(name, models / name) for name in given)
     with pytest.raises(MmcliError, match=words) as failure:

@@ -84,7 +84,7 @@ def test_the_ledger_is_listed_filtered_and_counted(chain, mmcli):
     assert "did you mean 'words'" in wrong.err
 
 
-def test_clean_lists_what_a_kill_left_and_removes_it_only_when_told(table, mmcli):
+def test_clean_lists_leftovers_and_deletes_them_only_with_yes(table, mmcli):
     from mmcli.store.publish import FolderLock
 
     folder = table.parent

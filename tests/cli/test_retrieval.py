@@ -99,7 +99,7 @@ def _rows(folder, artifact, count):
     return "".join(json.dumps({"artifact": str(folder / artifact), **json.loads(line)}) + "\n" for line in lines)
 
 
-def test_labels_are_told_by_their_names(folder):
+def test_labels_are_predicted_from_their_names(folder):
     arguments = ("--labels", "rose fire,leaf grass", "--labels", "sea sky", "--limit", "12")
     result = run_mmcli("predict", "model", "features", *arguments, cwd=folder)
     assert result.code == 0, result.err
@@ -122,5 +122,5 @@ def test_labels_are_told_by_their_names(folder):
         (("index", "model", "features"), 2, ["Missing option", "--output"]),
     ],
 )
-def test_what_cannot_be_done_is_one_line(folder, arguments, code, words):
+def test_invalid_requests_are_refused_in_one_line(folder, arguments, code, words):
     refused(run_mmcli(*arguments, cwd=folder), code, *words)

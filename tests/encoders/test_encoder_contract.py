@@ -96,7 +96,7 @@ def test_every_name_has_a_case_for_each_of_its_kinds():
 
 
 @pytest.mark.parametrize("name", ENCODERS.names())
-def test_what_has_weights_of_others_says_whose_and_under_what_licence(name):
+def test_pretrained_weights_have_an_origin_and_a_licence(name):
     found = ENCODERS.load(name)
     borrowed = name in FAMILIES or "weights" in options_of(found)
     assert bool(found.origin) == bool(found.licence) == borrowed

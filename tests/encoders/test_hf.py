@@ -64,7 +64,7 @@ def test_a_sentence_encoder_gives_the_vectors_of_transformers_with_its_own_pooli
     assert found[0] @ found[1] > 0.4 > 0.2 > found[0] @ found[2]
 
 
-def test_a_text_is_filled_up_by_a_quarter_of_its_length_at_most_and_by_its_own_alone():
+def test_padding_is_at_most_a_quarter_and_depends_only_on_the_text():
     encoder = FrozenEncoder(Spec("hf", str(MINILM), {}), spec("text"), 0).network
     texts = ["", *("a " * words for words in (6, 7, 8, 15, 16, 31, 62, 63, 100, 400))]  # two more tokens each
     lengths = encoder.lengths(column("text", texts)).tolist()
@@ -119,9 +119,7 @@ def sentence_folder(source, target, parts, pooling):
         ),
     ],
 )
-def test_what_is_not_known_of_a_sentence_encoder_is_refused_and_pool_mean_is_not(
-    hf_folders, tmp_path, parts, pooling, message
-):
+def test_unknown_pooling_is_refused_but_pool_mean_works(hf_folders, tmp_path, parts, pooling, message):
     folder = sentence_folder(hf_folders["bert"], tmp_path, parts, pooling)
     with pytest.raises(MmcliError, match=message):
         features(folder, "text", ["a"])

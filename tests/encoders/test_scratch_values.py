@@ -114,7 +114,7 @@ class TestEverySequence:
             assert np.abs(one - other[: len(one)]).max() < 0.05 * max(1.0, np.abs(one).max())
 
     @pytest.mark.parametrize("spec", [TEXT, SOUND, CLIP], ids=lambda spec: spec.kind)
-    def test_rows_are_filled_up_by_their_own_length_and_never_past_the_bound(self, spec):
+    def test_padding_depends_only_on_the_row_and_stays_within_the_bound(self, spec):
         encoder = build(spec, {"text": "gru", "audio": "audio_cnn", "video": "frame_cnn"}[spec.kind])
         step = {"text": 16, "audio": RATE // 2, "video": 4}[spec.kind]
         bound = spec.main.bound

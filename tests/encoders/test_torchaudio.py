@@ -36,7 +36,7 @@ def test_padding_has_no_influence_and_frames_are_torchaudios(encoder):
             torch.testing.assert_close(steps[row, : len(expected)], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_waveform_shorter_than_a_frame_is_filled_up_with_silence(encoder):
+def test_a_waveform_shorter_than_a_frame_is_padded_with_silence(encoder):
     short = np.array([5000, -5000, 300], np.int16)
     with torch.inference_mode():
         padded, lengths = encoder(*encoder.collate(column([short, short[:0], WAVES[1]]), 25))
@@ -47,7 +47,7 @@ def test_a_waveform_shorter_than_a_frame_is_filled_up_with_silence(encoder):
     assert padded.isfinite().all()
 
 
-def test_rows_are_filled_up_to_half_seconds_by_their_own_length(encoder):
+def test_rows_are_padded_to_half_seconds(encoder):
     waves = [np.zeros(count, np.int16) for count in (0, 1, 8000, 8001, 40000)]
     assert encoder.lengths(column(waves)).tolist() == [25, 25, 25, 50, 125]
     assert encoder.collate(column(waves[2:3]), 25)[0].shape == (1, 8000)

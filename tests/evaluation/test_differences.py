@@ -36,7 +36,7 @@ def test_a_difference_that_may_be_chance_is_not_called_one():
     )
 
 
-def test_rows_that_only_one_has_right_are_told_of_it():
+def test_the_sentence_counts_rows_that_only_one_model_has_right():
     test = {"only_first_right": 2, "only_second_right": 9, "p_value": 0.065}
     assert told(-0.1, [-0.2, 0.0], 0.05, mcnemar=test).endswith(
         "; only a is right in 9 rows, only b in 2 (McNemar p = 0.065)"

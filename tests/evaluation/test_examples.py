@@ -41,5 +41,5 @@ def test_texts_are_no_markup(tmp_path):
     assert page.images == [{"src": '" onerror="alert(1)', "alt": '" onerror="alert(1)'}]
 
 
-def test_a_row_of_nothing_is_said_to_be_one(tmp_path):
+def test_the_page_marks_rows_without_any_modality(tmp_path):
     assert "nothing: no modality is there" in page_of(tmp_path, Example("s1", None, ["a dog"])).texts

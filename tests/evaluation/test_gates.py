@@ -54,7 +54,7 @@ def test_a_figure_that_is_not_defined_fails():
 
 
 @pytest.mark.parametrize("text", ["accuracy", "accuracy=0.8", "accuracy<", "<0.8", "accuracy<high", "accuracy<nan", ""])
-def test_what_is_no_gate_is_refused(text):
+def test_invalid_conditions_are_refused(text):
     with pytest.raises(UsageError, match="expected NAME<NUMBER"):
         parse_gate(text)
 

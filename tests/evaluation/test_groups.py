@@ -24,6 +24,6 @@ def test_the_gap_is_between_the_best_and_the_worst(small, best, worst):
     assert found == {"gap": pytest.approx(0.4), "best": best, "worst": worst}
 
 
-def test_there_is_none_of_one_value():
+def test_a_single_value_has_no_gap():
     assert gap_of(values(a=(20, 0.9), few=(9, 0.1)), "m", small_is_better=False) == {}
     assert gap_of({"a": {"rows": 20, "metrics": {}}, **values(b=(20, 1.0))}, "m", small_is_better=False) == {}

@@ -30,12 +30,12 @@ def test_values_are_mean_gains_over_all_orders(count):
     assert sum(found.values()) == pytest.approx(worth[frozenset(names)] - worth[frozenset()])
 
 
-def test_an_interaction_is_what_both_are_worth_beyond_each():
+def test_an_interaction_is_the_gain_of_a_pair_beyond_both_alone():
     worth = {frozenset(): 0.1, frozenset("a"): 0.3, frozenset("b"): 0.4, frozenset("ab"): 0.9}
     assert interaction("ab", worth) == pytest.approx(0.9 - 0.1 - (0.3 - 0.1) - (0.4 - 0.1))
 
 
-def test_words_say_what_adds_nothing_and_what_goes_together():
+def test_sentences_name_useless_modalities_and_pairs():
     found = {
         "metric": "accuracy", "none": 0.1, "all": 0.9, "last": {"a": 0.4, "b": 0.35, "c": 0.01},
         "last_p_values": {"a": 0.001, "b": 0.002, "c": 0.4}, "interactions": {"a+b": 0.3, "a+c": -0.2, "b+c": 0.01},

@@ -215,7 +215,7 @@ def test_a_modality_that_a_row_lacks_is_not_explained(planted, tmp_path):
         ({"explain": "weights", "explain_target": "yes"}, "--explain-target: only with --explain inputs"),
     ],
 )
-def test_what_cannot_be_explained_is_refused(planted, options, message):
+def test_predictions_that_cannot_be_explained_are_refused(planted, options, message):
     with pytest.raises((UsageError, MmcliError), match=message):
         list(predict(planted.model("table"), str(planted.table), **{"explain": "inputs", "limit": 1, **options}))
 

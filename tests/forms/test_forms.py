@@ -21,7 +21,7 @@ def test_an_input_has_the_right_answer(outcome, title, form):
 
 
 @pytest.mark.parametrize(("title", "form"), TABLE_CASES, ids=[f"{title}-{form.name}" for title, form in TABLE_CASES])
-def test_a_table_is_read_right_or_refused(outcome, title, form):
+def test_a_table_is_read_correctly_or_refused(outcome, title, form):
     result = outcome[1][title][form.name]
     assert result == (form.message if form.rows is None else list(form.rows))
 
@@ -32,5 +32,5 @@ def test_names_are_unique():
         assert len(names) == len(set(names))
 
 
-def test_the_documentation_is_what_these_tests_found(outcome):
+def test_the_page_is_up_to_date(outcome):
     assert PAGE.read_text() == page(*outcome), "run python -m tests.forms"

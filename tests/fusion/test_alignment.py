@@ -24,7 +24,7 @@ def test_a_row_is_the_adaptive_pooling_of_its_own_steps(given, wanted):
     assert not found[2].any()
 
 
-def test_what_is_as_long_stays_as_it_is():
+def test_sequences_of_equal_length_are_unchanged():
     own = inside([3, 4, 0], 4)
     values = torch.where(own.unsqueeze(2), torch.randn(3, 4, 2), 0.0)
     assert torch.equal(align(values, own, inside([3, 4, 2], 6))[:, :4], values)

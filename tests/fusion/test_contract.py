@@ -38,7 +38,7 @@ each_method = pytest.mark.parametrize("method", FUSIONS.names())
 each_count = pytest.mark.parametrize("count", [1, 2, 3, 5])
 
 
-def test_the_methods_that_people_are_told_of_are_registered():
+def test_the_documented_methods_are_registered():
     static = {"concat", "max", "mean", "only", "product", "sum"}
     static |= {"cca", "contrastive", "l2_align", "pca"}
     learnt = {"attention", "concat_mlp", "gated", "weighted_sum"}
@@ -74,7 +74,7 @@ def test_every_parameter_gets_a_gradient_and_static_methods_have_none(method, co
 
 
 @each_method
-def test_state_dict_is_the_whole_state(method):
+def test_the_state_dict_is_complete(method):
     in_dims = dims(method, 3)
     one, other = build(method, in_dims, seed=1), build(method, in_dims, seed=2)
     features, present = sample(in_dims, 8)

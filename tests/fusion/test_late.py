@@ -110,7 +110,7 @@ def test_outputs_so_far_apart_that_probabilities_vanish_stay_finite(kind):
         assert far.grad.isfinite().all()
 
 
-def test_what_no_late_method_can_be_is_refused():
+def test_invalid_options_of_late_methods_are_refused():
     for spec, said in {"stacking:ridge=0": "ridge must be above 0", "late_weighted:ridge=nan": "ridge must be above 0",
                        "late_mean:link=sigmoid": "link"}.items():  # fmt: skip
         with pytest.raises(MmcliError, match=said):

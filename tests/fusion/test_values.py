@@ -168,7 +168,7 @@ def test_gated_weighted_sum_scores_each_modality_by_its_own_vector():
         np.testing.assert_allclose(found[row], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_what_lies_where_a_modality_is_absent_reaches_no_gate():
+def test_values_of_missing_modalities_do_not_affect_gates():
     in_dims = {"a": 3, "b": 3}
     method = WeightedSum(in_dims, gate=True)
     features, present = sample(in_dims)

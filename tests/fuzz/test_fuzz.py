@@ -22,7 +22,7 @@ def test_damaged_files_are_refused_and_nothing_worse(reader, tmp_path):
     assert not outcome.findings, "\n\n".join(f"{name}\n{told}" for name, told in outcome.findings.items())
 
 
-def test_what_a_reader_must_not_do_is_found(tmp_path):
+def test_the_fuzzer_finds_forbidden_behaviour_of_readers(tmp_path):
     expected = {"KeyError-broken", "MemoryError-numeric", "memory-of", "open-guard", "subprocess-Popen"}
     kinds, crashed = set(), False
     for number in range(10):  # examples are drawn for a few seconds: a loaded machine needs more rounds for all kinds

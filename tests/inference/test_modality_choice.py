@@ -42,7 +42,7 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("learnt", "asked"), [("first", "second"), ("second", "first")])
-def test_what_is_learnt_from_one_modality_holds_for_the_other_in_a_shared_space(place, tmp_path, learnt, asked):
+def test_a_shared_space_transfers_from_one_modality_to_another(place, tmp_path, learnt, asked):
     train(str(place / "shared"), tmp_path / "model", modalities=[learnt], **QUICK)
     heard = Heard()
     found = evaluate(tmp_path / "model", str(place / "shared"), modalities=[asked], reporter=heard).metrics

@@ -66,7 +66,7 @@ def test_features_of_another_version_are_refused(chain, monkeypatch):
         answers(chain / "model", chain / "table.csv", Heard())
 
 
-def test_what_was_recorded_names_what_is_made_though_options_have_been_added_since(chain):
+def test_old_records_match_although_options_were_added_since(chain):
     artifact = Artifact(chain / "samples")
     (record,) = artifact.chain
     earlier = copy.deepcopy(record.config)

@@ -45,7 +45,7 @@ def test_fsspec_urls_and_roots():
     assert problem(MediaFolder("/nowhere"), "unheard-of://b.bin")[0] == "corrupt"
 
 
-def test_what_is_no_regular_file_is_corrupt_and_does_not_block(root):
+def test_special_files_are_corrupt_and_do_not_block(root):
     os.mkfifo(root / "fifo")
     (root / "folder").mkdir()
     open_before = len(os.listdir("/proc/self/fd"))

@@ -285,7 +285,7 @@ class Warned(Silent):
         self.lines.append(text)
 
 
-def test_a_profile_that_cannot_be_applied_is_told_with_count_and_examples(tmp_path):
+def test_unusable_profiles_are_reported_with_count_and_examples(tmp_path):
     of_colours = profile("Display P3", "gamma 2.2", "made")
     for number in range(5):
         (tmp_path / f"{number}.png").write_bytes(encode(photo(seed=number).convert("L"), icc_profile=of_colours))
@@ -303,7 +303,7 @@ def test_a_profile_that_cannot_be_applied_is_told_with_count_and_examples(tmp_pa
     ]
 
 
-def test_high_dynamic_range_is_told():
+def test_high_dynamic_range_is_reported():
     with listening() as heard:
         decode(packed_png(np.full((8, 8, 3), 100), 8, 2, before=chunk(b"cICP", bytes((9, 16, 0, 1)))), size=8)
     assert heard == ["PQ (high dynamic range) is shown as if it were sRGB"]
@@ -320,7 +320,7 @@ def test_a_tiff_that_nothing_reads_says_what_it_holds():
 @pytest.mark.parametrize(
     ("values", "status"), [((0, 5.5), "skipped"), ((-1, 1), "skipped"), ((0, 65535), "skipped"), ((0, 3), "ok")]
 )
-def test_a_range_that_is_none_of_a_picture_is_said(values, status):
+def test_an_unusual_range_of_values_is_reported(values, status):
     pixels = np.where(np.arange(64).reshape(8, 8, 1) % 2, *values)
     content = tiff(pixels, 32, kind=3)
     if status == "ok":  # whole numbers: dark, and what the file holds

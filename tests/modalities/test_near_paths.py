@@ -25,7 +25,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("there", "asked", "difference"), CASES)
-def test_the_difference_is_said_and_undone_where_asked_for(tmp_path, there, asked, difference):
+def test_the_difference_is_reported_and_fixed_with_fix_paths(tmp_path, there, asked, difference):
     (tmp_path / there).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / there).write_bytes(b"here")
     with pytest.raises(UnusableError) as error:
@@ -39,7 +39,7 @@ def test_the_difference_is_said_and_undone_where_asked_for(tmp_path, there, aske
 
 
 @pytest.mark.parametrize("asked", ["none.png", "sub/none.png", "sub", "..", "a.PNG/x", "\0", "x" * 300, "AB.png"])
-def test_what_is_not_there_or_could_be_two_is_not_found(tmp_path, asked):
+def test_missing_and_ambiguous_paths_are_not_found(tmp_path, asked):
     (tmp_path / "sub").mkdir()
     for name in ("a.png", "aB.png", "Ab.png"):
         (tmp_path / name).write_bytes(b"x")

@@ -151,7 +151,7 @@ def test_columns_of_strings_say_what_rows_say(seed):
     np.testing.assert_array_equal(numbers[:, 1], [float(cell) for cell in plain])
 
 
-def test_an_odd_cell_costs_itself_alone():
+def test_an_unexpected_cell_affects_only_itself():
     preprocessor = fitted()
     rows = [row(age="."), row(income="unknown", color="#REF!"), row(age="x", income="inf", color="", size="")]
     contents, odd = preprocessor.read(rows)
@@ -222,7 +222,7 @@ def test_a_state_from_before_spellings_keeps_its_ways():
     assert decode(preprocessor, {"c": "1"})["categories"].tolist() == [1]
 
 
-def test_columns_most_of_whose_values_are_strange_are_told():
+def test_columns_with_mostly_unseen_values_are_reported():
     preprocessor = fitted([row(age=str(n), color="ab"[n % 2]) for n in range(20)])
     preprocessor.watch()
     rows = [row(age=str(n % 20 if n < 5 else 1e6 + n), color="c" if n > 3 else "a", size="L") for n in range(10)]

@@ -134,7 +134,7 @@ def test_a_vocabulary_is_refused_by_another_version_of_its_model(model, tmp_path
         other.decode(b"dogs")
 
 
-def test_what_spacy_does_not_have_is_one_clear_line(model, tmp_path):
+def test_unavailable_spacy_pipelines_are_refused_in_one_line(model, tmp_path):
     blank = tmp_path / "blank"
     spacy.blank("en").to_disk(blank)
     cases = [
@@ -186,7 +186,7 @@ def test_tfidf_keeps_the_terms_in_most_texts():
     assert not extractor.extract(spec, column, RUNTIME).values[4].any()
 
 
-def test_tfidf_reads_lower_case_and_tokens_as_told():
+def test_tfidf_follows_lowercase_and_uses_the_tokens():
     spec, column = stored(["The Cat", "the cat"], remove_stop_words=True)
     for lowercase, expected in ((True, ["cat"]), (False, ["Cat", "cat"])):
         extractor = Tfidf(analyzer="word", ngrams=(1, 2), lowercase=lowercase)

@@ -211,5 +211,5 @@ def test_motion_refuses_what_it_cannot_do():
         features([np.zeros((2, 3, 3, 3), np.uint8)], size=None)
 
 
-def test_the_palette_can_be_told_apart():
+def test_the_palette_is_distinguishable():
     assert [closest(np.broadcast_to(colour[:, None, None], (3, 4, 4))) for colour in PALETTE] == list(range(10))

@@ -62,7 +62,7 @@ def test_every_token_is_taught_as_if_the_ones_before_it_were_all():
     torch.testing.assert_close(found, torch.stack(expected), rtol=1e-5, atol=1e-5)
 
 
-def test_what_comes_behind_the_longest_text_changes_nothing():
+def test_padding_after_the_longest_text_changes_nothing():
     decoder, looked = made(), memory(1)
     short = torch.tensor([[[4, 5, END]]])
     long = torch.tensor([[[4, 5, END, 0, 0, 0], [0] * 6]])
@@ -180,7 +180,7 @@ def test_a_row_is_written_as_if_it_were_alone_and_the_same_each_time():
     assert torch.equal(decoder((others, looked[1]))[0], found[0])
 
 
-def test_what_is_not_a_rows_own_is_not_looked_at():
+def test_padding_of_the_steps_changes_nothing():
     decoder, (steps, own) = made(beam=2), memory()
     other = steps.clone()
     other[0, 2:] = 100.0

@@ -117,7 +117,7 @@ def test_numbers_are_scikit_learns(name, rows):
     np.testing.assert_allclose(outputs[:, 0], expected, rtol=1e-12)
 
 
-def test_quantiles_are_those_of_gradient_boosting_and_of_nothing_else(rows):
+def test_only_gradient_boosting_learns_quantiles(rows):
     fused, *_, numbers = rows
     made = head("hist_gradient_boosting:max_iter=20", "identity", 2, levels=[0.1, 0.9])
     made.fit(fused, np.repeat(numbers, 2, axis=1))
@@ -152,7 +152,7 @@ def test_clusters_are_scikit_learns_and_new_rows_go_to_that_of_the_nearest(rows)
 
 
 @pytest.mark.parametrize("name", ["kmeans", "agglomerative"])
-def test_the_number_of_clusters_is_chosen_and_told(name, rows):
+def test_the_number_of_clusters_is_chosen_and_reported(name, rows):
     made, told = fitted(name, "cluster", rows)
     assert told.startswith("3 clusters, ")
     assert set(made(torch.from_numpy(rows[0]))[:, 0].tolist()) == {0, 1, 2}
@@ -293,7 +293,7 @@ class TestFiles:
         skops.io.dump([RandomForestClassifier(3).fit(rows[0][:, :4], rows[1])], saved)
         self.refused(saved, "the estimator of another model")
 
-    def test_what_no_estimator_here_is_made_of_is_not_made(self, saved, tmp_path):
+    def test_types_that_no_estimator_uses_are_refused(self, saved, tmp_path):
         schema = {
             "__class__": "system", "__module__": "os", "__loader__": "FunctionNode", "content": "system",
             "__id__": 1, "protocol": 2, "_skops_version": "0.13",

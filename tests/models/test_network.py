@@ -237,6 +237,6 @@ def test_exclusive_or_of_two_modalities_needs_a_fusion_that_is_not_linear():
 
 
 @pytest.mark.parametrize("kind", [CaptionMemory, SharedSpace])
-def test_what_holds_a_method_says_so_by_its_class(kind):
+def test_a_wrapper_of_a_method_inherits_holds_method(kind):
     """A part of a module is found by its name up to Python 3.11 only."""
     assert HoldsMethod in kind.__mro__

@@ -68,14 +68,14 @@ class TestPackages:
             ),
         ],
     )
-    def test_what_a_class_says_is_read_and_not_imported(self, install, files, value):
+    def test_constants_are_read_without_importing_the_class(self, install, files, value):
         install("found", files, f"[mmcli.fusion]\nmine = {value}\n")
         assert "mine" in FUSIONS.names()
         assert FUSIONS.summary("mine") == "What mine does."
         assert (FUSIONS.constant("mine", "kind"), FUSIONS.constant("mine", "version")) == ("static", 3)
         assert not [name for name in sys.modules if name.startswith("found_")]
 
-    def test_what_no_file_shows_is_imported(self, install):
+    def test_classes_without_readable_source_are_imported(self, install):
         content = f"def make():\n{textwrap.indent(MINE, '    ')}    return Mine\nMine = make()\n"
         install("found", {"found_six.py": content}, "[mmcli.fusion]\nmine = found_six:Mine\n")
         assert FUSIONS.summary("mine") == "What mine does."
@@ -132,7 +132,7 @@ class TestFiles:
         path.write_text(f"{content}MMCLI = {table}\n")
         return path
 
-    def test_what_a_file_brings_is_told(self, tmp_path):
+    def test_the_classes_of_a_file_are_listed(self, tmp_path):
         (used,) = use_plugins([self.write(tmp_path / "mine.py", '{"fusion": {"mine": Mine}}')])
         assert used.name == "mine.py"
         assert {group: list(entries) for group, entries in used.entries.items()} == {"fusion": ["mine"]}
@@ -203,7 +203,7 @@ class TestFiles:
             ("exit(3)", "SystemExit: 3"),
         ],
     )
-    def test_what_there_can_be_none_of_is_refused(self, tmp_path, table, said):
+    def test_invalid_entries_are_refused(self, tmp_path, table, said):
         with pytest.raises(MmcliError, match=rf"^--plugin .*mine\.py: .*{said}"):
             use_plugins([self.write(tmp_path / "mine.py", table)])
 
@@ -212,7 +212,7 @@ FILE_RECORD = {"file": "mine.py", "sha256": "0" * 64}
 
 
 class TestRecords:
-    def test_what_may_differ_is_no_part_of_a_fingerprint(self):
+    def test_fingerprints_ignore_where_the_plugin_is(self):
         def record(plugin):
             return TransformRecord("fuse", 1, {"plugin": plugin}, {}).fingerprint
 

@@ -107,7 +107,7 @@ def test_the_contracts_that_authors_check_are_kept():
         (("self.sharpness * distances", "self.sharpness * distances / len(rows)"), "depend on other rows of the batch"),
     ],
 )
-def test_and_what_breaks_one_is_told(tmp_path, change, said):
+def test_a_broken_class_fails_the_contract_tests(tmp_path, change, said):
     assert change[0] in FILE.read_text()
     (tmp_path / "broken.py").write_text(FILE.read_text().replace(*change))
     done = author(tmp_path / "broken.py")
@@ -236,7 +236,7 @@ def test_an_estimator_is_trained(by_file, installed, tmp_path):
         (None, "No such file"),
     ],
 )
-def test_what_is_no_plugin_is_one_line(tmp_path, content, said):
+def test_invalid_plugins_are_refused_in_one_line(tmp_path, content, said):
     if content is not None:
         (tmp_path / "mine.py").write_text(content)
     done = mmcli(tmp_path, "list", "fusion", "--plugin", "mine.py")

@@ -201,7 +201,7 @@ def test_a_file_of_the_right_hash_that_is_not_the_lists_is_one_line(folder, inde
     refused(lambda: answers(folder, index, query=["word1"], faiss=True), f"{LISTS}: {damaged}.*--fresh")
 
 
-def test_sources_without_lists_are_told_how_to_get_them(folder):
+def test_an_index_without_lists_names_the_command_that_writes_them(folder):
     refused(
         lambda: answers(folder, "plain", query=["word1"], faiss=True),
         r"plain has no inverted lists.*mmcli index --faiss",
@@ -214,7 +214,7 @@ def test_sources_without_lists_are_told_how_to_get_them(folder):
         )
 
 
-def test_without_the_package_it_is_said_what_to_install(folder, tmp_path, monkeypatch):
+def test_a_missing_package_names_the_command_that_installs_it(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     message = r"--faiss needs the package 'faiss': pip install 'mmcli\[faiss\]'"
     refused(lambda: build_index(folder / "model", str(folder / "features"), tmp_path / "index", faiss=True), message)

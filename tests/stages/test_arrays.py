@@ -138,7 +138,7 @@ class TestVectorsInCells:
         np.testing.assert_array_equal(found.values, np.concatenate(steps).astype(np.float32))
         assert np.diff(found.offsets).tolist() == [len(step) for step in steps]
 
-    def test_what_is_none_is_told(self, tmp_path):
+    def test_invalid_vectors_are_reported(self, tmp_path):
         cells = ["[1.5, 2.5]"] * 8 + ["[1.5]", "[1, [2]]", '["a", "b"]', "[1.0 ... 2.0]", "[]", ""]
         rows = [{**row, "e": cell} for row, cell in zip(rows_of(14), cells, strict=True)]
         preprocess(str(write_csv(tmp_path / "t.csv", rows)), tmp_path / "s", tensor=["e"], target="label")
@@ -218,7 +218,7 @@ class TestPadding:
         return values(place), heard
 
     @pytest.mark.parametrize("how", ["column", "file", "value"])
-    def test_is_no_step_once_it_is_said(self, padded, how):
+    def test_padding_is_removed(self, padded, how):
         folder, array = padded
         lengths = {"column": ["e=n"], "file": [f"e={folder / 'n.npy'}"]}.get(how, [])
         found, heard = self.made(folder, lengths=lengths, pad_value=["e=0"] if how == "value" else [])

@@ -311,7 +311,7 @@ class TestFailures:
         assert found["methods"][-1]["mean"] is None
         assert heard.warnings == ["1 of 3 methods failed (tensor:dim=100); the table says why"]
 
-    def test_what_a_run_left_that_failed_is_not_published(self, chain, tmp_path, monkeypatch):
+    def test_leftovers_of_failed_runs_are_not_published(self, chain, tmp_path, monkeypatch):
         whole = TrainingRun.fit
 
         def failing(self, plan, *rest, **named):
@@ -351,7 +351,9 @@ class TestFailures:
             ({"keep": Path("c/models")}, UsageError, "--keep c/models: lies inside the output folder"),
         ],
     )
-    def test_what_cannot_be_compared_says_why(self, chain, tmp_path, monkeypatch, options, error, message):
+    def test_invalid_comparisons_are_refused_with_the_reason(
+        self, chain, tmp_path, monkeypatch, options, error, message
+    ):
         monkeypatch.chdir(tmp_path)
         if options.get("keep") is CHAIN_FEATURES:
             options = {**options, "keep": chain / "features"}
@@ -359,7 +361,7 @@ class TestFailures:
             compare(str(chain / "features"), Path("c"), **options)
         assert list(tmp_path.iterdir()) == []
 
-    def test_what_fuse_made_is_fused_already(self, chain, tmp_path):
+    def test_artifacts_of_fuse_are_refused(self, chain, tmp_path):
         with pytest.raises(MmcliError, match="an artifact of fuse, expected one of preprocess or extract-features"):
             compare(str(chain / "fused"), tmp_path / "c")
 

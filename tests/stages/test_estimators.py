@@ -234,7 +234,7 @@ def test_a_damaged_estimator_is_one_line(place, tmp_path):
         ("fused", {"model": "xgboost"}, "unknown --model 'xgboost'"),
     ],
 )
-def test_what_does_not_suit_is_one_line(place, tmp_path, source, options, message):
+def test_unsuitable_options_are_refused_in_one_line(place, tmp_path, source, options, message):
     with pytest.raises(MmcliError) as error:
         train(str(place / source), tmp_path / "model", **options)
     assert message in str(error.value)
@@ -242,7 +242,7 @@ def test_what_does_not_suit_is_one_line(place, tmp_path, source, options, messag
     assert not (tmp_path / "model").exists()
 
 
-def test_clusters_need_no_target_and_their_number_is_told(place, tmp_path):
+def test_clusters_need_no_target_and_their_number_is_reported(place, tmp_path):
     with (place / "table.csv").open() as file:
         rows = [
             {key: value for key, value in row.items() if key not in ("label", "price", "tags")}

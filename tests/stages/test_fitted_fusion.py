@@ -148,7 +148,7 @@ def test_the_same_command_gives_the_same_bytes_and_does_nothing_twice(chain, fus
     assert summary.computed == 0
 
 
-def test_what_was_learnt_is_in_the_fingerprint(chain, fused):
+def test_the_fingerprint_depends_on_the_fitted_state(chain, fused):
     artifact = Artifact(fused / "cca")
     state = artifact.states(artifact.chain[-1])
 

@@ -107,7 +107,7 @@ def test_the_identity_holds_the_inner_name_and_options():
         ("frames:frames:hog", "extractor .frames. is for video, not image"),
     ],
 )
-def test_mistakes_are_told(text, told):
+def test_invalid_specs_are_refused(text, told):
     with pytest.raises(MmcliError, match=told):
         build(text).output(SPEC)
 

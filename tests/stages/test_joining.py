@@ -101,7 +101,7 @@ def test_a_rate_that_tears_the_weights_apart_is_one_line(chain, tmp_path):
         train(str(chain / "fused"), tmp_path / "model", epochs=3, lr=1e30)
 
 
-def test_a_modality_in_no_train_row_is_told(chain, tmp_path):
+def test_a_modality_in_no_train_row_is_reported(chain, tmp_path):
     lines = (chain / "table.csv").read_text().splitlines()
     names = lines[0].split(",")
     rows = [dict(zip(names, line.split(","), strict=True)) for line in lines[1:]]
@@ -114,7 +114,7 @@ def test_a_modality_in_no_train_row_is_told(chain, tmp_path):
     assert "words: in no train row, so it is not trained" in heard.warnings
 
 
-def test_dropped_samples_are_told_and_not_counted_in_their_split(table, tmp_path):
+def test_dropped_samples_are_reported_and_not_counted_in_their_split(table, tmp_path):
     heard = Heard()
     preprocess(str(table), tmp_path / "s", image=["picture"], target="label", on_error="drop", reporter=heard)
     artifact = Artifact(tmp_path / "s")

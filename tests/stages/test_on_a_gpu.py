@@ -176,7 +176,7 @@ def test_a_compiled_network_gives_nearly_the_same(place, tmp_path):
     np.testing.assert_allclose(*found, rtol=0, atol=0.01 * np.abs(found[0]).max())
 
 
-def test_what_has_no_deterministic_algorithm_is_one_line(place, tmp_path, mmcli):
+def test_an_operation_without_a_deterministic_algorithm_is_refused_in_one_line(place, tmp_path, mmcli):
     (tmp_path / "pooled.py").write_text(POOLED)
     found = mmcli(
         "train", place / "no_words", "-o", "model", "--encoder", "picture=pooled", "--plugin", "pooled.py",

@@ -29,7 +29,7 @@ def content(folder):
     return {path: found for path, found in files.items() if path.name != "run.json"}
 
 
-def test_only_what_failed_is_read_again_and_the_bytes_are_those_of_a_whole_run(table, tmp_path, reads):
+def test_only_failed_inputs_are_read_and_the_bytes_equal_a_complete_run(table, tmp_path, reads):
     run(table, tmp_path / "out")
     good = (table.parent / "images" / "5.png").read_bytes()
     (table.parent / "images" / "4.png").write_bytes(good)

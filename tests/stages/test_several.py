@@ -162,7 +162,7 @@ def test_a_row_without_any_of_them_is_refused_unless_it_is_to_be_tested(place, t
         ),
     ],
 )
-def test_what_does_not_fit_is_one_line(place, tmp_path, options, message):
+def test_invalid_options_are_refused_in_one_line(place, tmp_path, options, message):
     with pytest.raises((MmcliError, UsageError)) as error:
         train(str(place / "features"), tmp_path / "model", **{**QUICK, **options})
     assert message in str(error.value)

@@ -167,7 +167,7 @@ def test_classes_in_an_order_are_learnt_measured_and_answered(place, tmp_path):
     assert [row["label"] for row in raw] == [row["label"] for row in stored]
 
 
-def test_a_row_of_nothing_gets_what_is_known_of_all(place):
+def test_a_row_without_modalities_gets_the_prior(place):
     for name in TASKS:
         row = answers(place / name, place / "table.csv")[13]
         assert row["modalities"] == []
@@ -241,7 +241,7 @@ def test_rows_of_numbers_and_labels_can_be_mixed(place, tmp_path):
         assert np.isfinite(numbers(answers(tmp_path / target, tmp_path / "samples"))).all()
 
 
-def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
+def test_unseen_labels_of_val_rows_are_reported(place, tmp_path):
     heard = Heard()
     train(str(place / "fused"), tmp_path / "model", target="tags", epochs=1, reporter=heard)
     assert "the 'tags' of val rows has 1 labels that no train row has (unheard): left out" in heard.warnings
@@ -276,7 +276,7 @@ def test_labels_of_val_rows_that_no_train_row_has_are_told_of(place, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_learnt_is_one_line(place, tmp_path, options, error, message):
+def test_targets_that_do_not_fit_the_task_are_refused_in_one_line(place, tmp_path, options, error, message):
     with pytest.raises(error, match=message) as told:
         train(str(place / "fused"), tmp_path / "model", epochs=2, **options)
     assert "\n" not in str(told.value)

@@ -100,7 +100,7 @@ def test_features_without_a_fuse_stage_are_what_fuse_makes_of_them(chain, tmp_pa
         ({"target": "id"}, MmcliError, "no val row has a .id. that occurs in a train row"),
     ],
 )
-def test_what_cannot_be_trained_says_why(chain, tmp_path, options, error, message):
+def test_invalid_training_is_refused_with_the_reason(chain, tmp_path, options, error, message):
     with pytest.raises(error, match=message):
         train(str(chain / "fused"), tmp_path / "model", epochs=2, **options)
     assert list(tmp_path.iterdir()) == []

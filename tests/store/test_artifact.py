@@ -77,7 +77,7 @@ with ArtifactWriter(Path(sys.argv[1]), "preprocess") as writer:
 
 
 class TestPublishing:
-    def test_absent_before_and_whole_after(self, tmp_path, tools):
+    def test_the_artifact_appears_only_when_complete(self, tmp_path, tools):
         output = tmp_path / "deep" / "er" / "samples"
         with ArtifactWriter(output, "preprocess") as writer:
             tools.fill(writer.folder, 10)
@@ -159,7 +159,7 @@ class TestFailures:
         assert not names(tmp_path)
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, MemoryError, OSError])
-    def test_a_bug_or_an_interrupt_keeps_whole_shards_for_the_next_run(self, tmp_path, tools, error):
+    def test_a_bug_or_an_interrupt_keeps_complete_shards_for_the_next_run(self, tmp_path, tools, error):
         def fail():
             with ArtifactWriter(tmp_path / "samples", "preprocess") as writer:
                 tools.fill(writer.folder, 9)
@@ -586,7 +586,7 @@ class TestGolden:
         assert scale.tensors["count"].tolist() == [4]
         assert {"scale": scale.digest()} == second.states
 
-    def test_what_is_on_disk_does_not_change_without_a_new_number(self, tmp_path, golden):
+    def test_the_format_does_not_change_without_a_new_number(self, tmp_path, golden):
         """Where this fails, raise ``FORMAT`` (its comment says how), and take this test to the new number."""
         runpy.run_path(str(GOLDEN / "make_format1.py"))["make"](tmp_path / "now")
         now = Artifact(tmp_path / "now")

@@ -41,7 +41,7 @@ def test_a_class_has_one_name_however_it_is_written(written, name):
 
 
 @pytest.mark.parametrize("target", [None, "", " ", "\ufeff", float("nan"), np.nan, ["a"], ("a",), {"a": 1}])
-def test_what_names_no_class(target):
+def test_values_that_are_not_classes(target):
     assert class_name(target) is None
 
 
@@ -110,7 +110,7 @@ def test_items_without_quotes(text, items):
         "{a: 1}", "[,]", "[a,,b]", "(none)", "(a, b)", "[a](b)", None, 3, ["a"], "['a' b]", "[" + "a," * 60_000 + "a]",
     ],
 )  # fmt: skip
-def test_what_is_no_list_stays_what_it_is(text):
+def test_other_texts_are_not_lists(text):
     assert listed(text) is None
 
 

@@ -68,7 +68,7 @@ def test_few_groups_give_every_split_one(tmp_path, count, seed):
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_too_few_groups_are_told(tmp_path, count):
+def test_too_few_groups_are_reported(tmp_path, count):
     source = table(tmp_path / "t.csv", [f"g{n % count}" for n in range(30)])
     found, _, heard = splits(source, tmp_path / "out", group_by="g")
     empty = {"train", "val", "test"} - set(found.values())

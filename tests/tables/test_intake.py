@@ -89,7 +89,7 @@ class TestRoles:
         assert intake(f"id,{name},split\na,x,train\nb,y,val\n").roles.target == name
         assert any(name in note and "--target" in note for note in listening.notes)
 
-    def test_without_a_target_there_is_none(self, intake):
+    def test_no_target_is_inferred_from_other_columns(self, intake):
         assert intake("id,text,split\na,x,train\nb,y,val\n").roles.target is None
 
     def test_splits_of_the_column_split(self, intake):
@@ -171,7 +171,7 @@ class TestRows:
         found = intake(table(30), limit=20)
         assert [row["id"] for row in found.rows] == [f"s{n}" for n in range(20)]
 
-    def test_what_lies_past_the_limit_is_not_looked_at(self, intake):
+    def test_rows_past_the_limit_are_not_checked(self, intake):
         assert len(intake([*table(30), {"row": 3}], limit=30).rows) == 30
 
     @pytest.mark.parametrize("content", ["id,text\n", "id,text\n\n\n"])
@@ -228,7 +228,7 @@ class TestTargets:
             intake([*table(3), {"id": "b", "split": "train", "text": "t"}])
 
     @pytest.mark.parametrize("cell", ["", None, math.nan])
-    def test_an_empty_one_in_test_is_welcome(self, intake, cell):
+    def test_test_rows_may_have_empty_targets(self, intake, cell):
         rows = [*table(3), {"id": "v", "split": "val", "label": "x"}, {"id": "b", "split": "test", "label": cell}]
         assert intake(rows).splits == {"train": 3, "val": 1, "test": 1}
 
@@ -238,7 +238,7 @@ class TestTargets:
 
 
 class TestVal:
-    def test_15_percent_of_train_are_set_aside_where_there_is_none(self, intake, listening):
+    def test_15_percent_of_train_become_val_if_there_is_none(self, intake, listening):
         found = intake([*table(1000), *({**row, "id": "t" + row["id"]} for row in table(50, split="test"))])
         assert found.splits["test"] == 50
         assert found.splits["train"] + found.splits["val"] == 1000

@@ -94,7 +94,7 @@ def test_a_split_that_begins_late_is_refused(tmp_path):
         preprocess(str(write(tmp_path / "a.jsonl", rows)), tmp_path / "out", numeric=["x"])
 
 
-def test_a_target_that_begins_late_and_was_not_named_is_told(tmp_path):
+def test_a_possible_target_that_starts_late_is_reported(tmp_path):
     rows = [{"id": f"r{n}", "x": n / 7} for n in range(1100)] + [{"id": "z", "x": 1.0, "label": "a"}]
     heard = Heard()
     preprocess(str(write(tmp_path / "a.jsonl", rows)), tmp_path / "out", numeric=["x"], reporter=heard)

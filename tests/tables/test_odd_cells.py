@@ -58,7 +58,7 @@ def test_the_rest_of_the_row_is_kept_and_the_cell_listed(table, tmp_path):
     }  # fmt: skip
 
 
-def test_what_is_odd_is_as_good_as_empty(table, tmp_path):
+def test_unexpected_cells_count_as_empty(table, tmp_path):
     with open(table) as file:
         text = file.read()
     for value in (".", "#DIV/0!", "unknown", "inf", "none at all"):
@@ -81,7 +81,7 @@ def test_max_errors_counts_cells(table, tmp_path):
         preprocess(table, tmp_path / "out", numeric=["x", "y"], target="label", on_error="fail", fresh=True)
 
 
-def test_check_lists_the_odd_values_of_each_column(table):
+def test_check_lists_the_unexpected_values_of_each_column(table):
     report = check(table, numeric=["x", "y"], target="label")
     odd = {column.name: column.odd for column in report.columns if column.odd}
     assert odd == {"x": {".": 1, "unknown": 1}, "y": {"#DIV/0!": 1, "inf": 1, "none at all": 1}}
@@ -113,7 +113,7 @@ def stores(tmp_path_factory):
     return folder, rows
 
 
-def test_new_rows_strange_to_the_train_rows_are_told(stores, tmp_path):
+def test_new_rows_unlike_the_train_rows_are_reported(stores, tmp_path):
     folder, rows = stores
     same = [{**row, "store": row["store"].removesuffix(".0")} for row in rows]
     other = [{**row, "store": f"shop {row['store']}", "n": row["n"] * 1000 + 500} for row in rows]

@@ -84,7 +84,7 @@ def test_rows_without_a_label_drop_out_of_what_labels_measure_alone():
 
 
 @pytest.mark.parametrize("clusters", [[0] * 6, [-1] * 6, [0, 1, 2, 3, 4, 5], [-1, -1, -1, -1, 0, 0]])
-def test_there_is_no_silhouette_where_it_says_nothing(clusters):
+def test_an_undefined_silhouette_is_left_out(clusters):
     task, encoded = fitted(["a", "b"] * 3)
     measured = task.metrics(predictions(clusters, np.eye(6)), encoded)
     assert "silhouette" not in measured

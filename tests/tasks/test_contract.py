@@ -71,7 +71,7 @@ def test_each_ability_is_checked_and_some_task_has_it():
     assert {kind for kind in known if any(isinstance(task, kind) for task in tasks)} == known
 
 
-def test_what_several_targets_can_depends_on_their_tasks():
+def test_the_abilities_of_several_targets_are_those_of_their_tasks():
     """Only such a task makes training look at the val rows once more."""
     tuned = Several({"tags": TASKS.build(parse_spec("multilabel"))})
     assert isinstance(tuned, abilities.Tunes)
@@ -259,7 +259,7 @@ def test_many_different_numbers_are_numbers(targets):
         ["{a,b}", "{}", "{b}"],
     ],
 )
-def test_lists_and_parted_words_are_labels(targets):
+def test_lists_and_separated_words_are_labels(targets):
     assert infer_task(targets) == "multilabel"
 
 
@@ -275,7 +275,7 @@ def test_a_bar_alone_makes_no_labels(targets):
 
 
 @pytest.mark.parametrize("targets", [[["a"], "b"], [{"a": 1}, {"a": 2}]])
-def test_what_no_task_is_for_must_be_said(targets):
+def test_targets_without_a_task_need_the_option(targets):
     with pytest.raises(MmcliError) as error:
         infer_task(targets)
     assert "--task" in str(error.value)

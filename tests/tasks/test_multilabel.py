@@ -58,7 +58,7 @@ def test_labels_of_no_train_row_are_left_out_and_can_be_counted():
 
 
 @pytest.mark.parametrize("target", [None, [["a"]], [None], "a|\ud800"])
-def test_what_is_no_list_of_labels_is_told(target):
+def test_targets_that_are_not_lists_of_labels_are_refused(target):
     assert "a list of texts" in Multilabel().fault(target)
     with pytest.raises(MmcliError, match="a list of texts"):
         fitted(["a", target])

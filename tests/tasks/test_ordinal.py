@@ -157,7 +157,7 @@ def test_metrics_are_those_of_scikit_learn_and_scipy():
         assert scores.mean() == pytest.approx(found[name])
 
 
-def test_what_rows_leave_undefined_is_left_out_and_nothing_warns():
+def test_undefined_metrics_are_left_out_without_a_warning():
     task = fitted()
     low, high = np.eye(3)[[0, 0]], np.eye(3)[[2, 2]]
     with warnings.catch_warnings():

@@ -69,7 +69,7 @@ def test_measures_of_sentiment_are_those_of_the_papers():
     assert not {"acc_2_non0", "f1_non0"} & set(zeros)
 
 
-def test_what_rows_leave_undefined_is_left_out():
+def test_undefined_metrics_are_left_out():
     task = fitted([1.0, 2.0])
     same = task.metrics(np.array([[1.0], [2.0]]), np.array([3.0, 3.0]))
     assert set(same) == {"mae", "mape", "rmse"}
@@ -178,7 +178,7 @@ def test_baselines_are_the_train_rows_mean_and_median():
         ("-2", True, "a number above 0"),
     ],
 )
-def test_what_is_no_number_to_learn_is_told(value, log, fault):
+def test_targets_that_are_not_numbers_are_refused(value, log, fault):
     task = Regression(log=log)
     assert fault in task.fault(value)
     assert not task.known(value)

@@ -225,7 +225,7 @@ def test_the_loss_is_that_of_clip():
     assert float(task.loss(embedded, twins)) == pytest.approx(float(both) / 2, rel=1e-6)
 
 
-def test_a_row_is_told_how_well_its_modalities_agree():
+def test_an_answer_says_how_well_the_modalities_agree():
     task = make()
     predictions = np.array([[[1.0, 0], [0.6, 0.8]], [[0, 1.0], [np.nan, np.nan]]])
     assert task.records(predictions, np.array([True, True])) == [

@@ -43,7 +43,7 @@ PARTS = {"colour": ("classification", slice(0, 3)), "price": ("regression", slic
          "tags": ("multilabel:threshold=0.5", slice(4, 6))}  # fmt: skip
 
 
-def test_targets_come_back_and_the_empty_ones_are_told_from_all_others(several):
+def test_targets_survive_encoding_and_empty_ones_stay_empty(several):
     encoded = several.encode(TARGETS)
     assert encoded.shape == (5, 1 + 1 + 2)
     assert np.isnan(encoded).any(axis=1).tolist() == [False, True, True, True, False]
@@ -90,7 +90,7 @@ def test_a_row_of_which_nothing_is_known_adds_nothing(several):
     assert several.loss(outputs[5:], encoded[5:]) == 0
 
 
-def test_unseen_parts_are_told_and_not_measured(several):
+def test_unseen_parts_are_reported_and_not_measured(several):
     odd = {"colour": "black", "price": "2", "tags": "a|z"}
     assert several.known(odd)
     assert several.unseen([odd, TARGETS[0]]) == ["tags z"]

@@ -105,7 +105,7 @@ def test_a_number_with_marks_is_one_line_with_the_way_to_write_it(tmp_path, writ
 
 
 @pytest.mark.parametrize("nothing", ["NA", "n/a", "nan", "NULL", "-", "#N/A", "?", ""])
-def test_a_cell_that_says_nothing_is_no_target(tmp_path, nothing):
+def test_a_cell_that_marks_a_missing_value_is_not_a_target(tmp_path, nothing):
     rows = rows_of(y=lambda n, told: nothing if n in (4, 6, 8, 18) else f"{told:.3f}")
     split = {rows[n]["split"] for n in (4, 6, 8, 18)}
     assert split == {"train", "val", "test"}
@@ -149,7 +149,7 @@ def test_nothing_is_learnt_of_a_row_that_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("odd", [".", "\\N", "#DIV/0!", "inf", "unknown", "1e999"])
-def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, odd):
+def test_an_unexpected_cell_does_not_turn_numbers_into_classes(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (4, 8) else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
     with pytest.raises(MmcliError, match=r"line 6: sample 's4' .* not a number like others \(in total .* × 2\)"):
@@ -161,7 +161,7 @@ def test_an_odd_cell_of_a_column_of_numbers_makes_no_classes_of_them(tmp_path, o
 
 
 @pytest.mark.parametrize("odd", [".", "#DIV/0!", "12%"])
-def test_an_odd_cell_of_a_test_row_is_no_target_either(tmp_path, odd):
+def test_an_unexpected_cell_of_a_test_row_is_not_a_target(tmp_path, odd):
     rows = rows_of(y=lambda n, told: odd if n in (8, 18) else f"{told:.3f}")
     heard = Heard()
     model, samples = chain(tmp_path, rows, heard=heard)
@@ -178,14 +178,14 @@ def test_an_odd_cell_of_a_test_row_is_no_target_either(tmp_path, odd):
         evaluate(model, str(tmp_path / "none.csv"))
 
 
-def test_an_odd_cell_of_one_of_several_targets_costs_that_one(tmp_path):
+def test_an_unexpected_cell_affects_only_its_own_target(tmp_path):
     rows = rows_of(a=lambda n, told: "." if n == 8 else f"{told:.3f}", b=lambda n, told: "uv"[told > 0])
     model, samples = chain(tmp_path, rows, target=["a", "b"])
     found = evaluate(model, str(samples)).metrics
     assert (found["n"], found["n_by_target"]) == (20, {"a": 19, "b": 20})
 
 
-def test_train_leaves_odd_cells_out_where_it_is_told_to(tmp_path):
+def test_train_drops_unexpected_cells_with_empty_target_drop(tmp_path):
     rows = rows_of(price=lambda n, told: "." if n in (4, 6) else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
     preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x", "z"])
@@ -210,7 +210,7 @@ def test_the_wrong_rows_of_an_array_are_not_taken_for_rows_left_out(tmp_path):
     assert samples.header["splits"]["train"] == sum(rows[n]["split"] == "train" for n in kept)
 
 
-def test_what_decides_whether_a_column_is_one_of_numbers_are_the_train_rows(tmp_path):
+def test_the_train_rows_decide_whether_a_column_is_numeric(tmp_path):
     rows = rows_of(y=lambda n, told: "odd" if SPLITS[n // 2 % 5] == "test" else "NA" if n == 0 else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
     heard = Heard()
@@ -226,7 +226,7 @@ def test_what_decides_whether_a_column_is_one_of_numbers_are_the_train_rows(tmp_
     assert any("'odd' × 20" in warning for warning in heard.warnings)
 
 
-def test_targets_that_train_was_told_of_are_read_alike(tmp_path):
+def test_targets_named_only_in_train_are_read_in_the_same_way(tmp_path):
     rows = rows_of(price=lambda n, told: "NA" if n in (4, 8, 18) else f"{told:.3f}")
     write_csv(tmp_path / "table.csv", rows)
     preprocess(str(tmp_path / "table.csv"), tmp_path / "samples", numeric=["x", "z"])
@@ -301,7 +301,7 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
         ([*["a", "b"] * 20, "NA"], "'NA' × 1: read as classes of their own; leave cells without a target empty"),
     ],
 )  # fmt: skip
-def test_doubtful_classes_are_told(cells, said):
+def test_doubtful_classes_are_reported(cells, said):
     assert TargetSurvey.of("y", cells).warnings() == [f"target 'y': {said}"]
 
 
@@ -323,7 +323,7 @@ def test_others_are_not(cells):
     assert TargetSurvey.of("y", cells).warnings() == []
 
 
-def test_doubtful_classes_are_told_by_check_preprocess_and_train(tmp_path):
+def test_check_preprocess_and_train_report_doubtful_classes(tmp_path):
     rows = rows_of(y=lambda n, told: ("Yes" if n % 7 == 0 else "yes") if told > 0 else "no")
     heard = Heard()
     check(str(write_csv(tmp_path / "table.csv", rows)), numeric=["x"], target="y", reporter=heard)
@@ -406,7 +406,7 @@ def test_lists_as_text_are_the_lists_that_json_has(tmp_path):
     assert all(each == expected for each in found.values())
 
 
-def test_rows_without_labels_count_where_empty_is_said_to_be_none(tmp_path):
+def test_empty_cells_mean_no_labels_with_empty_target_none(tmp_path):
     def tags(n, told):
         return ";".join(name for name, there in (("high", told > 0), ("far", abs(told) > 1)) if there)
 
@@ -435,7 +435,7 @@ def test_rows_without_labels_count_where_empty_is_said_to_be_none(tmp_path):
         train(str(samples), tmp_path / "other", task="classification", **QUICK)
 
 
-def test_empty_cells_of_columns_of_labels_are_0_where_that_is_said(tmp_path):
+def test_empty_cells_of_label_columns_are_0_with_empty_target_none(tmp_path):
     rows = rows_of(high=lambda n, told: "1" if told > 0 else "", far=lambda n, told: "1" if abs(told) > 1 else "0")
     model, samples = chain(tmp_path, rows, target=["high", "far"], task="multilabel", empty_target="none")
     found = evaluate(model, str(samples)).metrics
@@ -583,7 +583,7 @@ def test_sources_that_contradict_each_other_are_refused(joined, column, cell):
     assert "(2 samples differ)" in str(error.value)
 
 
-def test_what_is_written_otherwise_or_is_another_input_is_no_contradiction(joined):
+def test_sources_may_differ_in_spelling_and_inputs(joined):
     joined(
         y=lambda n, row: f" {row['y']}",
         note=lambda n, row: "" if n % 2 else row["note"],

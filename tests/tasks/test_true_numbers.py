@@ -254,7 +254,7 @@ def test_labels_are_trimmed_and_of_one_form():
     assert task.labels == ["1", "a", "café", "true"]
 
 
-def test_an_empty_cell_is_no_label_where_that_is_said():
+def test_an_empty_cell_means_no_label_if_empty_is_true():
     plain = Multilabel()
     plain.fit(["a", "b"])
     assert not plain.known(None)

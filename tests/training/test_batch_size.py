@@ -178,7 +178,7 @@ class Exponential(torch.nn.Module):
 
 
 @pytest.mark.parametrize("rows", [2, 3])
-def test_what_a_row_costs_is_what_is_kept_of_it(rows):
+def test_the_cost_of_a_row_is_the_memory_of_its_activations(rows):
     data = SimpleNamespace(
         device="cpu", longest=lambda: torch.arange(rows), train=SimpleNamespace(take=lambda taken: taken),
         make=lambda taken: SimpleNamespace(

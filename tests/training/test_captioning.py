@@ -210,7 +210,7 @@ def test_methods_are_compared(place, tmp_path):
         ({"task": "captioning:min_count=99"}, "no word occurs 99 times in the train rows"),
     ],
 )
-def test_what_captions_have_no_use_for_is_one_line(place, tmp_path, options, message):
+def test_options_that_do_not_apply_are_refused_in_one_line(place, tmp_path, options, message):
     with pytest.raises((MmcliError, UsageError)) as error:
         train(str(place / "features"), tmp_path / "model", **{"task": TASK, "epochs": 1, **options})
     assert message in str(error.value)

@@ -186,7 +186,7 @@ def test_folds_of_numbers_need_no_classes(place, tmp_path):
         ({"keep": "here"}, "keeps the models of folds; set their number with --folds"),
     ],
 )
-def test_what_does_not_fit_is_one_line(place, tmp_path, options, message):
+def test_invalid_options_are_refused_in_one_line(place, tmp_path, options, message):
     options = {name: tmp_path / value if name == "keep" else value for name, value in options.items()}
     with pytest.raises((MmcliError, UsageError)) as error:
         train(str(place / "features"), tmp_path / "model", **{**QUICK, **options})

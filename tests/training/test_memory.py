@@ -16,7 +16,7 @@ def group(folder: Path, **files: int | str) -> None:
         (folder / name.replace("__", ".")).write_text(f"{value}\n")
 
 
-def test_what_a_control_group_leaves_free(tmp_path):
+def test_free_memory_of_a_control_group(tmp_path):
     told = tmp_path / "told"
     told.write_text("0::/\n")
     assert cgroup_free(tmp_path, told) is None
@@ -31,7 +31,7 @@ def test_what_a_control_group_leaves_free(tmp_path):
     assert cgroup_free(tmp_path, tmp_path / "not there") is None
 
 
-def test_what_a_control_group_of_version_1_leaves_free(tmp_path):
+def test_free_memory_of_a_version_1_control_group(tmp_path):
     told = tmp_path / "told"
     told.write_text("3:cpu,cpuacct:/deep\n2:memory:/deep\n0::/\n")
     stat = "inactive_file 1\ntotal_inactive_file 30"

@@ -145,7 +145,7 @@ def test_a_lower_learning_rate_moves_an_encoder_less(chain, tmp_path):
     assert distance(f"{cnn},lr_scale=0.01", "slow") < 0.1 * distance(cnn, "fast")
 
 
-def test_what_a_choice_says_survives_its_text():
+def test_a_choice_survives_its_text():
     for text in ("cnn", "cnn:width=8", "cnn:freeze", "cnn:width=8,last=2", "hf:folder/name:pool=mean,lr_scale=0.1"):
         choice = parse_choice(text)
         assert parse_choice(str(choice)) == choice
@@ -170,7 +170,7 @@ def test_the_last_layers_are_those_with_matrices():
         ("picture=resnet18", MmcliError, "resnet18-.*not on this machine"),
     ],
 )
-def test_what_cannot_be_is_one_line(chain, tmp_path, encoder, error, message):
+def test_invalid_encoders_are_refused_in_one_line(chain, tmp_path, encoder, error, message):
     with pytest.raises(error, match=message):
         train(str(chain / "samples"), tmp_path / "model", encoder=[encoder], **QUICK)
     assert not (tmp_path / "model").exists()
@@ -281,7 +281,7 @@ class TestAhead:
         assert threading.active_count() == before
 
 
-def test_last_of_more_layers_than_there_are_is_refused_and_a_frozen_random_encoder_is_told(chain, tmp_path):
+def test_last_is_at_most_the_number_of_layers_and_frozen_random_encoders_are_reported(chain, tmp_path):
     options = {"epochs": 1, "limit": 40}
     with pytest.raises(MmcliError, match=r"cnn:.*last=99: has \d+ layers; expected last of 1 to \d+"):
         train(str(chain / "samples"), tmp_path / "deep", encoder=["picture=cnn:width=8,last=99"], **options)
@@ -291,6 +291,6 @@ def test_last_of_more_layers_than_there_are_is_refused_and_a_frozen_random_encod
     assert any("has random weights that are not trained" in said for said in heard.warnings)
 
 
-def test_an_extractor_is_told_from_an_encoder(chain, tmp_path):
+def test_an_extractor_is_not_an_encoder(chain, tmp_path):
     with pytest.raises(MmcliError, match=r"tfidf is not trainable.* extract-features --use words=tfidf"):
         train(str(chain / "samples"), tmp_path / "model", encoder=["words=tfidf"])

@@ -78,7 +78,7 @@ class TestAgainstRows:
     @pytest.mark.parametrize(
         "text", [TableText(header=("a,b",)), TableText("latin-1"), TableText("utf-16"), TableText(header=("a", "b"))]
     )
-    def test_what_a_person_says(self, tmp_path, text):
+    def test_options_of_the_dialect_are_followed(self, tmp_path, text):
         path = tmp_path / "a.csv"
         path.write_bytes("a,b\r\n1,ä\r\n2,ö\r\n".encode(text.encoding))
         expected = read_by_rows(path, text)

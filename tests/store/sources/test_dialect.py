@@ -57,7 +57,7 @@ NAMES = ["id", "a", "b", "c"]
 @pytest.mark.parametrize("delimiter", [",", ";"])
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
 @pytest.mark.parametrize("seed", range(10))
-def test_what_the_csv_module_writes_is_read_back(delimiter, quoting, seed):
+def test_output_of_the_csv_module_is_read_back(delimiter, quoting, seed):
     rows = drawn(seed, WORDS)
     assert read(written(rows, NAMES, delimiter=delimiter, quoting=quoting))[0] == rows
 
@@ -72,7 +72,7 @@ def test_cells_quoted_throughout_are_unquoted_whatever_the_delimiter(delimiter, 
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_what_pandas_writes_with_tabs_is_read_back(seed):
+def test_tsv_output_of_pandas_is_read_back(seed):
     rows = drawn(seed, WORDS)
     text = pandas.DataFrame(rows, columns=NAMES).to_csv(sep="\t", index=False)
     assert read(text, tabs=True)[0] == rows
@@ -99,7 +99,7 @@ def test_quoting_is_what_is_asked():
     assert read('id,text\na,"x\nb,y"\n', quoting="none")[0] == [["a", '"x'], ["b", 'y"']]
 
 
-def test_a_quote_that_swallows_rows_of_a_csv_is_told():
+def test_a_quoted_cell_that_swallows_rows_is_reported():
     rows, table = read('id,text,label\n1,"Hello there,x\n2,plain,y\n3,more,y\n4,she left ",x\n5,bye,x\n')
     assert len(rows) == 2
     (warning,) = table.warnings
@@ -143,7 +143,7 @@ def test_an_index_without_a_name_gets_one():
     assert read(",index\n0,x\n")[1].columns == ["index_of_rows", "index"]
 
 
-def test_a_table_without_a_header_is_told_or_refused():
+def test_a_table_without_a_header_is_reported_or_refused():
     assert "if the table has no header" in read("5.1,3.5\n4.9,3\n")[1].warnings[0]
     assert read("country,2019,2020\nx,1,2\n")[1].warnings == []
     with pytest.raises(MmcliError, match="--header NAME,NAME"):
@@ -178,7 +178,7 @@ def test_a_header_of_many_columns_is_checked_at_once():
         ("folder", TableText(header=["a"]), "--header: {} is not delimited text"),
     ],
 )
-def test_what_has_no_meaning_for_the_form_is_refused(tmp_path, name, text, said):
+def test_options_without_meaning_for_the_format_are_refused(tmp_path, name, text, said):
     path = tmp_path / name
     if name == "folder":
         (path / "a").mkdir(parents=True)

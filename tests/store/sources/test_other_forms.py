@@ -130,7 +130,7 @@ class TestExcel:
         with pytest.raises(MmcliError, match="unknown sheet 'three'"):
             rows_of(tmp_path / "t.xlsx", sheet="three")
 
-    def test_what_is_none(self, tmp_path):
+    def test_invalid_files_are_refused(self, tmp_path):
         for content in (b"", b"not a workbook", b"PK\x03\x04broken"):
             (tmp_path / "t.xlsx").write_bytes(content)
             with pytest.raises(MmcliError, match=r"t\.xlsx: not a whole Excel workbook"):
@@ -391,7 +391,7 @@ class TestArrow:
                 MediaFolder(str(root), **options).read(name)
 
     @pytest.mark.parametrize("name", ["t.arrow", "t.feather", "t.parquet"])
-    def test_what_is_none(self, tmp_path, name):
+    def test_invalid_files_are_refused(self, tmp_path, name):
         for content in (b"", b"ARROW1\0\0broken", b"PAR1", b"\xff\xff\xff\xff" + bytes(50)):
             (tmp_path / name).write_bytes(content)
             with pytest.raises(MmcliError, match=r"not a whole \w+ file"):
@@ -519,7 +519,7 @@ class TestCoco:
             ({"images": {}}, "not COCO's captions"),
         ],
     )
-    def test_what_is_none(self, tmp_path, whole, message):
+    def test_invalid_files_are_refused(self, tmp_path, whole, message):
         (tmp_path / "captions.json").write_text(json.dumps(whole))
         with pytest.raises(MmcliError, match=message):
             rows_of(tmp_path / "captions.json")

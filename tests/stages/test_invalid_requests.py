@@ -1,4 +1,4 @@
-"""What no training can do is said before any begins."""
+"""Invalid training is refused before it begins."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_by_preprocess_of_a_name_that_fuse_takes(table, tmp_path):
         preprocess(str(table), tmp_path / "samples", text=["fused=words"])
 
 
-def test_a_target_that_is_an_input_is_told(table, tmp_path):
+def test_a_target_that_is_also_an_input_is_reported(table, tmp_path):
     table.write_text(table.read_text().replace(",,", ",0.5,"))
     preprocess(str(table), tmp_path / "samples", text=["words"], numeric=["size"], target="label")
     extract_features(str(tmp_path / "samples"), tmp_path / "features")
