@@ -81,7 +81,7 @@ class CanFail(Protocol):
 
 
 class HasRows(Protocol):
-    """A result that is shown as a table with these ``columns``, or as JSON lines."""
+    """A result that is shown as a table with these ``columns``, or as JSON Lines."""
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:

@@ -99,7 +99,7 @@ def json_line(value: Any) -> str:
 
 
 def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows as JSON lines and flush."""
+    """Print rows as JSON Lines and flush."""
     with reader_may_leave():
         for row in rows:
             sys.stdout.write(json_line(row) + "\n")
@@ -107,7 +107,7 @@ def print_lines(rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def coloured(status: str, shown: int | str) -> str:
-    """Return a count or word in the color of a status; zero is dim."""
+    """Return a count or word in the colour of a status; zero is dim."""
     return f"[{STATUS_STYLE[status]}]{shown}[/]" if shown else "[dim]0[/]"
 
 

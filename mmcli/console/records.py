@@ -74,7 +74,7 @@ def _told_model(found: Mapping[str, Any]) -> str:
 
 
 def show_rows(found: HasRows, as_json: bool) -> None:
-    """Print rows as a table, or as JSON lines."""
+    """Print rows as a table, or as JSON Lines."""
     if as_json:
         print_lines(found.rows)
         return

@@ -68,7 +68,7 @@ def show_list(result: Any, config: Any, shell: Shell) -> None:
 
 
 def show_rows(result: HasRows, config: Any, shell: Shell) -> None:
-    """Print rows as a table, or as JSON lines."""
+    """Print rows as a table, or as JSON Lines."""
     records.show_rows(result, shell.json)
 
 

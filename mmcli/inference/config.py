@@ -25,7 +25,9 @@ class RowsConfig:
         help="Folder or URL to which file paths in the table are relative.",
     )  # fmt: skip
     limit: int | None = option(None, least=1, group=_ROWS, default_text="all rows", help="Use only the first N rows.")
-    seed: int = option(0, group=_ROWS, help="Affects only evaluate: seed of its bootstrap intervals and p-values.")
+    seed: int = option(
+        0, group=_ROWS, help="Seed of the bootstrap intervals and p-values of evaluate; affects nothing else."
+    )
     written: TableText = part(TableText)
 
 
@@ -78,7 +80,7 @@ class EvaluateConfig:
     look: LookConfig = part(LookConfig)
     learning_curve: bool = option(
         False, group=_RESULT,
-        help="Also train the model again on 10, 20, 40, 70 and 100 % of the train rows of SOURCE, and measure each.",
+        help="Also train the model again on 10, 20, 40, 70 and 100 % of the train rows of SOURCES, and measure each.",
     )  # fmt: skip
     labels_from: str | None = option(
         None, group=_RETRIEVAL, metavar="COLUMN",

@@ -293,7 +293,7 @@ def _from_pipe(
     limit: int | None,
     goes_on: bool,
 ) -> Iterator[Asked]:
-    """Read standard input: rows of an artifact all at once, JSON lines as they come, CSV in batches."""
+    """Read standard input: rows of an artifact all at once, JSON Lines as they come, CSV in batches."""
     name = "standard input"
     if sys.stdin.isatty():
         raise MmcliError("standard input is a terminal: pipe rows into it, or name a table or an artifact folder")

@@ -1,4 +1,4 @@
-"""Writes predictions as JSON lines, CSV or Parquet that can be read back without loss."""
+"""Writes predictions as JSON Lines, CSV or Parquet that can be read back without loss."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_suffix(output: Path) -> None:
 
 
 def write_predictions(output: Path, groups: Iterator[list[Row]]) -> int:
-    """Write predictions as JSON lines, CSV or Parquet by the file's suffix, atomically; return their number.
+    """Write predictions as JSON Lines, CSV or Parquet by the file's suffix, atomically; return their number.
 
     Raises:
         UsageError: The suffix is not one of these.

@@ -390,7 +390,7 @@ _ALL = (
     ),
     StageSpec(
         "list",
-        "List the available extractors, encoders, fusion methods, models and tasks.",
+        "List extractors, encoders, fusion methods, models, tasks and augmentations.",
         ListConfig,
         "mmcli.stages.names:list_names",
         "show_list",

@@ -32,7 +32,7 @@ def check_curve(config: EvaluateConfig, models: Sequence[Path], sources: Sequenc
     if len(models) > 1:
         raise UsageError(f"{option}: for one model, found {len(models)}")
     if config.labels_from is not None:
-        raise UsageError(f"{option}: does not go with --labels-from, whose labels are not learned")
+        raise UsageError(f"{option}: does not go with --labels-from, whose labels are not learnt")
     if config.split not in ("val", "test"):
         raise UsageError(f"{option}: measures on rows that are not trained on; --split {config.split} includes them")
     if "-" in sources:

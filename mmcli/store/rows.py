@@ -1,4 +1,4 @@
-"""Rows as JSON lines on disk, read by position and never all in memory."""
+"""Rows as JSON Lines on disk, read by position and never all in memory."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _is_long(value: Any) -> bool:
 
 
 class RowFile:
-    """A file of JSON lines with access by row number."""
+    """A file of JSON Lines with access by row number."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -258,7 +258,7 @@ class SpooledRows(RowFile):
         return (tuple(row.get(name) for name in names) for row in self)
 
     def lines(self, start: int, stop: int) -> list[bytes]:
-        """Return the JSON lines of rows ``start`` to ``stop``, exclusive."""
+        """Return the JSON Lines of rows ``start`` to ``stop``, exclusive."""
         return self._content(start, stop).split(b"\n")[: stop - start]
 
     def with_splits(self, column: str, splits: Iterable[str]) -> SpooledRows:

@@ -155,7 +155,7 @@ class SpooledStrings:
             yield from zip(*map(rows.cells, names), strict=True)
 
     def lines(self, start: int, stop: int) -> list[bytes]:
-        """Return the JSON lines of rows ``start`` to ``stop``, exclusive."""
+        """Return the JSON Lines of rows ``start`` to ``stop``, exclusive."""
         import pyarrow
         import pyarrow.compute
 

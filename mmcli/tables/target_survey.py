@@ -156,7 +156,7 @@ class TargetSurvey:
         if spaced:
             found.append(f"white space around the class in {spaced.total()} cells is ignored ({told_counts(spaced)})")
         if formed:
-            found.append(f"{formed.total()} cells are normalized to Unicode NFC ({told_counts(formed)})")
+            found.append(f"{formed.total()} cells are normalised to Unicode NFC ({told_counts(formed)})")
         return found
 
     @cached_property

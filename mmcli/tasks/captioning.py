@@ -39,7 +39,7 @@ _MOST_TEXTS = 100
 class Captioning:
     """Lower-case words and punctuation of the train rows; a row may have several correct texts.
 
-    Several texts are a list in JSON lines, or separated in a cell if ``separator`` is given; all of them are trained
+    Several texts are a list in JSON Lines, or separated in a cell if ``separator`` is given; all of them are trained
     on. A prediction is a row of numbers: the mean log probability of its tokens, then the tokens, padded with -1.
 
     Args:

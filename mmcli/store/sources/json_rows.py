@@ -12,7 +12,7 @@ from mmcli.store.sources.text_lines import LONGEST
 
 
 def read_json(lines: Iterator[str], name: str, skipped: int = 0) -> Iterator[tuple[str, Row]]:
-    """Return the rows of JSON lines, or of a list of objects.
+    """Return the rows of JSON Lines, or of a list of objects.
 
     Args:
         lines: The lines of the file.

@@ -1,4 +1,4 @@
-"""Raw tables: CSV, TSV, JSON lines, Parquet, standard input, or a folder; read row by row."""
+"""Raw tables: CSV, TSV, JSON Lines, Parquet, standard input, or a folder; read row by row."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def open_table(
     text: TableText | None = None,
     on_bad: Callable[[int, str], None] | None = None,
 ) -> Table:
-    """Open a table by its suffix; ``-`` is JSON lines or CSV on standard input.
+    """Open a table by its suffix; ``-`` is JSON Lines or CSV on standard input.
 
     Args:
         source: A path, or ``-``.
