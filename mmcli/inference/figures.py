@@ -17,7 +17,7 @@ from mmcli.evaluation.shapley import interaction, shapley_values
 from mmcli.evaluation.subsets import subset_name
 from mmcli.store.columns import Array
 from mmcli.tasks import mode_of
-from mmcli.tasks.abilities import DrawsMetrics, HasBaselinesBeside, HasParts, HasReferences
+from mmcli.tasks.abilities import ComparesModalities, DrawsMetrics, HasBaselinesBeside, HasParts, HasReferences
 
 if TYPE_CHECKING:
     from mmcli.tasks import Task
@@ -104,7 +104,7 @@ def shapley_of(
     task: Task, wanted: Array, whole: Array, parts: Mapping[tuple[str, ...], Array], names: Sequence[str], seed: int,
     groups: Sequence[Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return what each modality gives, in the task's main metric: nothing where a subset leaves that undefined.
+    """Return what each modality gives in the main metric; empty if a subset leaves that undefined.
 
     Args:
         task: The task.
@@ -116,6 +116,8 @@ def shapley_of(
         groups: The group of each row, (N,), whose rows are drawn together.
     """
     every = {frozenset(part): own for part, own in parts.items()}
+    if isinstance(task, ComparesModalities):  # a single modality has nothing to be compared with
+        return {}
     metric = main_metric(task, task.metrics(whole, wanted))
     if metric is None or len(names) < 2 or len(every) < 2 ** len(names) - 2:
         return {}
