@@ -193,7 +193,8 @@ def _measure(fitted: _Fitted, key: str, runtime: Runtime) -> Run:
         prepared = data.to(device, dict(network.encoders.items()))
         outputs = prepared.outputs(network, data.val, run.batch_size or 1)
     network.cpu()
-    predictions = data.task.predictions(outputs.cpu())
+    outputs = outputs.cpu() if run.calibration is None else run.calibration.scaled(data.task, outputs.cpu())
+    predictions = data.task.predictions(outputs)
     record = RunRecord(
         metrics=data.task.metrics(predictions, data.val.encoded),
         epochs=len(run.history),

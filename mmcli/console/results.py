@@ -14,6 +14,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
+from mmcli.console.uncertainty import print_abstaining, print_calibration, print_coverage
 from mmcli.evaluation.curve import told_curve
 from mmcli.evaluation.shapley import told_shapley
 
@@ -49,6 +50,8 @@ def show_model(summary: Summary, as_json: bool) -> None:
     val = headline(details["task"], details["val"]) or details["val"]
     shown = "  ".join(f"{escape(name)} {value:.4f}" for name, value in val.items())
     out.print(f"val {shown}{_told_positive(details.get('positive'))}")
+    if "calibration" in details:
+        print_calibration(out, details["calibration"])
     if "cross_validation" in details:
         _print_folds(out, details["task"], details["cross_validation"])
 
@@ -77,13 +80,14 @@ def what_was_made(model: str | None, parameters: int, best_epoch: int | None) ->
     return f"{parameters:,} parameters" + ("" if best_epoch is None else f", best epoch {best_epoch}")
 
 
-def show_report(report: Report, as_json: bool, every: bool = False) -> None:
+def show_report(report: Report, as_json: bool, every: bool = False, below: float | None = None) -> None:
     """Print an evaluation: metrics with intervals beside baselines, groups, subsets of modalities, confusions.
 
     Args:
         report: What evaluate found.
         as_json: Whether to print it as JSON.
         every: Whether to print all metrics, not only the main ones.
+        below: The probability below which the model abstains, if asked for.
     """
     if as_json:
         print(json_line(report.metrics))
@@ -103,6 +107,8 @@ def show_report(report: Report, as_json: bool, every: bool = False) -> None:
     if not every and len(main) < len(found["metrics"]):
         out.print(f"[dim]{len(found['metrics']) - len(main)} more by --all-metrics[/dim]")
     _print_groups(out, found)
+    print_coverage(out, found.get("coverage", {}))
+    print_abstaining(out, report.tables, below)
     if found["subsets"]:
         shown_metrics = list(headline(found["task"], found["metrics"]))
         table = make_table("with only these modalities, all others masked", "modalities", *map(escape, shown_metrics))

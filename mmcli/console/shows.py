@@ -34,7 +34,8 @@ def show_report(result: Any, config: Any, shell: Shell) -> None:
     if isinstance(result, ModelsReport):
         models_view.show_models(result, shell.json, every=config.all_metrics)
     else:
-        results.show_report(result, shell.json, every=config.all_metrics)
+        below = config.uncertainty.abstain_below
+        results.show_report(result, shell.json, every=config.all_metrics, below=below)
 
 
 def show_answers(result: Written | Explained | Iterator[list[Any]], config: Any, shell: Shell) -> None:

@@ -15,7 +15,7 @@ from mmcli.errors import UsageError, unknown_name
 _HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _GATE = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^\s<>=]+)\s*")
 _FIGURES = (
-    "metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley", "models", "differences",
+    "metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley", "coverage", "models", "differences",
     "learning_curve",
 )  # fmt: skip
 

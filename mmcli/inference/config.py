@@ -47,6 +47,20 @@ class LookConfig:
 
 
 @dataclass(frozen=True)
+class UncertaintyConfig:
+    """How sure a model has to be, and says it is."""
+
+    coverage: float | None = option(
+        None, least=0, most=1, group=_RESULT,
+        help="Add a set of classes, or an interval, that contains the truth with this probability, such as 0.9; "
+        "needs a model trained with --calibrate.",
+    )  # fmt: skip
+    abstain_below: float | None = option(
+        None, least=0, most=1, group=_RESULT, help="Leave out predicted classes with a probability below this."
+    )
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
     """The options of evaluate."""
 
@@ -77,6 +91,7 @@ class EvaluateConfig:
         None, group=_RESULT, rare=True, metavar="FILE", help="Write the --fail-if results to this JUnit XML file."
     )
     all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
+    uncertainty: UncertaintyConfig = part(UncertaintyConfig)
     look: LookConfig = part(LookConfig)
     learning_curve: bool = option(
         False, group=_RESULT,
@@ -114,6 +129,7 @@ class PredictConfig:
         help="With --explain inputs: occlusion leaves out each part of an input in turn; gradients uses integrated "
         "gradients, for encoders trained with the network; auto uses gradients only for long texts.",
     )  # fmt: skip
+    uncertainty: UncertaintyConfig = part(UncertaintyConfig)
     look: LookConfig = part(LookConfig)
     labels: Sequence[str] = option(
         (), group=_RETRIEVAL, metavar="LABEL,LABEL,…",

@@ -10,6 +10,7 @@ from mmcli.inference.inputs import Asked, open_inputs
 from mmcli.inference.measuring import Measuring
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
+from mmcli.inference.uncertainty import Uncertainty
 from mmcli.reporting import Reporter
 from mmcli.runtime import Runtime
 from mmcli.store.splitting import known_split
@@ -36,7 +37,8 @@ def predict_rows(
     keep = modalities_of(model, config.look.modalities)
     wanted = None if config.split == EVERY else known_split(config.split, f"--split (or {EVERY})")
     inputs = open_inputs(model, sources, config.rows, runtime, reporter, tensor=config.look.tensor)
-    measuring = Measuring(model, keep, sources[0], config.target, config.by)
+    uncertainty = Uncertainty(model, config.uncertainty, reporter)
+    measuring = Measuring(model, keep, sources[0], config.target, config.by, uncertainty=uncertainty)
     for asked in inputs:
         chosen = _in_split(asked, model, wanted)
         if chosen is not None:

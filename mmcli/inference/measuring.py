@@ -17,6 +17,8 @@ from mmcli.inference.figures import baselines_of, draws_of, groups_of, shapley_o
 from mmcli.inference.inputs import Asked
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.predictions import prediction
+from mmcli.inference.uncertainty import Uncertainty
+from mmcli.inference.uncertainty_figures import coverage_of, selective_of
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
@@ -97,6 +99,7 @@ class Measuring:
         target: The column with the targets; None means the one that the model learnt.
         by: Columns by whose values the rows are also measured.
         parts: The subsets of modalities that are also measured; None is all of ``subsets``.
+        uncertainty: What to say about how sure the model is; None for nothing.
 
     Raises:
         UsageError: ``target`` is given for a model with several targets or without a target column.
@@ -105,9 +108,11 @@ class Measuring:
     def __init__(
         self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None, by: Sequence[str] = (),
         parts: Sequence[tuple[str, ...]] | None = None,
+        uncertainty: Uncertainty | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self.keep = keep
+        self._uncertainty = uncertainty
         self.predictions: list[Row] = []
         self.draws: Mapping[str, Array] = {}
         roles = _roles(model, target)
@@ -190,6 +195,8 @@ class Measuring:
         for part in self._subsets:
             found.parts[subset_name(part)].append(model.outputs(vectors, part)[0])
         records = model.task.records(whole, known)
+        if self._uncertainty is not None:
+            self._uncertainty.add(records, model.task, whole, known)
         for number, problems in enumerate(asked.problems(model.sources)):
             predicted = prediction(asked.ids[number], records[number], problems, model.sources, self.keep)
             self.predictions.append({**predicted, "target": shown_target(model.task, targets[number])})
@@ -259,6 +266,7 @@ class Measuring:
         found, task = self._found, self.model.task
         answers = self.answers()
         rows, whole, wanted = answers.rows, answers.predictions, answers.wanted
+        known = np.concatenate(found.known)[rows]
         self.draws = draws_of(task, whole, wanted, seed, answers.groups)
         metrics = {
             "task": self.model.artifact.header["task"],
@@ -277,6 +285,7 @@ class Measuring:
             "intervals": intervals(self.draws),
             "baselines": baselines_of(task, whole, wanted),
             **self._by_group(rows, whole, wanted, seed),
+            **self._coverage(answers, known, seed),
             "subsets": {
                 name: measured
                 for name, parts in found.parts.items()
@@ -287,7 +296,18 @@ class Measuring:
         given = {part: np.concatenate(found.parts[subset_name(part)])[rows] for part in parts}
         if shapley := shapley_of(task, wanted, whole, given, sorted(self.model.sources), seed, answers.groups):
             metrics["shapley"] = shapley
-        return metrics, task.tables(whole, wanted) if isinstance(task, HasTables) else {}
+        tables = task.tables(whole, wanted) if isinstance(task, HasTables) else {}
+        below = None if self._uncertainty is None else self._uncertainty.abstain_below
+        return metrics, tables | selective_of(task, whole, known, wanted, below)
+
+    def _coverage(self, answers: Answers, known: Array, seed: int) -> dict[str, Any]:
+        """Return how often sets hold the truth, if they are asked for."""
+        if self._uncertainty is None or not self._uncertainty.levels:
+            return {}
+        found = coverage_of(
+            self._uncertainty, self.model.task, answers.predictions, known, answers.wanted, answers.groups, seed
+        )
+        return {"coverage": found}
 
     def _by_group(self, rows: Array, whole: Array, wanted: Array, seed: int) -> dict[str, Any]:
         """Return the metrics by the values of columns, if any are asked for.

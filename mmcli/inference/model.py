@@ -14,6 +14,7 @@ from mmcli.chain.encoding import encode_rows
 from mmcli.chain.fixed_batches import fixed_batches, steps_of
 from mmcli.errors import MmcliError
 from mmcli.evaluation.subsets import mask
+from mmcli.inference.calibration import Calibration
 from mmcli.models.abilities import Embeds, weigher
 from mmcli.models.estimators import origin_of
 from mmcli.networks.building import build_network
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 STAGE = "train"
 TASK_STATE = "task"
+CALIBRATION = "calibration"
 WEIGHTS = "network.safetensors"
 _ENCODED_AT_ONCE = 32
 
@@ -63,6 +65,7 @@ class TrainedModel:
         self.modalities = self.artifact.modalities
         self.names = feature_names(self.modalities)
         self.task = load_task(self.artifact)
+        self.calibration = _calibration(self.artifact)
         self.plan = NetworkPlan.from_json(self.artifact.header["network"])
         self.network = self._load_network(self.artifact.sound_file(WEIGHTS))
 
@@ -138,6 +141,8 @@ class TrainedModel:
         present = self._present(vectors, keep)
         outputs = self._in_batches(self.network.from_vectors, vectors.values, present)
         known = np.logical_or.reduce([present[name] for name in self.names])
+        if self.calibration is not None:
+            outputs = self.calibration.scaled(self.task, outputs)
         predictions = self.task.predictions(outputs)
         predictions[~known] = self.task.prior()
         return np.asarray(predictions, np.float64), known
@@ -229,6 +234,17 @@ def load_task(model: Artifact) -> Task:
         # A damaged state may raise any of these.
         raise MmcliError(f"{file}: not a state of the task {model.header['task']}; {AGAIN}") from error
     return task
+
+
+def _calibration(model: Artifact) -> Calibration | None:
+    """Return what train --calibrate learnt; None without it."""
+    if CALIBRATION not in model.header:
+        return None
+    file = model.sound_file(f"state/{CALIBRATION}.json")
+    try:
+        return Calibration.from_state(State.read(file.with_suffix("")))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MmcliError(f"{file}: not a calibration; {AGAIN}") from error
 
 
 def _check_plugins(header: Mapping[str, Any]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from mmcli.context import RunContext, takes
 from mmcli.errors import TooManyBadError, UsageError
 from mmcli.explanation.answers import explained_rows
-from mmcli.inference.config import PredictConfig
+from mmcli.inference.config import PredictConfig, UncertaintyConfig
 from mmcli.inference.inputs import BadLine, open_inputs
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.prediction_file import Written, written
 from mmcli.inference.predictions import prediction
+from mmcli.inference.uncertainty import Uncertainty
 from mmcli.registry import FUSIONS
 from mmcli.reports.explanations import Explained, check_folder, write_explanations
 from mmcli.retrieval.zero_shot import LabelModel, parse_labels
@@ -40,6 +41,8 @@ def predict(
         UsageError: The model's fusion has no weights, or its predictions cannot be explained.
     """
     if config.explain == "inputs":
+        if config.uncertainty != UncertaintyConfig():
+            raise UsageError("--coverage, --abstain-below: not with --explain inputs")
         return _explanations(model, source, output, config, context)
     for option, given in (("--explain-target", config.explain_target), ("--explain-by", config.explain_by != "auto")):
         if given:
@@ -52,6 +55,7 @@ def _answers(model: Path, source: str, config: PredictConfig, context: RunContex
     trained = _opened(model, config, runtime)
     if explain is not None and not trained.weighs:
         raise _weighs_nothing(trained.plan.method)
+    uncertainty = Uncertainty(trained, config.uncertainty, context.reporter)
     keep = modalities_of(trained, config.look.modalities)
     rows = 0
     refused: list[BadLine] = []
@@ -65,7 +69,9 @@ def _answers(model: Path, source: str, config: PredictConfig, context: RunContex
             yield _with_bad([], asked.bad)
             continue
         vectors = trained.vectors(asked.batch.columns, runtime)
-        records = trained.task.records(*trained.outputs(vectors, keep or None))
+        predictions, known = trained.outputs(vectors, keep or None)
+        records = trained.task.records(predictions, known)
+        uncertainty.add(records, trained.task, predictions, known)
         answers = [
             prediction(identity, record, problems, trained.sources, keep)
             for identity, record, problems in zip(asked.ids, records, asked.problems(trained.sources), strict=True)
@@ -74,6 +80,8 @@ def _answers(model: Path, source: str, config: PredictConfig, context: RunContex
             for answer, weights in zip(answers, trained.weights(vectors, keep or None).tolist(), strict=True):
                 answer["weights"] = dict(zip(trained.names, weights, strict=True))
         yield _with_bad(answers, asked.bad)
+    if (told := uncertainty.told()) is not None:
+        context.reporter.note(told)
     if refused:
         raise TooManyBadError(
             f"{len(refused)} of {rows + len(refused)} lines are invalid; the first: {refused[0].error}"

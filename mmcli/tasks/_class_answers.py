@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 from mmcli.tasks._class_loss import weights_of_classes
 from mmcli.tasks._class_metrics import class_reliability
 from mmcli.tasks._class_names import are_numbers, by_class, class_indexes, class_records, confusion, numbered
+from mmcli.tasks._conformal_scores import scores_in
 
 Floats = NDArray[np.float64]
 
@@ -58,6 +59,43 @@ class ClassAnswers:
         equal weights, as each further row of a class adds less information.
         """
         return weights_of_classes(encoded, self.out_dim, mode)
+
+    set_measure = "size"
+
+    @abstractmethod
+    def class_fits(self, predictions: Floats) -> Floats:
+        """Return the conformal score of every class, (N, K): larger for a worse fit, 0 for the predicted class."""
+
+    def conformal_scores(self, predictions: Floats, encoded: NDArray[Any]) -> Floats:
+        """Return the score of each row's class, (N,); infinite for an unseen class."""
+        return scores_in(self.class_fits(predictions), numbered(self.classes, encoded)[0])
+
+    def covered(self, predictions: Floats, encoded: NDArray[Any], levels: Floats) -> NDArray[np.bool_]:
+        """Return whether each row's class is in its set, (N,); an unseen class never is."""
+        scores = self.conformal_scores(predictions, encoded)
+        return np.asarray((scores <= levels) & np.isfinite(scores))
+
+    def set_sizes(self, predictions: Floats, levels: Floats) -> Floats:
+        """Return the number of classes in each row's set, (N,)."""
+        return np.asarray((self.class_fits(predictions) <= levels[:, None]).sum(axis=1), np.float64)
+
+    def set_records(self, predictions: Floats, levels: Floats) -> list[dict[str, Any]]:
+        """Return the classes in each row's set, in their order."""
+        held = self.class_fits(predictions) <= levels[:, None]
+        return [{"set": [self.classes[place] for place in np.flatnonzero(row)]} for row in held]
+
+    def rows_by_class(self, encoded: NDArray[Any]) -> dict[str, NDArray[np.bool_]]:
+        """Return which rows have each class, (N,), by name."""
+        indexes, names = numbered(self.classes, encoded)
+        return {name: own for place, name in enumerate(names) if (own := indexes == place).any()}
+
+    def confidence(self, predictions: Floats) -> Floats:
+        """Return the probability of each row's predicted class, (N,)."""
+        return np.asarray(predictions[np.arange(len(predictions)), self.decide(predictions)], np.float64)
+
+    def withheld(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a record without the predicted class."""
+        return {**record, "label": None}
 
     @abstractmethod
     def decide(self, predictions: Floats) -> NDArray[np.int64]:

@@ -181,6 +181,43 @@ class ScoresClasses(Protocol):
 
 
 @runtime_checkable
+class PredictsSets(Protocol):
+    """Can say how badly a target fits a prediction, and give the set, or interval, of targets that fit up to a level.
+
+    Levels (N,) are one per row; every target fits up to an infinite one.
+    """
+
+    set_measure: str
+    """What ``set_sizes`` are: ``size``, the number of classes, or ``width``."""
+
+    def conformal_scores(self, predictions: Floats, encoded: Any) -> Floats:
+        """Return the score of each row's target, (N,), larger for a worse fit; infinite for an unseen class."""
+
+    def covered(self, predictions: Floats, encoded: Any, levels: Floats) -> NDArray[np.bool_]:
+        """Return whether each row's target is in its set, (N,)."""
+
+    def set_sizes(self, predictions: Floats, levels: Floats) -> Floats:
+        """Return the size of each row's set, (N,)."""
+
+    def set_records(self, predictions: Floats, levels: Floats) -> list[dict[str, Any]]:
+        """Return each row's set as JSON values, to add to its record."""
+
+    def rows_by_class(self, encoded: Any) -> dict[str, NDArray[np.bool_]]:
+        """Return which rows have each class or label, (N,), by name; without those that no row has."""
+
+
+@runtime_checkable
+class Abstains(Protocol):
+    """Answers with one class, and can leave it out; ``row_scores`` has ``accuracy``."""
+
+    def confidence(self, predictions: Floats) -> Floats:
+        """Return the probability of each row's predicted class, (N,)."""
+
+    def withheld(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a record without the predicted class."""
+
+
+@runtime_checkable
 class HasBaselinesBeside(Protocol):
     """Has baselines that depend on the predictions' items."""
 

@@ -26,6 +26,7 @@ from mmcli.tasks._class_names import (
     class_references,
     numbered,
 )
+from mmcli.tasks._conformal_scores import class_fits
 
 Floats = NDArray[np.float64]
 
@@ -164,6 +165,10 @@ class Classification(ClassAnswers):
         """Return the index of each row's predicted class, (N,): the likeliest, or by ``threshold``."""
         found = predictions.argmax(axis=1) if self.threshold is None else predictions[:, 1] >= self.threshold
         return np.asarray(found, np.int64)
+
+    def class_fits(self, predictions: Floats) -> Floats:
+        """Return 1 minus the probability of every class, (N, K); 0 for the predicted one."""
+        return class_fits(predictions, self.decide(predictions))
 
     def meaning(self) -> Any:
         """Return the classes and the threshold."""

@@ -15,6 +15,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name, listed
 from mmcli.store.state import State
 from mmcli.tasks._class_metrics import reliability
+from mmcli.tasks._conformal_scores import label_fits
 from mmcli.tasks._label_metrics import best_thresholds, by_label, draws_of_labels, label_metrics, label_scores
 from mmcli.tasks._separators import parted
 
@@ -230,6 +231,32 @@ class Multilabel:
     def by_class(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by name."""
         return by_label(self.labels, predictions >= self._thresholds, encoded.astype(bool))
+
+    set_measure = "size"
+
+    def conformal_scores(self, predictions: Floats, encoded: NDArray[np.uint8]) -> Floats:
+        """Return the largest score of each row's labels, (N,): 0 if all are predicted or there is none."""
+        return np.asarray(np.where(encoded == 1, self._fits(predictions), 0.0).max(axis=1), np.float64)
+
+    def covered(self, predictions: Floats, encoded: NDArray[np.uint8], levels: Floats) -> NDArray[np.bool_]:
+        """Return whether each row's set holds all of its labels, (N,)."""
+        return np.asarray(self.conformal_scores(predictions, encoded) <= levels)
+
+    def set_sizes(self, predictions: Floats, levels: Floats) -> Floats:
+        """Return the number of labels in each row's set, (N,)."""
+        return np.asarray((self._fits(predictions) <= levels[:, None]).sum(axis=1), np.float64)
+
+    def set_records(self, predictions: Floats, levels: Floats) -> list[dict[str, Any]]:
+        """Return the labels that each row may have, sorted."""
+        held = self._fits(predictions) <= levels[:, None]
+        return [{"set": labels} for labels in self.decode(held.astype(np.uint8))]
+
+    def rows_by_class(self, encoded: NDArray[np.uint8]) -> dict[str, NDArray[np.bool_]]:
+        """Return which rows have each label, (N,), by name."""
+        return {name: own for name, own in zip(self.labels, encoded.T == 1, strict=True) if own.any()}
+
+    def _fits(self, predictions: Floats) -> Floats:
+        return label_fits(predictions, predictions >= self._thresholds)
 
     def tables(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, Any]:
         """Return ``calibration``: how often a label is there, by its probability in bins, over all labels."""

@@ -22,6 +22,7 @@ from mmcli.tasks._class_names import (
     class_references,
     numbered,
 )
+from mmcli.tasks._conformal_scores import rank_fits
 from mmcli.tasks._rank_metrics import SKIPPED_IF_UNSEEN, draws_of_ranks, rank_metrics, rank_scores
 
 Floats = NDArray[np.float64]
@@ -129,6 +130,10 @@ class Ordinal(ClassAnswers):
     def decide(self, predictions: Floats) -> Indexes:
         """Return the rank of each row's predicted class, (N,): the lowest with cumulative probability from 0.5 on."""
         return np.asarray((predictions.cumsum(axis=1)[:, :-1] < 0.5).sum(axis=1), np.int64)
+
+    def class_fits(self, predictions: Floats) -> Floats:
+        """Return the conformal score of every class, (N, K); those up to a level are contiguous."""
+        return rank_fits(predictions, self.decide(predictions))
 
     def meaning(self) -> Any:
         """Return the classes."""

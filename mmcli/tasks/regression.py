@@ -16,6 +16,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.cells import advice
 from mmcli.store.state import State
 from mmcli.tasks import number_of
+from mmcli.tasks._conformal_scores import bounds, gaps
 from mmcli.tasks._number_metrics import draws_of_numbers, number_metrics, number_scores
 
 Floats = NDArray[np.float64]
@@ -208,6 +209,32 @@ class Regression:
         """Return ``mean`` and ``median``: that of the train rows for every row."""
         constants = {"mean": self._mean, "median": self._median}
         return {name: self.metrics(np.full((len(encoded), 1), value), encoded) for name, value in constants.items()}
+
+    set_measure = "width"
+
+    def conformal_scores(self, predictions: Floats, encoded: Floats) -> Floats:
+        """Return how far each number is from its prediction, or from its interval, (N,); with ``log`` of logarithms."""
+        return gaps(predictions, encoded, self.log)
+
+    def covered(self, predictions: Floats, encoded: Floats, levels: Floats) -> NDArray[np.bool_]:
+        """Return whether each number is in its interval, (N,)."""
+        low, high = bounds(predictions, levels, self.log).T
+        return np.asarray((low <= encoded) & (encoded <= high))
+
+    def set_sizes(self, predictions: Floats, levels: Floats) -> Floats:
+        """Return the width of each row's interval, (N,)."""
+        low, high = bounds(predictions, levels, self.log).T
+        return np.asarray(high - low, np.float64)
+
+    def set_records(self, predictions: Floats, levels: Floats) -> list[dict[str, Any]]:
+        """Return the ends of each row's interval, None if unbounded."""
+        ends = [[end if math.isfinite(end) else None for end in row] for row in bounds(predictions, levels, self.log)]
+        return [{"interval_low": low, "interval_high": high} for low, high in ends]
+
+    def rows_by_class(self, encoded: Floats) -> dict[str, NDArray[np.bool_]]:
+        """Return nothing: there are no classes."""
+        del encoded
+        return {}
 
     def state(self) -> State:
         """Return the options and the fitted state."""

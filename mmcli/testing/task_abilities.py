@@ -195,6 +195,38 @@ def _scores_classes(task: Any, rows: _Rows) -> None:
         assert all({"precision", "recall", "f1", "rows"} <= set(each) for each in scores.values()), "scores are missing"
 
 
+def _predicts_sets(task: Any, rows: _Rows) -> None:
+    count = len(rows.targets)
+    scores = task.conformal_scores(rows.predictions, rows.wanted)
+    assert scores.shape == (count,), "it does not have one score per row"
+    sizes, previous = [], -np.inf
+    for level in (float(np.median(scores)), float(scores.max()), np.inf):
+        levels = np.full(count, level)
+        covered = task.covered(rows.predictions, rows.wanted, levels)
+        assert covered[scores < level].all(), "a target that fits up to a level is not in its set"
+        records = task.set_records(rows.predictions, levels)
+        json.dumps(records, allow_nan=False)
+        assert len(records) == count, "it does not have one set per row"
+        sizes.append(task.set_sizes(rows.predictions, levels))
+        assert (sizes[-1] >= previous).all(), "a set shrinks as the level rises"
+        previous = sizes[-1]
+    assert covered.all(), "a target is not in the set of an infinite level"
+    assert task.set_measure in ("size", "width"), "its sets have neither a size nor a width"
+    for own in task.rows_by_class(rows.wanted).values():
+        assert own.shape == (count,), "it does not say of each row whether it has a class"
+        assert own.any(), "it names a class that no row has"
+
+
+def _abstains(task: Any, rows: _Rows) -> None:
+    confidence = task.confidence(rows.predictions)
+    assert confidence.shape == (len(rows.targets),), "it does not have one confidence per row"
+    assert ((confidence >= 0) & (confidence <= 1)).all(), "a confidence is not a probability"
+    assert "accuracy" in task.row_scores(rows.predictions, rows.wanted), "row_scores lack accuracy"
+    (record, *_) = task.records(rows.predictions, np.ones(len(rows.targets), bool))
+    assert set(task.withheld(record)) == set(record), "a withheld record has other keys"
+    assert task.withheld(record) != record, "a withheld record still has its class"
+
+
 def _has_baselines_beside(task: Any, rows: _Rows) -> None:
     found = task.baselines_beside(rows.predictions, rows.wanted)
     assert set(found) == set(task.baselines(rows.wanted)), "their names differ from those of its baselines"
@@ -237,6 +269,8 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.MergesRows: _merges_rows,
     abilities.HasTables: _has_tables,
     abilities.ScoresClasses: _scores_classes,
+    abilities.PredictsSets: _predicts_sets,
+    abilities.Abstains: _abstains,
     abilities.HasBaselinesBeside: _has_baselines_beside,
     abilities.HasMeaning: _has_meaning,
     abilities.HasOutcomes: _has_outcomes,

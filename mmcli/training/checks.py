@@ -11,9 +11,11 @@ from mmcli.training.asked_task import parse_tasks
 from mmcli.training.config import FitConfig, TrainConfig
 
 _OF_NETWORKS = (
-    *options_of(FitConfig), "projection", "hidden", "dropout", "modality_dropout", "augment", "augment_strength",
-    "compile",
+    *(name for name in options_of(FitConfig) if name != "calibrate"),
+    "projection", "hidden", "dropout", "modality_dropout", "augment", "augment_strength", "compile",
 )  # fmt: skip
+
+_CALIBRATED = ("softmax", "sigmoid", "identity")
 
 
 def check_options(config: TrainConfig) -> None:
@@ -28,6 +30,7 @@ def check_options(config: TrainConfig) -> None:
     if config.task.target or not tasks.of_target:  # otherwise only the samples tell where a target's name ends
         tasks.check_names()
     _refuse_fitting(tasks.task, config)
+    _refuse_calibrating(tasks.task, config)
     model = _estimator(config)
     refuse_options_of_networks(model, _OF_NETWORKS, values_of(config), values_of(TrainConfig()))
     refuse_losses_of_networks(model, tasks.task)
@@ -46,6 +49,16 @@ def _refuse_fitting(task: Spec, config: TrainConfig) -> None:
         if given[name] != defaults[name]:
             flag = options_of(TrainConfig)[name].flag
             raise UsageError(f"{flag}: has no effect, because --task {task} trains no network; leave it out")
+
+
+def _refuse_calibrating(task: Spec, config: TrainConfig) -> None:
+    """Reject calibration for a task whose predictions are neither probabilities nor numbers.
+
+    Raises:
+        UsageError: Calibration was asked for.
+    """
+    if config.fit.calibrate and task.name in TASKS.names() and TASKS.constant(task.name, "link") not in _CALIBRATED:
+        raise UsageError(f"--calibrate: task {task.name} predicts neither probabilities nor numbers; leave it out")
 
 
 def can_take(config: TrainConfig, method: str) -> bool:

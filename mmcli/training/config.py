@@ -99,6 +99,11 @@ class FitConfig:
         None, group=_FITTING, metavar="METRIC", default_text="the task's loss, such as log_loss",
         help="Val metric that selects the best epoch; docs/tasks.md lists the metrics of each task.",
     )  # fmt: skip
+    calibrate: bool = option(
+        False, group=_FITTING,
+        help="Calibrate probabilities by a temperature fitted to the val rows, and keep the errors on these rows, for "
+        "--coverage of predict and evaluate.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

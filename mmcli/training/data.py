@@ -164,11 +164,16 @@ class TrainingData:
 
     def predictions(self, model: nn.Module, task: Task, size: int) -> tuple[Array, Array]:
         """Return a trained model's predictions for the val rows, and their targets."""
+        outputs, encoded = self.val_outputs(model, size)
+        return task.predictions(outputs), encoded
+
+    def val_outputs(self, model: nn.Module, size: int) -> tuple[Tensor, Array]:
+        """Return a trained model's outputs for the val rows, (N, K) on the CPU, and their targets."""
         import torch
 
         with torch.no_grad():
             outputs = self.outputs(model, self.val, size)
-        return task.predictions(outputs.cpu()), self.val.encoded
+        return outputs.cpu(), self.val.encoded
 
     def outputs(self, model: Callable[..., Tensor], examples: Examples, size: int) -> Tensor:
         """Return the model's outputs for these rows, in order."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mmcli.errors import MmcliError
 from mmcli.evaluation.headline import headline
+from mmcli.inference.calibration import Calibration, calibrate
 from mmcli.reporting import Progress, Reporter
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Artifact
@@ -51,7 +52,8 @@ class TrainingRun:
     Args:
         writer: Writer of the model, and of the checkpoints meanwhile.
         request: The hash of the request.
-        task: The fitted task; after the run, ``task`` is the one tuned on the val rows.
+        task: The fitted task; after the run, ``task`` is the one tuned on the val rows, and ``calibration`` what they
+            tell beside it, if asked for.
         reporter: Receives the epochs.
     """
 
@@ -62,6 +64,8 @@ class TrainingRun:
         self.reporter = reporter
         self.last: Checkpoint | None = None
         self.batch_size: int | None = None
+        self.calibration: Calibration | None = None
+        self._calibrates = False
         self._at_once: dict[str, float] = {}
         self._saved = time.monotonic()
 
@@ -93,6 +97,7 @@ class TrainingRun:
         batch_size: int | None = None,
         compiled: bool = False,
         sampling: Sampling = "none",
+        calibrates: bool = False,
     ) -> tuple[bool, Any]:
         """Train; return whether training finished (false after Ctrl-C) and the network with its best weights.
 
@@ -106,6 +111,7 @@ class TrainingRun:
         """
         import torch
 
+        self._calibrates = calibrates
         self.last = resumed.checkpoint if resumed is not None else None
         self.batch_size = batch_size or (resumed.batch_size if resumed is not None else None)
         settled = self.batch_size is not None
@@ -135,8 +141,14 @@ class TrainingRun:
             with self.reporter.progress("train", 1) as progress:
                 self._at_once = learner.fit_at_once(network, data, self.batch_size, self.reporter)
                 progress.advance(1, self._shown(self._at_once, []))
-        if isinstance(self.task, Tunes):
-            self.task = self.task.tune(*data.predictions(network.eval(), self.task, self.batch_size or most))
+        size = self.batch_size or most
+        if self._calibrates:
+            outputs, encoded = data.val_outputs(network.eval(), size)
+            self.task, self.calibration = calibrate(
+                self.task, outputs, encoded, self.reporter, smoothed=learner.plan.network.model is not None
+            )
+        elif isinstance(self.task, Tunes):
+            self.task = self.task.tune(*data.predictions(network.eval(), self.task, size))
         return done, network.cpu()
 
     def _train(self, learner: Learner, network: Network, data: TrainingData, most: int) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmcli.chain.driver import Summary, run_record
-from mmcli.inference.model import STAGE, TASK_STATE, WEIGHTS
+from mmcli.inference.model import CALIBRATION, STAGE, TASK_STATE, WEIGHTS
 from mmcli.registry import TASKS
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Artifact, TransformRecord, is_artifact
@@ -65,6 +65,8 @@ def publish_model(
     for record, states in chain:
         writer.write_state(record.folder, states)
     run.task.state().write(writer.folder / "state" / TASK_STATE)
+    if run.calibration is not None:
+        run.calibration.state().write(writer.folder / "state" / CALIBRATION)
     asked = request["parameters"]
     roles = dataclasses.replace(
         roles_of(samples, parse_tasks(asked["task"], ())),
@@ -85,6 +87,7 @@ def publish_model(
         "best_epoch": best,
         "best_values": run.values,
         "stopped": stopped,
+        **({} if run.calibration is None else {CALIBRATION: run.calibration.to_json()}),
         **told,
         "chain": [record.to_json() for record, _ in chain],
         "modalities": {name: spec.to_json() for name, spec in modalities.items()},
@@ -122,6 +125,6 @@ def summary_of_model(model: Artifact, began: float) -> Summary:
             "task": header["task"], "method": header["network"]["method"], "parameters": header["parameter_count"],
             "model": header["network"].get("model"), "best_epoch": header["best_epoch"],
             "val": header["best_values"], "stopped": header["stopped"],
-            **{name: header[name] for name in ("positive", "cross_validation") if name in header},
+            **{name: header[name] for name in ("positive", CALIBRATION, "cross_validation") if name in header},
         },
     )  # fmt: skip

@@ -35,7 +35,7 @@ def recorded_options(model: Artifact, targets: Sequence[str]) -> TrainConfig:
             )
     task, columns = parameters["task"], target_columns(parameters["target"])
     augmentation = parameters["augmentation"]
-    fitting = {each.name: parameters[each.name] for each in fields(FitConfig)}
+    fitting = {each.name: parameters[each.name] for each in fields(FitConfig) if each.name in parameters}
     asked: dict[str, Any] = {
         **fitting, **_of_network(plan), "batch_size": header["batch_size"], "seed": header["seed"],
         "task": [task] if isinstance(task, str) else task,

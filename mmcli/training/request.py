@@ -83,6 +83,8 @@ class TrainingRequest:
             "task": parse_tasks(task.task, self.targets).to_json(), "target": target_role(self.targets),
             "class_weights": data.class_weights, **asdict(fit),
         }  # fmt: skip
+        if not fit.calibrate:
+            del parameters["calibrate"]
         parameters["batch_size"] = parameters.pop("batch_size") or "auto"
         parameters["augmentation"] = self.augmentation.to_json()
         if self.compiled:
@@ -156,7 +158,7 @@ class TrainingRequest:
         asked = self.config.data
         return run.fit(
             self.plan, modalities, data, self._training_options(data.task), self.augmentation, resumed, runtime,
-            asked.class_weights, self.config.fit.batch_size, self.compiled, asked.sampling,
+            asked.class_weights, self.config.fit.batch_size, self.compiled, asked.sampling, self.config.fit.calibrate,
         )  # fmt: skip
 
     def chain(self) -> list[tuple[TransformRecord, dict[str, State]]]:
