@@ -270,7 +270,7 @@ def test_white_space_and_unicode_forms_make_no_classes(tmp_path):
     assert formed
     said = [warning for warning in heard.warnings if warning.startswith("target 'y'")]
     assert said[0].startswith(f"target 'y': white space around the class in {spaced} cells is ignored (")
-    assert said[1].startswith(f"target 'y': {formed} cells are normalized to Unicode NFC (")
+    assert said[1].startswith(f"target 'y': {formed} cells are normalised to Unicode NFC (")
     assert check(str(tmp_path / "table.csv"), numeric=["x"], target="y").labels.keys() == {"café", "thé"}
     found = evaluate(model, str(samples), tmp_path / "report").metrics
     assert list(found["classes"]) == ["café", "thé"]
