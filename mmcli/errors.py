@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 _SHOWN = 60
-_EXTRAS = {"transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel", "captum": "explain"}
+_EXTRAS = {
+    "transformers": "text", "timm": "vision", "faiss": "faiss", "openpyxl": "excel", "captum": "explain",
+    "umap": "umap",
+}  # fmt: skip
 """The extra of this package that installs another package."""
 Status = Literal["ok", "missing", "corrupt", "skipped"]
 

@@ -20,7 +20,9 @@ from mmcli.evaluation.shapley import told_shapley
 
 if TYPE_CHECKING:
     from mmcli.chain.driver import Summary
+    from mmcli.context import Shell
     from mmcli.stages.evaluated import Report
+    from mmcli.stages.report import Page
 
 
 _FOLDS = 10  # with at most so many folds, the values of each are shown
@@ -208,6 +210,14 @@ def _print_classes(out: RichConsole, found: Mapping[str, Any]) -> None:
             own = scores[name]
             table.add_row(escape(name), *(f"{own[score]:.4f}" for score in _CLASS_SCORES), str(own["rows"]))
         out.print(table)
+
+
+def show_page(page: Page, shell: Shell) -> None:
+    """Print where a page is, and its size."""
+    if shell.json:
+        print(json_line(page.to_json()))
+    elif not shell.quiet:
+        standard_output().print(f"page in [bold]{escape(page.output)}[/bold], {page.bytes / 1e6:.1f} MB")
 
 
 def show_summary(summary: Summary, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from mmcli.reports.explanations import Explained
 from mmcli.stages.cards import Card
 from mmcli.stages.evaluated import ModelsReport
 from mmcli.stages.pipeline import Done
+from mmcli.stages.report import Page
 
 
 def show_stage(result: Any, config: Any, shell: Shell) -> None:
@@ -58,6 +59,11 @@ def show_comparison(result: Any, config: Any, shell: Shell) -> None:
 def show_check(result: Any, config: Any, shell: Shell) -> None:
     """Print the report of check."""
     check_view.show_check(result, shell.json)
+
+
+def show_page(result: Page, config: Any, shell: Shell) -> None:
+    """Print where a page is."""
+    results.show_page(result, shell)
 
 
 def show_list(result: Any, config: Any, shell: Shell) -> None:

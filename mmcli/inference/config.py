@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from mmcli.errors import missing_package, unknown_name
 from mmcli.options import option, part
 from mmcli.store.sources.dialect import TableText
 
-_ROWS, _RESULT, _RETRIEVAL = "Rows", "Result", "Retrieval models"
+_ROWS, _RESULT, _RETRIEVAL, _PAGE = "Rows", "Result", "Retrieval models", "Page"
+MAPS = ("pca", "tsne", "umap")
+"""The methods of maps."""
 PLACE = "{}"
 """The placeholder for a label's name in a template."""
 
@@ -61,6 +65,48 @@ class UncertaintyConfig:
 
 
 @dataclass(frozen=True)
+class PageConfig:
+    """What the page of a report shows."""
+
+    max_examples: int = option(
+        150,
+        least=0,
+        most=5000,
+        group=_PAGE,
+        metavar="N",
+        help="Maximum number of samples on the page; their media take at most 3 MB.",
+    )
+    map: Sequence[str] = option(
+        (), group=_PAGE, metavar="METHOD", default_text="pca and tsne",
+        help="Map of the rows' features on the page: pca, tsne, umap (pip install 'mmcli[umap]') or none. Repeatable.",
+    )  # fmt: skip
+    no_page: bool = option(False, group=_PAGE, help="Write no report.html, report.md and plots into the report.")
+
+    def check(self) -> None:
+        """Check the methods of the map.
+
+        Raises:
+            UsageError: There is no such method.
+            MmcliError: It needs a package that is not installed.
+        """
+        if "umap" in self.maps and find_spec("umap") is None:
+            raise missing_package("--map umap", "umap")
+
+    @property
+    def maps(self) -> tuple[str, ...]:
+        """The methods of the maps, each once.
+
+        Raises:
+            UsageError: There is no such method.
+        """
+        asked = tuple(dict.fromkeys(name.strip() for text in self.map for name in text.split(","))) or ("pca", "tsne")
+        for name in asked:
+            if name not in (*MAPS, "none"):
+                raise unknown_name("method in --map", name, (*MAPS, "none"))
+        return tuple(name for name in asked if name != "none")
+
+
+@dataclass(frozen=True)
 class EvaluateConfig:
     """The options of evaluate."""
 
@@ -92,6 +138,7 @@ class EvaluateConfig:
     )
     all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
     uncertainty: UncertaintyConfig = part(UncertaintyConfig)
+    show: PageConfig = part(PageConfig)
     look: LookConfig = part(LookConfig)
     learning_curve: bool = option(
         False, group=_RESULT,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmcli.errors import MmcliError
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.inputs import Asked, open_inputs
+from mmcli.inference.kept_rows import KeptRows
 from mmcli.inference.measuring import Measuring
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
@@ -20,8 +21,9 @@ EVERY = "all"
 
 
 def predict_rows(
-    model: TrainedModel, sources: Sequence[str], config: EvaluateConfig, runtime: Runtime, reporter: Reporter
-) -> Measuring:
+    model: TrainedModel, sources: Sequence[str], config: EvaluateConfig, runtime: Runtime, reporter: Reporter,
+    *, for_page: bool = False,
+) -> Measuring:  # fmt: skip
     """Predict the rows of a split that have a target.
 
     Args:
@@ -30,6 +32,7 @@ def predict_rows(
         config: The options of evaluate.
         runtime: Where to compute.
         reporter: Receives warnings of rows that are not measured or count as wrong.
+        for_page: Also keep what a page shows of the rows.
 
     Raises:
         MmcliError: A source or a target is invalid, or no row is in the split.
@@ -37,8 +40,9 @@ def predict_rows(
     keep = modalities_of(model, config.look.modalities)
     wanted = None if config.split == EVERY else known_split(config.split, f"--split (or {EVERY})")
     inputs = open_inputs(model, sources, config.rows, runtime, reporter, tensor=config.look.tensor)
+    kept = KeptRows(model, keep, config.rows.seed) if for_page else None
     uncertainty = Uncertainty(model, config.uncertainty, reporter)
-    measuring = Measuring(model, keep, sources[0], config.target, config.by, uncertainty=uncertainty)
+    measuring = Measuring(model, keep, sources[0], config.target, config.by, uncertainty=uncertainty, kept=kept)
     for asked in inputs:
         chosen = _in_split(asked, model, wanted)
         if chosen is not None:

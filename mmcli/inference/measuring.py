@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.evaluation.intervals import intervals
 from mmcli.evaluation.subsets import subset_name, subsets
-from mmcli.inference.example_pictures import Pictures, choose_examples
 from mmcli.inference.figures import baselines_of, draws_of, groups_of, shapley_of, wanted_of
 from mmcli.inference.inputs import Asked
+from mmcli.inference.kept_rows import KeptRows
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.predictions import prediction
 from mmcli.inference.uncertainty import Uncertainty
@@ -24,7 +24,6 @@ from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
 from mmcli.tasks.abilities import (
     FindsUnseen,
-    HasExamples,
     HasMeaning,
     HasParts,
     HasTables,
@@ -43,10 +42,6 @@ from mmcli.tasks.targets import (
     shown_target,
     unknown_classes,
 )
-
-if TYPE_CHECKING:
-    from mmcli.evaluation.examples import Example
-
 
 _ABSENT = object()
 """Stands in a row for the cell of a column that it lacks."""
@@ -78,7 +73,6 @@ class _Collected:
     targets: list[Any] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
     cells: dict[str, list[Any]] = field(default_factory=dict)
-    rows: list[Row] = field(default_factory=list)
     known: list[Array] = field(default_factory=list)
     whole: list[Array] = field(default_factory=list)
     parts: dict[str, list[Array]] = field(default_factory=dict)
@@ -100,6 +94,7 @@ class Measuring:
         by: Columns by whose values the rows are also measured.
         parts: The subsets of modalities that are also measured; None is all of ``subsets``.
         uncertainty: What to say about how sure the model is; None for nothing.
+        kept: Keeps what a page shows of the rows; None keeps nothing.
 
     Raises:
         UsageError: ``target`` is given for a model with several targets or without a target column.
@@ -109,9 +104,11 @@ class Measuring:
         self, model: TrainedModel, keep: Collection[str], name: str, target: str | None = None, by: Sequence[str] = (),
         parts: Sequence[tuple[str, ...]] | None = None,
         uncertainty: Uncertainty | None = None,
+        kept: KeptRows | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self.keep = keep
+        self.kept = kept
         self._uncertainty = uncertainty
         self.predictions: list[Row] = []
         self.draws: Mapping[str, Array] = {}
@@ -188,8 +185,8 @@ class Measuring:
         for column, cells in found.cells.items():
             cells += [row.get(column, _ABSENT) for row in asked.batch.rows]
         found.unseen += model.task.unseen(targets) if isinstance(model.task, FindsUnseen) else []
-        if isinstance(model.task, HasExamples):
-            found.rows += asked.batch.rows
+        if self.kept is not None:
+            self.kept.add(asked, vectors)
         found.whole.append(whole)
         found.known.append(known)
         for part in self._subsets:
@@ -213,7 +210,6 @@ class Measuring:
         mine.groups += theirs.groups
         for column, cells in theirs.cells.items():
             mine.cells[column] += cells
-        mine.rows += theirs.rows
         mine.known += theirs.known
         mine.whole += theirs.whole
         for name, parts in theirs.parts.items():
@@ -251,15 +247,6 @@ class Measuring:
         if self.model.artifact.roles.group is not None:
             groups = [found.groups[row] for row in rows.tolist()]
         return Answers(rows, whole[rows], targets, wanted_of(task, targets), groups)
-
-    def examples(self, pictures: Pictures) -> list[Example]:
-        """Return a few samples to show, if the task has examples."""
-        task = self.model.task
-        if not isinstance(task, HasExamples):
-            return []
-        answers = self.answers()
-        targets_of = dict(zip(answers.rows.tolist(), answers.targets, strict=True))
-        return choose_examples(task.example, self.predictions, targets_of, self._found.rows, pictures)
 
     def measure(self, split: str, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return the content of ``metrics.json``, and tables by name."""

@@ -168,6 +168,21 @@ class TrainedModel:
 
         return np.asarray(self._in_batches(weigh, vectors.values, self._present(vectors, keep)), np.float64)
 
+    def fused(self, vectors: Vectors, rows: Array, keep: Collection[str] | None = None) -> Array:
+        """Return what the last layer of the head sees of some rows, (R, D) float32.
+
+        Args:
+            vectors: The vectors of every modality (B rows).
+            rows: The numbers of the rows, (R,).
+            keep: The source modalities to use; None means all.
+        """
+        values = {
+            name: [value[row] for row in rows.tolist()] if isinstance(value, list) else value[rows.tolist()]
+            for name, value in vectors.values.items()
+        }
+        present = {name: there[rows] for name, there in self._present(vectors, keep).items()}
+        return np.asarray(self._in_batches(self.network.seen_by_head, values, present), np.float32)
+
     def _in_batches(
         self, compute: Callable[..., Tensor], values: Mapping[str, Rows], present: Mapping[str, Array]
     ) -> Tensor:

@@ -51,6 +51,14 @@ class IsTaught(Protocol):
 
 
 @runtime_checkable
+class HasHidden(Protocol):
+    """A head with a last layer that can be left out."""
+
+    def hidden(self, fused: Tensor) -> Tensor:
+        """Return the input of the last layer, (B, H), from (B, D)."""
+
+
+@runtime_checkable
 class FitsAtOnce(Protocol):
     """A head that is fitted to all rows at once, not in epochs."""
 

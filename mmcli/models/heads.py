@@ -80,3 +80,8 @@ class MlpHead(nn.Module):
         """Return (B, K) from (B, D)."""
         outputs: Tensor = self.layers(fused)
         return outputs
+
+    def hidden(self, fused: Tensor) -> Tensor:
+        """Return the input of the last layer, (B, H), from (B, D)."""
+        last: Tensor = self.layers[:-1](fused)
+        return last

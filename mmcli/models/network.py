@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmcli.errors import MmcliError
-from mmcli.models.abilities import IsTaught, takes_sequences, weigher
+from mmcli.models.abilities import HasHidden, IsTaught, takes_sequences, weigher
 from mmcli.models.pooling import Feature, MeanPooling, as_steps
 from mmcli.models.sequence import inside
 
@@ -143,6 +143,17 @@ class Network(nn.Module):
         head: Any = self.head
         outputs: Tensor = head(fused) if targets is None else head.teach(fused, targets)
         return outputs
+
+    def seen_by_head(self, vectors: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
+        """Return (B, D) from the results of ``vector``: the input of the head's last layer.
+
+        A sequence of tokens counts as its first token, embeddings of several modalities as their sum.
+        """
+        fused = self.fusion(self._project(vectors, present), present)
+        first: Tensor = fused[0][:, 0] if isinstance(fused, tuple) else fused
+        if first.ndim == 3:
+            return first.nan_to_num(0.0).sum(dim=1)
+        return self.head.hidden(first) if isinstance(self.head, HasHidden) else first
 
     def fused(self, features: Mapping[str, Feature], present: Mapping[str, Tensor]) -> Tensor:
         """Return (B, D), the head's input."""

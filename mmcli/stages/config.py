@@ -70,5 +70,12 @@ class CleanConfig:
 
 
 @dataclass(frozen=True)
+class ReportConfig:
+    """The options of report."""
+
+    title: str | None = option(None, group=_SHOWN, metavar="TEXT", default_text="the task", help="Title of the page.")
+
+
+@dataclass(frozen=True)
 class SchemaConfig:
     """The options of schema: none."""

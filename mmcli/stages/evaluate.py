@@ -16,13 +16,15 @@ from mmcli.comparison.learning_curve import CurvePlan, learning_curve, plan_curv
 from mmcli.comparison.models import Entry, check_comparable, compare_models, entry_of, names_of, split_models
 from mmcli.context import RunContext, listed, takes
 from mmcli.errors import UsageError
-from mmcli.evaluation.gates import Gate, judge, junit, parse_gate
+from mmcli.evaluation.gates import Gate, Judged, judge, junit, parse_gate
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.evaluation import predict_rows
-from mmcli.inference.example_pictures import picture_reader
 from mmcli.inference.measuring import Measuring
 from mmcli.inference.model import TrainedModel
-from mmcli.inference.report_files import write_json, write_report
+from mmcli.inference.report_files import file_names, write_json, write_report
+from mmcli.reports.facts.writing import write_facts
+from mmcli.reports.folder import ReportFolder
+from mmcli.reports.rendering import render
 from mmcli.retrieval.zero_shot import LabelModel, label_names
 from mmcli.runtime import Runtime
 from mmcli.stages.curve_rows import check_curve, rows_to_train_on
@@ -63,7 +65,10 @@ def evaluate(
         check_curve(config, models, read)
     if output is not None:
         check_output(Path(os.path.abspath(output)), STAGE)
-    run = _Run(read, config, context, context.runtime(config.rows.seed), began)
+    shows = output is not None and not config.show.no_page
+    if shows:
+        config.show.check()
+    run = _Run(read, config, context, context.runtime(config.rows.seed), began, shows)
     found = run.one(models[0], gates, output) if len(models) == 1 else run.several(models, gates, output)
     if config.junit is not None:
         with whole_file(config.junit) as beside:
@@ -83,13 +88,14 @@ class _Measured:
 
 @dataclass(frozen=True)
 class _Run:
-    """One call of evaluate, from the sources named after the models."""
+    """One call of evaluate, from the sources named after the models; ``shows`` is whether it writes a page."""
 
     sources: Sequence[str]
     config: EvaluateConfig
     context: RunContext
     runtime: Runtime
     began: float
+    shows: bool
 
     def one(self, path: Path, gates: Sequence[Gate], output: Path | None) -> Report:
         """Measure a model, with its learning curve if asked for, and write its report."""
@@ -104,7 +110,7 @@ class _Run:
         judged = judge(gates, found.metrics)
         if output is not None:
             with ArtifactWriter(output, STAGE, self.context.fresh) as writer:
-                self._write(found, writer.folder)
+                self._write(found, writer.folder, judged)
                 self._publish(writer, model.artifact, {"source": model.artifact.digest})
         return Report(None if output is None else str(output), judged, found.metrics, found.tables)
 
@@ -126,6 +132,8 @@ class _Run:
             judged = judge(gates, compared)
             if writer is not None:
                 write_json(writer.folder / COMPARISON, compared)
+                if self.shows:
+                    render(ReportFolder(writer.folder))
                 source = fingerprint(list(compared["digests"].values()))
                 self._publish(writer, Artifact(paths[0]), {"source": source, "models": compared["digests"]})
         return ModelsReport(None if output is None else str(output), judged, compared)
@@ -150,7 +158,9 @@ class _Run:
         return model
 
     def _measure(self, model: TrainedModel) -> _Measured:
-        measuring = predict_rows(model, self.sources, self.config, self.runtime, self.context.reporter)
+        measuring = predict_rows(
+            model, self.sources, self.config, self.runtime, self.context.reporter, for_page=self.shows
+        )
         return _Measured(model, measuring, *measuring.measure(self.config.split, self.config.rows.seed))
 
     def _plan_curve(self, model: TrainedModel, folder: Path) -> CurvePlan:
@@ -158,10 +168,13 @@ class _Run:
         samples = rows_to_train_on(model, self.sources, self.config, folder, self.runtime, reporter)
         return plan_curve(model, samples, self.config.split, self.runtime, reporter)
 
-    def _write(self, found: _Measured, folder: Path) -> None:
-        examples = found.measuring.examples(picture_reader(found.model, self.sources[0], self.config.rows.root))
+    def _write(self, found: _Measured, folder: Path, judged: Sequence[Judged] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_report(folder, found.metrics, found.tables, found.measuring.predictions, examples)
+        write_report(folder, found.metrics, found.tables, found.measuring.predictions)
+        if self.shows:
+            files, record = file_names(found.tables), run_record(self.began, self.runtime)
+            write_facts(folder, found.measuring, self.config.show, judged, self.sources, files, record, self.runtime)
+            render(ReportFolder(folder))
 
     def _publish(self, writer: ArtifactWriter, model: Artifact, origin: Mapping[str, Any]) -> None:
         header = {

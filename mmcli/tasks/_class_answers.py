@@ -132,6 +132,11 @@ class ClassAnswers:
             "calibration": {"bins": class_reliability(predictions, indexes)},
         }
 
+    def truths(self, encoded: NDArray[Any]) -> tuple[list[str], NDArray[np.bool_]]:
+        """Return the classes, and which one each row has, (N, K); none if it is unseen."""
+        indexes, _ = numbered(self.classes, encoded)
+        return self.classes, indexes[:, None] == np.arange(self.out_dim)
+
     def by_class(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each class by name."""
         indexes, names = numbered(self.classes, encoded)

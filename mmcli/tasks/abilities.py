@@ -181,6 +181,14 @@ class ScoresClasses(Protocol):
 
 
 @runtime_checkable
+class GivesProbabilities(Protocol):
+    """Its predictions are the probability of each class or label, (N, K)."""
+
+    def truths(self, encoded: Any) -> tuple[list[str], NDArray[np.bool_]]:
+        """Return the classes or labels, and whether each row has each, (N, K)."""
+
+
+@runtime_checkable
 class PredictsSets(Protocol):
     """Can say how badly a target fits a prediction, and give the set, or interval, of targets that fit up to a level.
 

@@ -228,6 +228,10 @@ class Multilabel:
         """Return the numbers whose means are ``samples_f1``, ``hamming``, ``exact`` and ``brier``, (N,) each."""
         return label_scores(predictions, predictions >= self._thresholds, encoded.astype(bool))
 
+    def truths(self, encoded: NDArray[np.uint8]) -> tuple[list[str], NDArray[np.bool_]]:
+        """Return the labels, and which ones each row has, (N, K)."""
+        return self.labels, encoded.astype(bool)
+
     def by_class(self, predictions: Floats, encoded: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Return ``precision``, ``recall``, ``f1`` and ``rows`` of each label by name."""
         return by_label(self.labels, predictions >= self._thresholds, encoded.astype(bool))

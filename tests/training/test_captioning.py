@@ -79,16 +79,14 @@ def test_captions_are_learnt_and_measured(place, tmp_path):
 def test_a_report_shows_examples_with_their_pictures(place, tmp_path):
     evaluate(place / "model", str(place / "features"), tmp_path / "stored")
     evaluate(place / "model", str(place / "table.csv"), tmp_path / "raw")
-    pages = [(tmp_path / name / "examples.html").read_text() for name in ("stored", "raw")]
-    assert pages[0] == pages[1]
     rows = [json.loads(line) for line in (tmp_path / "raw/predictions.jsonl").read_text().splitlines()]
-    shown = re.findall(r"<h2>(.*)</h2>", pages[0])
-    assert len(shown) == 10
-    assert (shown[0], shown[-1]) == (rows[0]["id"], rows[-1]["id"])
-    for row in (row for row in rows if row["id"] in shown):
-        article = pages[0].partition(f"<h2>{row['id']}</h2>")
-        assert (row["caption"] or "nothing: no modality is there") in article[2].partition("</article>")[0]
-        pictures = re.findall(r'src="data:image/jpeg;base64,([^"]+)"', article[0].rpartition("<article>")[2])
+    media = [sorted((tmp_path / name / "media").iterdir()) for name in ("stored", "raw")]
+    assert [path.read_bytes() for path in media[0]] == [path.read_bytes() for path in media[1]]
+    page = (tmp_path / "raw/report.html").read_text(encoding="utf-8")
+    for row in rows:
+        card = page.partition(f"<h4><bdi>{row['id']}</bdi></h4>")[2].partition("</article>")[0]
+        assert (row["caption"] or "nothing: no modality is there") in card
+        pictures = re.findall(r'src="data:image/webp;base64,([^"]+)"', card)
         assert len(pictures) == (row["status"]["picture"] == "ok")
         for picture in pictures:
             colour = np.asarray(Image.open(BytesIO(base64.b64decode(picture)))).mean(axis=(0, 1))
