@@ -14,6 +14,7 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from mmcli.console import STATUS_STYLE, coloured, headline, json_line, make_table, reader_may_leave, standard_output
+from mmcli.console.explanation import print_importance
 from mmcli.console.uncertainty import print_abstaining, print_calibration, print_coverage
 from mmcli.evaluation.curve import told_curve
 from mmcli.evaluation.shapley import told_shapley
@@ -121,6 +122,7 @@ def show_report(report: Report, as_json: bool, every: bool = False, below: float
             )
         out.print(table)
     _print_shapley(out, found)
+    print_importance(out, found.get("importance", {}))
     _print_classes(out, found)
     _print_curve(out, found)
     for name, confusion in report.tables.items():

@@ -136,6 +136,11 @@ class EvaluateConfig:
     junit: Path | None = option(
         None, group=_RESULT, rare=True, metavar="FILE", help="Write the --fail-if results to this JUnit XML file."
     )
+    importance: bool = option(
+        False, group=_RESULT,
+        help="Also measure by how much the main metric gets worse when a modality, the features of an extractor or a "
+        "table column is shuffled among the rows.",
+    )  # fmt: skip
     all_metrics: bool = option(False, group=_RESULT, help="Print all metrics, not only the main ones.")
     uncertainty: UncertaintyConfig = part(UncertaintyConfig)
     show: PageConfig = part(PageConfig)

@@ -8,7 +8,7 @@ from mmcli.errors import MmcliError
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.inputs import Asked, open_inputs
 from mmcli.inference.kept_rows import KeptRows
-from mmcli.inference.measuring import Measuring
+from mmcli.inference.measuring import Measuring, Receiver
 from mmcli.inference.modality_choice import modalities_of
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.uncertainty import Uncertainty
@@ -22,7 +22,7 @@ EVERY = "all"
 
 def predict_rows(
     model: TrainedModel, sources: Sequence[str], config: EvaluateConfig, runtime: Runtime, reporter: Reporter,
-    *, for_page: bool = False,
+    *, for_page: bool = False, receiver: Receiver | None = None,
 ) -> Measuring:  # fmt: skip
     """Predict the rows of a split that have a target.
 
@@ -33,6 +33,7 @@ def predict_rows(
         runtime: Where to compute.
         reporter: Receives warnings of rows that are not measured or count as wrong.
         for_page: Also keep what a page shows of the rows.
+        receiver: Also receives the rows that are measured, and the fusion's inputs made of them.
 
     Raises:
         MmcliError: A source or a target is invalid, or no row is in the split.
@@ -42,7 +43,9 @@ def predict_rows(
     inputs = open_inputs(model, sources, config.rows, runtime, reporter, tensor=config.look.tensor)
     kept = KeptRows(model, keep, config.rows.seed) if for_page else None
     uncertainty = Uncertainty(model, config.uncertainty, reporter)
-    measuring = Measuring(model, keep, sources[0], config.target, config.by, uncertainty=uncertainty, kept=kept)
+    measuring = Measuring(
+        model, keep, sources[0], config.target, config.by, uncertainty=uncertainty, kept=kept, receiver=receiver
+    )
     for asked in inputs:
         chosen = _in_split(asked, model, wanted)
         if chosen is not None:

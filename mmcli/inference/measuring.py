@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from mmcli.evaluation.subsets import subset_name, subsets
 from mmcli.inference.figures import baselines_of, draws_of, groups_of, shapley_of, wanted_of
 from mmcli.inference.inputs import Asked
 from mmcli.inference.kept_rows import KeptRows
-from mmcli.inference.model import TrainedModel
+from mmcli.inference.model import TrainedModel, Vectors
 from mmcli.inference.predictions import prediction
 from mmcli.inference.uncertainty import Uncertainty
 from mmcli.inference.uncertainty_figures import coverage_of, selective_of
@@ -43,6 +43,8 @@ from mmcli.tasks.targets import (
     unknown_classes,
 )
 
+Receiver = Callable[[Asked, Vectors], None]
+"""Receives rows, and the fusion's inputs made of them."""
 _ABSENT = object()
 """Stands in a row for the cell of a column that it lacks."""
 
@@ -95,6 +97,7 @@ class Measuring:
         parts: The subsets of modalities that are also measured; None is all of ``subsets``.
         uncertainty: What to say about how sure the model is; None for nothing.
         kept: Keeps what a page shows of the rows; None keeps nothing.
+        receiver: Also receives the rows that are measured, and the fusion's inputs made of them.
 
     Raises:
         UsageError: ``target`` is given for a model with several targets or without a target column.
@@ -105,6 +108,7 @@ class Measuring:
         parts: Sequence[tuple[str, ...]] | None = None,
         uncertainty: Uncertainty | None = None,
         kept: KeptRows | None = None,
+        receiver: Receiver | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self.keep = keep
@@ -118,6 +122,7 @@ class Measuring:
             continuous=continuous_columns(model.task, roles.targets),
             empties=roles.empty_target == "none",
         )  # fmt: skip
+        self._receiver = receiver
         self._required = target is not None
         self._columns: list[str] = []
         self._subsets = subsets(model.sources, whole=bool(keep)) if parts is None else parts
@@ -177,6 +182,8 @@ class Measuring:
         found.unknown_targets += sum(map(bool, unknown))
         found.unknown.update(name for names in unknown for name in names)
         vectors = model.vectors(asked.batch.columns, runtime)
+        if self._receiver is not None:
+            self._receiver(asked, vectors)
         whole, known = model.outputs(vectors, self.keep or None)
         found.targets += targets
         self._columns = list(asked.batch.rows[0])

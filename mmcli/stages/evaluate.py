@@ -17,6 +17,7 @@ from mmcli.comparison.models import Entry, check_comparable, compare_models, ent
 from mmcli.context import RunContext, listed, takes
 from mmcli.errors import UsageError
 from mmcli.evaluation.gates import Gate, Judged, judge, junit, parse_gate
+from mmcli.explanation.importance import Importance, KeptInputs
 from mmcli.inference.config import EvaluateConfig
 from mmcli.inference.evaluation import predict_rows
 from mmcli.inference.measuring import Measuring
@@ -158,10 +159,17 @@ class _Run:
         return model
 
     def _measure(self, model: TrainedModel) -> _Measured:
+        config, reporter = self.config, self.context.reporter
+        kept = KeptInputs() if config.importance else None
+        receiver = None if kept is None else kept.add
         measuring = predict_rows(
-            model, self.sources, self.config, self.runtime, self.context.reporter, for_page=self.shows
+            model, self.sources, config, self.runtime, reporter, for_page=self.shows, receiver=receiver
         )
-        return _Measured(model, measuring, *measuring.measure(self.config.split, self.config.rows.seed))
+        metrics, tables = measuring.measure(config.split, config.rows.seed)
+        if kept is not None:
+            shuffled = Importance(model, kept, measuring.answers(), measuring.keep, config.rows.seed, self.runtime)
+            metrics["importance"] = shuffled.measure(reporter)
+        return _Measured(model, measuring, metrics, tables)
 
     def _plan_curve(self, model: TrainedModel, folder: Path) -> CurvePlan:
         reporter = self.context.reporter
