@@ -43,7 +43,7 @@ class Regression:
     version = 1
     link = "identity"
     monitor = "loss"
-    headline = ("r2", "rmse", "mae", "pearson", "acc_2_has0", "acc_2_non0", "acc_7")
+    headline = ("r2", "rmse", "mae", "pearson", "coverage", "acc_2_has0", "acc_2_non0", "acc_7")
     smaller_is_better = ("rmse", "mae", "mape", "width")
     of_networks = ("loss=mae", "loss=huber")
 

@@ -96,7 +96,7 @@ def test_where_nothing_or_only_lower_case_was_asked_the_default_stays(table, tmp
 def test_an_extractor_that_looks_at_the_text_is_named(table, tmp_path, use, options, ignored):
     _, _, heard = features(table, tmp_path, use=[f"text={use}"], **options)
     (warning,) = heard.warnings
-    assert f"{use} looks at the text" in warning
+    assert f"{use} reads the text" in warning
     assert ignored in warning
 
 

@@ -165,7 +165,13 @@ def test_a_class_without_a_rank_is_wrong_at_no_distance(seed):
         for name, values in draws.items():
             assert values[number] == pytest.approx(expected[name])
     alone = task.metrics(probabilities, task.references(["extreme"] * 40))
-    assert alone == {"accuracy": 0.0}
+    assert alone == pytest.approx(
+        {
+            "accuracy": 0.0,
+            "ece": probabilities.max(axis=1).mean(),
+            "brier": (np.square(probabilities).sum(axis=1) + 1).mean(),
+        }
+    )
 
 
 @pytest.mark.parametrize("seed", CASES)

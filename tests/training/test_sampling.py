@@ -212,7 +212,7 @@ def test_a_task_without_classes_and_rows_that_are_no_vectors_are_refused():
     ):
         check_sampling("over", replace(data, task=numbers), [])
     check_sampling("over", data, ["photo"])
-    with pytest.raises(UsageError, match="features that are vectors, which photo has not"):
+    with pytest.raises(UsageError, match="needs features that are vectors, unlike those of photo"):
         check_sampling("smote", data, ["photo"])
     steps = Ragged(np.zeros((57, 2), np.float32), np.arange(58))
     clips = replace(data, train=replace(data.train, features={**data.train.features, "clip": steps}))
