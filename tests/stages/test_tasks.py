@@ -261,7 +261,11 @@ def test_unseen_labels_of_val_rows_are_reported(place, tmp_path):
         ({"class_weights": "balanced"}, UsageError, "regression has no classes"),
         ({"class_weights": "effective", "target": "tags"}, UsageError, "multilabel supports only none or balanced"),
         ({"task": "classification:gamma=-2"}, UsageError, "expected a gamma of 0 or more, not -2.0"),
-        ({"task": "classification:threshold=auto", "target": "label"}, MmcliError, "threshold is for two classes, not the 3 found"),
+        (
+            {"task": "classification:threshold=auto", "target": "label"},
+            MmcliError,
+            "threshold is for two classes, not the 3 found",
+        ),
         ({"monitor": "accuracy"}, MmcliError, "validation has no value 'accuracy': there are loss, mae"),
         ({"task": "ordinal", "target": "label"}, MmcliError, r"--task 'ordinal:order=blue\|green\|red'"),
         (

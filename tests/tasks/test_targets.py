@@ -98,8 +98,8 @@ def test_a_number_with_marks_is_one_line_with_the_way_to_write_it(tmp_path, writ
     with pytest.raises(MmcliError) as error:
         train(str(tmp_path / "samples"), tmp_path / "model")
     assert str(error.value) == (
-        f"target 'y': cells such as {rows[0]['y']!r} cannot be read as numbers; {advised}, or treat each value as a class "
-        "with --task classification"
+        f"target 'y': cells such as {rows[0]['y']!r} cannot be read as numbers; {advised}, "
+        "or treat each value as a class with --task classification"
     )
     with pytest.raises(MmcliError, match="expected a number"):
         train(str(tmp_path / "samples"), tmp_path / "model", task="regression")
