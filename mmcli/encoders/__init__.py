@@ -20,10 +20,11 @@ class Encoder(Protocol):
     ``origin`` says where the weights come from and what they were trained on, ``licence`` gives their licence; both
     are "" for an encoder that is only trained from scratch.
 
-    Optional abilities are in ``mmcli.models.abilities``: ``TellsLoading``, ``MasksSpectrogram``, and ``Folds`` followed
-    by ``Packs``, which are applied to the frozen copy, the second after it was cast to its precision. Class constants
-    say what must be known without importing the class: ``reads_text``, that it reads the text instead of its tokens,
-    and ``argument_is_place``, that a family's argument says where the weights are, not what they are.
+    Optional abilities are in ``mmcli.models.abilities``: ``TellsLoading``, ``MasksSpectrogram``, ``ReadsTokens``, and
+    ``Folds`` followed by ``Packs``, which are applied to the frozen copy, the second after it was cast to its
+    precision. Class constants say what must be known without importing the class: ``reads_text``, that it reads the
+    text instead of its tokens, and ``argument_is_place``, that a family's argument says where the weights are, not what
+    they are.
     """
 
     kinds: ClassVar[tuple[str, ...]]

@@ -109,9 +109,10 @@ class Gradients:
         """Return the number as a function of one encoder's inputs, (B,)."""
         import torch
 
-        network, link = self.model.network, self.model.task.link
+        network, task, calibration = self.model.network, self.model.task, self.model.calibration
+        link = task.link
         sources = self.model.source_of
-        place = self.model.task.out_dim // 2 if link == "identity" else chosen
+        place = task.out_dim // 2 if link == "identity" else chosen
         present = {
             other: torch.tensor([bool(there[0]) and sources[other] in keep]) for other, there in vectors.present.items()
         }
@@ -128,9 +129,10 @@ class Gradients:
                     features[other] = steps, torch.full((count,), steps.shape[1])
                 else:
                     features[other] = value.clone().expand(count, -1)
-            outputs = network.from_vectors(
-                features, {other: there.expand(count) for other, there in present.items()}
-            ).double()
+            outputs = network.from_vectors(features, {other: there.expand(count) for other, there in present.items()})
+            if calibration is not None:
+                outputs = calibration.scaled(task, outputs)
+            outputs = outputs.double()
             if link == "softmax":
                 outputs = outputs.softmax(dim=1)
             elif link == "sigmoid":

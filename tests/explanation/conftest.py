@@ -31,7 +31,7 @@ def _picture(random, bright):
     return pixels
 
 
-def make_planted(folder, count=90):
+def make_planted(folder, count=60):
     """Write ``table.csv``: of two classes, the one called yes shows in one place of every input."""
     from PIL import Image
 

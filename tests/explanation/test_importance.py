@@ -89,12 +89,12 @@ class KeptOf:
 
     def __init__(self, model, planted, config):
         self.rows = KeptInputs()
-        self.measuring = predict_rows(model, [str(planted.table)], config, Runtime(), Silent(), self.rows.add)
+        self.measuring = predict_rows(model, [str(planted.table)], config, Runtime(), Silent(), receiver=self.rows.add)
 
 
 def test_a_shuffled_modality_is_one_whose_files_are_exchanged(planted, tmp_path):
     """With the permutation that evaluate draws first, written into the table by hand."""
-    model, count = planted.model("text,table"), 90
+    model, count = planted.model("text,table"), 60
     trained = TrainedModel(model)
     kept = KeptOf(trained, planted, make(EvaluateConfig, {"split": "all"}))
     one = Importance(trained, kept.rows, kept.measuring.answers(), (), 3, Runtime(), repeats=1).measure(Silent())
@@ -127,7 +127,7 @@ def test_what_evaluate_writes_prints_and_gates(chain, mmcli, tmp_path):
 
 def test_it_is_measured_on_the_rows_of_the_split_alone(planted):
     found = evaluate(planted.model("table"), str(planted.table), importance=True).metrics
-    assert found["n"] == sum(number // 2 % 5 == 4 for number in range(90))
+    assert found["n"] == sum(number // 2 % 5 == 4 for number in range(60))
     assert found["importance"]["value"] == found["metrics"]["accuracy"]
     assert "extractors" not in found["importance"]
     assert "importance" not in evaluate(planted.model("table"), str(planted.table)).metrics
