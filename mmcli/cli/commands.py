@@ -14,10 +14,11 @@ from typer.core import TyperCommand
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
+from mmcli.cli.command_options import output_option, shown_options
 from mmcli.cli.config_file import load_config
 from mmcli.cli.help import Help, help_of
-from mmcli.context import OUTPUT, CanFail, RunContext, Shell, made_context
-from mmcli.options import Declared, Option, make, options_of
+from mmcli.context import CanFail, Shell, made_context
+from mmcli.options import Option, make, options_of
 from mmcli.plugins import use_plugins
 from mmcli.stages.catalogue import Argument, StageSpec
 
@@ -32,8 +33,8 @@ def command_of(spec: StageSpec) -> TyperCommand:
 
     parameters = [_argument(each) for each in spec.arguments]
     if spec.output is not None:
-        parameters.append(_option(output_option(spec), {}))
-    parameters += [_option(each, {}) for each in shown_options(spec).values()]
+        parameters.append(_option(output_option(spec)))
+    parameters += [_option(each) for each in shown_options(spec).values()]
     # Required parameters come before those with defaults; all are keywords.
     parameters.sort(key=lambda each: each.default is not _NOT_GIVEN)
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # Typer reads it
@@ -42,23 +43,6 @@ def command_of(spec: StageSpec) -> TyperCommand:
     made = get_command_from_info(info, pretty_exceptions_short=False, rich_markup_mode=None)
     assert isinstance(made, TyperCommand)
     return made
-
-
-def shown_options(spec: StageSpec) -> dict[str, Option]:
-    """Return the options of a command except --output: those of its config, context and shell."""
-    context, shell = options_of(RunContext), options_of(Shell)
-    of_context = {name: context[name] for name in spec.context}
-    return {**options_of(spec.config), **of_context, **{name: shell[name] for name in spec.shell}}
-
-
-def output_option(spec: StageSpec) -> Option:
-    """Return the --output option of a command."""
-    assert spec.output is not None
-    declared = Declared(
-        spec.output.help, OUTPUT, spec.output.metavar, default_text=spec.output.default_text, short="-o"
-    )
-    required = spec.output.required
-    return Option("output", Path if required else Path | None, MISSING if required else None, declared)
 
 
 class _Command(TyperCommand):
@@ -128,7 +112,7 @@ def _argument(each: Argument) -> inspect.Parameter:
     )
 
 
-def _option(each: Option, given: Mapping[str, Any]) -> inspect.Parameter:
+def _option(each: Option) -> inspect.Parameter:
     flags = [each.flag, *filter(None, [each.declared.short])]
     told: dict[str, Any] = {"help": each.declared.help}
     kind: Any = list[str] if each.many else each.hint

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from mmcli.cli.command_options import shown_options
+
 
 def load_config(context: typer.Context, path: Path | None) -> Path | None:
     """Use the values of a YAML file as defaults of the command's options.
@@ -16,7 +18,6 @@ def load_config(context: typer.Context, path: Path | None) -> Path | None:
     """
     if path is None:
         return None
-    from mmcli.cli.commands import shown_options
     from mmcli.errors import unknown_name
     from mmcli.yaml_file import read_yaml
 

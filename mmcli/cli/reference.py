@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import MISSING
 
-from mmcli.cli.commands import output_option, shown_options
+from mmcli.cli.command_options import output_option, shown_options
 from mmcli.cli.help import argument_help, default_of, headings, usage_of
 from mmcli.options import Option
 from mmcli.stages.catalogue import CATALOGUE, GROUPS, StageSpec
