@@ -98,8 +98,11 @@ def show_report(report: Report, as_json: bool, every: bool = False, below: float
     found = report.metrics
     out = standard_output()
     title = f"{found['task']}, {found['n']} rows of {found['split']}{_told_positive(found.get('positive'))}"
-    baselines = found["baselines"]
-    table = make_table(title, "metric", "value", "95 % interval", *baselines)
+    baselines = dict(found["baselines"])
+    if "best_single" in found:
+        single = found["best_single"]["modality"]
+        baselines[f"only {single}"] = found["subsets"][single]
+    table = make_table(title, "metric", "value", "95 % interval", *map(escape, baselines))
     main = headline(found["task"], found["metrics"]) or found["metrics"]
     for name, value in (found["metrics"] if every else main).items():
         low, high = found["intervals"].get(name, (None, None))

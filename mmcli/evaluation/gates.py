@@ -15,8 +15,8 @@ from mmcli.errors import UsageError, unknown_name
 _HOLDS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _GATE = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|<|>)\s*(?P<bound>[^\s<>=]+)\s*")
 _FIGURES = (
-    "metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley", "coverage", "importance", "models",
-    "differences", "learning_curve",
+    "metrics", "baselines", "subsets", "groups", "intervals", "classes", "shapley", "best_single", "coverage",
+    "importance", "models", "differences", "learning_curve",
 )  # fmt: skip
 
 

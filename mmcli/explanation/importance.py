@@ -10,9 +10,9 @@ import numpy as np
 
 from mmcli.evaluation.intervals import draw_metrics, interval
 from mmcli.explanation.input_chain import InputChain, replace_vectors, take_vectors
+from mmcli.inference.collected import Answers
 from mmcli.inference.figures import draws_of, main_metric
 from mmcli.inference.inputs import Asked
-from mmcli.inference.measuring import Answers
 from mmcli.inference.model import TrainedModel, Vectors
 from mmcli.modalities import Media
 from mmcli.reporting import Reporter

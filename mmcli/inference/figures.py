@@ -141,6 +141,35 @@ def shapley_of(
     }
 
 
+def best_single_of(
+    task: Task, wanted: Array, whole: Array, singles: Mapping[str, Array], seed: int, groups: Sequence[Any] | None
+) -> dict[str, Any]:
+    """Return the modality that does best alone, and what the model gains over it, in the task's main metric.
+
+    Args:
+        task: The task.
+        wanted: The targets as ``wanted_of`` returns them, (N, …).
+        whole: Predictions from all modalities, (N, …).
+        singles: Those from each modality alone.
+        seed: Of the p-value.
+        groups: The group of each row, (N,), whose rows are drawn together.
+    """
+    metrics = task.metrics(whole, wanted)
+    metric = main_metric(task, metrics)
+    values = {name: task.metrics(own, wanted).get(metric) for name, own in singles.items()} if metric else {}
+    there = {name: value for name, value in values.items() if value is not None}
+    if metric is None or len(there) < 2:
+        return {}
+    sign = 1 if mode_of(task, metric) == "max" else -1
+    best = max(there, key=lambda name: sign * there[name])
+    found: dict[str, Any] = {"modality": best, "metric": metric, "gain": metrics[metric] - there[best]}
+    mine, own = (task.row_scores(each, wanted).get(metric) for each in (whole, singles[best]))
+    if mine is not None and own is not None:
+        (p_value,) = paired_p_values((mine - own)[None], groups, seed=seed)
+        found |= {} if p_value is None else {"p_value": p_value}
+    return {"best_single": found}
+
+
 def _p_values(
     task: Task, wanted: Array, every: Mapping[frozenset[str], Array], metric: str, names: Sequence[str], seed: int,
     groups: Sequence[Any] | None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from mmcli.errors import MmcliError, UsageError, unknown_name
 from mmcli.evaluation.intervals import intervals
 from mmcli.evaluation.subsets import subset_name, subsets
-from mmcli.inference.figures import baselines_of, draws_of, groups_of, shapley_of, wanted_of
+from mmcli.inference.collected import Answers, Collected
+from mmcli.inference.figures import baselines_of, best_single_of, draws_of, groups_of, shapley_of, wanted_of
 from mmcli.inference.inputs import Asked
 from mmcli.inference.kept_rows import KeptRows
 from mmcli.inference.model import TrainedModel, Vectors
@@ -22,6 +23,7 @@ from mmcli.inference.uncertainty_figures import coverage_of, selective_of
 from mmcli.runtime import Runtime
 from mmcli.store.artifact import Roles
 from mmcli.store.columns import Array, Row
+from mmcli.store.rows import RowLines
 from mmcli.tasks.abilities import (
     FindsUnseen,
     HasMeaning,
@@ -47,42 +49,6 @@ Receiver = Callable[[Asked, Vectors], None]
 """Receives rows, and the fusion's inputs made of them."""
 _ABSENT = object()
 """Stands in a row for the cell of a column that it lacks."""
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The predictions for N samples beside their targets.
-
-    Args:
-        rows: The row that stands for each sample, (N,).
-        predictions: (N, …).
-        targets: The targets as the rows have them.
-        wanted: The targets as the task's metrics take them, (N, …).
-        groups: The group of each sample, whose samples are drawn together; None if there are no groups.
-    """
-
-    rows: Array
-    predictions: Array
-    targets: Sequence[Any]
-    wanted: Array
-    groups: Sequence[str | None] | None
-
-
-@dataclass
-class _Collected:
-    """Predictions for every measured row, with the chosen modalities and with each subset."""
-
-    targets: list[Any] = field(default_factory=list)
-    groups: list[str | None] = field(default_factory=list)
-    cells: dict[str, list[Any]] = field(default_factory=dict)
-    known: list[Array] = field(default_factory=list)
-    whole: list[Array] = field(default_factory=list)
-    parts: dict[str, list[Array]] = field(default_factory=dict)
-    without_target: int = 0
-    odd: Counter[str] = field(default_factory=Counter)
-    unknown: Counter[str] = field(default_factory=Counter)
-    unknown_targets: int = 0
-    unseen: list[str] = field(default_factory=list)
 
 
 class Measuring:
@@ -114,7 +80,7 @@ class Measuring:
         self.keep = keep
         self.kept = kept
         self._uncertainty = uncertainty
-        self.predictions: list[Row] = []
+        self.predictions = RowLines()
         self.draws: Mapping[str, Array] = {}
         roles = _roles(model, target)
         self._target = TargetSource(
@@ -126,7 +92,7 @@ class Measuring:
         self._required = target is not None
         self._columns: list[str] = []
         self._subsets = subsets(model.sources, whole=bool(keep)) if parts is None else parts
-        self._found = _Collected(
+        self._found = Collected(
             parts={subset_name(part): [] for part in self._subsets}, cells={column: [] for column in by}
         )
 
@@ -226,7 +192,7 @@ class Measuring:
         mine.unknown.update(theirs.unknown)
         mine.unknown_targets += theirs.unknown_targets
         mine.unseen += theirs.unseen
-        self.predictions += other.predictions
+        self.predictions.lines += other.predictions.lines
 
     def _target_of(self, identity: str, row: Row) -> Any:
         columns = ", ".join(map(repr, self._target.roles.targets))
@@ -288,6 +254,8 @@ class Measuring:
         }
         parts = () if self.keep else self._subsets
         given = {part: np.concatenate(found.parts[subset_name(part)])[rows] for part in parts}
+        singles = {part[0]: own for part, own in given.items() if len(part) == 1}
+        metrics |= best_single_of(task, wanted, whole, singles, seed, answers.groups)
         if shapley := shapley_of(task, wanted, whole, given, sorted(self.model.sources), seed, answers.groups):
             metrics["shapley"] = shapley
         tables = task.tables(whole, wanted) if isinstance(task, HasTables) else {}

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmcli.store.columns import Row
-from mmcli.store.rows import dump_row
+from mmcli.store.rows import RowLines
 
 METRICS = "metrics"
 _LONGEST_NAME = 60
 
 
-def write_report(
-    folder: Path, metrics: Mapping[str, Any], tables: Mapping[str, Any], predictions: Sequence[Row]
-) -> None:
+def write_report(folder: Path, metrics: Mapping[str, Any], tables: Mapping[str, Any], predictions: RowLines) -> None:
     """Write ``metrics.json``, a file for each table, and ``predictions.jsonl``."""
     names = file_names(tables)
     for name, value in {METRICS: metrics, **{names[name]: value for name, value in tables.items()}}.items():
         write_json(folder / f"{name}.json", value)
     with (folder / "predictions.jsonl").open("wb") as file:
-        file.writelines(map(dump_row, predictions))
+        file.writelines(predictions.lines)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -123,6 +123,30 @@ def _is_long(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_is_long, value.values()))
     return isinstance(value, list) and any(map(_is_long, value))
+
+
+class RowLines(Sequence[Row]):
+    """Rows in memory as JSON lines, a fraction of their size as objects; a row read is a new object each time."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def append(self, row: Row) -> None:
+        """Add a row."""
+        self.lines.append(dump_row(row))
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [json.loads(line) for line in self.lines[index]]
+        found: Row = json.loads(self.lines[index])
+        return found
 
 
 class RowFile:

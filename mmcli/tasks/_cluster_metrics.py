@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import silhouette_score
+from sklearn.metrics import silhouette_samples
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -14,7 +14,13 @@ _AT_MOST = 5000
 
 
 def silhouette(places: Floats, clusters: Numbers) -> float | None:
-    """Return the mean silhouette of the rows in clusters; None if there are fewer than two clusters, or one per row.
+    """Return the mean of ``silhouettes``; None if they are not defined."""
+    found = silhouettes(places, clusters)
+    return None if found is None else float(np.mean(found[1]))
+
+
+def silhouettes(places: Floats, clusters: Numbers) -> tuple[Numbers, Floats] | None:
+    """Return the rows in clusters and their silhouettes; None if there are fewer than two clusters, or one per row.
 
     Of more than 5,000 rows, a fixed sample of 5,000 is used.
 
@@ -26,7 +32,7 @@ def silhouette(places: Floats, clusters: Numbers) -> float | None:
     places, clusters = places[there], clusters[there]
     if places.shape[1] == 0 or not 1 < len(np.unique(clusters)) < len(clusters):
         return None
-    return float(silhouette_score(places, clusters))
+    return there, silhouette_samples(places, clusters)
 
 
 def contingency(labels: Numbers, clusters: Numbers, weights: NDArray[np.int64]) -> tuple[NDArray[np.int64], Numbers]:

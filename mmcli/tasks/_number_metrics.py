@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from mmcli.tasks._rank_metrics import spearman_draws
+
 Floats = NDArray[np.float64]
 _MOST = 3.0  # limits of the sentiment scale
 
@@ -76,6 +78,31 @@ def draws_of_numbers(
     pearson = _ratio(weights @ (y * p) - own_y * own_p, np.sqrt(spread_y) * np.sqrt(spread_p))
     found["pearson"] = np.where(flat, 0.0, pearson.clip(-1, 1))
     return found
+
+
+def all_draws_of_numbers(
+    predictions: Floats, truth: Floats, counts: NDArray[np.int64], sentiment: bool
+) -> dict[str, Floats]:
+    """Return every metric of ``number_metrics`` in draws in which each row occurs ``counts`` (D, N) times."""
+    value = _middle(predictions)
+    found = draws_of_numbers(predictions, truth, counts, sentiment)
+    found["spearman"] = spearman_draws(value, truth, counts)
+    if sentiment:
+        some = truth != 0
+        found["f1_has0"] = _f1_draws(truth >= 0, value >= 0, counts)
+        found["f1_non0"] = _f1_draws(truth[some] > 0, value[some] > 0, counts[:, some])
+    return found
+
+
+def _f1_draws(truth: NDArray[np.bool_], predicted: NDArray[np.bool_], counts: NDArray[np.int64]) -> Floats:
+    """Return the F1 of both classes, weighted by class, in each draw, (D,); NaN without rows."""
+    found = np.zeros(len(counts))
+    for kind in (False, True):
+        real, said = truth == kind, predicted == kind
+        own = counts @ real
+        both = own + counts @ said
+        found += own * _ratio(2.0 * (counts @ (real & said)), np.maximum(both, 1.0))
+    return _ratio(found, counts.sum(axis=1).astype(np.float64))
 
 
 def _spread(weights: Floats, centred: Floats, mean: Floats) -> Floats:

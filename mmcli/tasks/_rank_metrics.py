@@ -118,6 +118,32 @@ def draws_of_ranks(
     return found
 
 
+def spearman_draws(predicted: NDArray[np.generic], true: NDArray[np.generic], counts: NDArray[np.int64]) -> Floats:
+    """Return Spearman's correlation in draws in which each row occurs ``counts`` (D, N) times, (D,).
+
+    Equal values share their mean rank. NaN if all true values of a draw are equal; 0 if all predicted ones are.
+    """
+    if not len(true):
+        return np.full(len(counts), np.nan)
+    total = counts.sum(axis=1)
+    middle = (total[:, None] + 1) / 2  # the mean of all ranks
+    one, other = _mean_ranks(predicted, counts) - middle, _mean_ranks(true, counts) - middle
+    both = (counts * one * other).sum(axis=1)
+    spread_one, spread_other = (counts * one**2).sum(axis=1), (counts * other**2).sum(axis=1)
+    found = np.divide(both, np.sqrt(spread_one * spread_other), out=np.zeros(len(counts)), where=both != 0)
+    return np.where(spread_other > 0, found.clip(-1, 1), np.nan)
+
+
+def _mean_ranks(values: NDArray[np.generic], counts: NDArray[np.int64]) -> Floats:
+    """Return the mean rank, from 1, of each row among the rows of each draw, (D, N)."""
+    different, place = np.unique(values, return_inverse=True)
+    order = np.argsort(place, kind="stable")
+    starts = np.searchsorted(place[order], np.arange(len(different)))
+    alike = np.add.reduceat(counts[:, order], starts, axis=1)
+    ranks: Floats = alike.cumsum(axis=1) - (alike - 1) / 2
+    return ranks[:, place]
+
+
 def _ratio(parts: Floats, wholes: Floats, otherwise: float) -> Floats:
     found: Floats = np.divide(parts, wholes, out=np.full(parts.shape, otherwise), where=wholes > 0)
     return found

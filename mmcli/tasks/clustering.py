@@ -13,7 +13,7 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.labels import class_name
 from mmcli.store.state import State
 from mmcli.tasks._class_names import class_names, class_order
-from mmcli.tasks._cluster_metrics import NONE, Numbers, cluster_draws, contingency, silhouette
+from mmcli.tasks._cluster_metrics import NONE, Numbers, cluster_draws, contingency, silhouette, silhouettes
 
 Floats = NDArray[np.float64]
 
@@ -141,8 +141,18 @@ class Clustering:
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return all metrics except ``silhouette`` of each draw, (D,)."""
-        return cluster_draws(self._numbered(encoded)[0], _clusters(predictions), counts)
+        """Return all metrics of each draw, (D,).
+
+        ``silhouette`` is the mean of the drawn rows' own silhouettes, which are measured once, among all rows.
+        """
+        clusters = _clusters(predictions)
+        found = cluster_draws(self._numbered(encoded)[0], clusters, counts)
+        if (spread := silhouettes(predictions[:, 1:], clusters)) is not None:
+            rows, own = spread
+            drawn = counts[:, rows].sum(axis=1)
+            total = counts[:, rows] @ own
+            found["silhouette"] = np.divide(total, drawn, out=np.full(len(counts), np.nan), where=drawn > 0)
+        return found
 
     def tables(self, predictions: Floats, encoded: NDArray[Any]) -> dict[str, Any]:
         """Return ``clusters``: the number of rows by label and cluster; null is no label, and noise."""

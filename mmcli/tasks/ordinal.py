@@ -23,7 +23,7 @@ from mmcli.tasks._class_names import (
     numbered,
 )
 from mmcli.tasks._conformal_scores import rank_fits
-from mmcli.tasks._rank_metrics import SKIPPED_IF_UNSEEN, draws_of_ranks, rank_metrics, rank_scores
+from mmcli.tasks._rank_metrics import SKIPPED_IF_UNSEEN, draws_of_ranks, rank_metrics, rank_scores, spearman_draws
 
 Floats = NDArray[np.float64]
 Indexes = NDArray[np.int64]
@@ -158,8 +158,13 @@ class Ordinal(ClassAnswers):
     def metrics_of_draws(
         self, predictions: Floats, encoded: NDArray[Any], counts: NDArray[np.int64]
     ) -> dict[str, Floats]:
-        """Return the metrics of each draw, (D,), except ``spearman``."""
-        return draws_of_ranks(predictions, self.decide(predictions), self._ranks(encoded), counts)
+        """Return all metrics of each draw, (D,)."""
+        said, true = self.decide(predictions), self._ranks(encoded)
+        ranked = true < self.out_dim
+        return {
+            **draws_of_ranks(predictions, said, true, counts),
+            "spearman": spearman_draws(said[ranked], true[ranked], counts[:, ranked]),
+        }
 
     def baselines(self, encoded: NDArray[Any]) -> dict[str, dict[str, float]]:
         """Return ``median`` and ``majority``: that class of the train rows for every row, with their class shares."""

@@ -17,7 +17,7 @@ from mmcli.store.cells import advice
 from mmcli.store.state import State
 from mmcli.tasks import number_of
 from mmcli.tasks._conformal_scores import bounds, gaps
-from mmcli.tasks._number_metrics import draws_of_numbers, number_metrics, number_scores
+from mmcli.tasks._number_metrics import all_draws_of_numbers, number_metrics, number_scores
 
 Floats = NDArray[np.float64]
 Loss = Literal["mse", "mae", "huber", "quantile"]
@@ -202,8 +202,8 @@ class Regression:
         return number_scores(predictions, encoded, self.sentiment)
 
     def metrics_of_draws(self, predictions: Floats, encoded: Floats, counts: NDArray[np.int64]) -> dict[str, Floats]:
-        """Return ``r2``, ``rmse``, ``pearson`` and the metrics of ``row_scores`` of each draw, (D,)."""
-        return draws_of_numbers(predictions, encoded, counts, self.sentiment)
+        """Return all metrics of each draw, (D,)."""
+        return all_draws_of_numbers(predictions, encoded, counts, self.sentiment)
 
     def baselines(self, encoded: Floats) -> dict[str, dict[str, float]]:
         """Return ``mean`` and ``median``: that of the train rows for every row."""

@@ -29,6 +29,7 @@ def test_the_main_metrics_come_first_and_all_on_request(chain, mmcli):
     assert "accuracy" in short.out
     assert "micro_recall" not in short.out
     assert "more by --all-metrics" in short.out
+    assert "majority  only " in short.out
     every = mmcli("evaluate", chain / "model", chain / "features", "--all-metrics")
     assert "micro_recall" in every.out
     assert "brier" in every.out
@@ -122,3 +123,8 @@ def test_shapley_values_are_in_the_report(chain, mmcli):
     assert shapley["alone"]["words"] == pytest.approx(alone - shapley["none"])
     others = "+".join(sorted(set(shapley["values"]) - {"words"}))
     assert shapley["last"]["words"] == pytest.approx(shapley["all"] - found["subsets"][others]["accuracy"])
+    single = found["best_single"]
+    alone = {name: found["subsets"][name]["accuracy"] for name in shapley["values"]}
+    assert alone[single["modality"]] == max(alone.values())
+    assert single["gain"] == pytest.approx(found["metrics"]["accuracy"] - max(alone.values()))
+    assert 0 < single["p_value"] <= 1

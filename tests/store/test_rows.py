@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmcli.errors import MmcliError
 from mmcli.store import rows as rows_module
-from mmcli.store.rows import RowFile, dump_row, parse_row
+from mmcli.store.rows import RowFile, RowLines, dump_row, parse_row
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 AWKWARD = [
@@ -132,3 +132,13 @@ class TestBroken:
         path.write_bytes(b'{"a": 1}\n{"a": 2}\n{"a": \n{"a": 4}\n')
         with pytest.raises(MmcliError, match=r"rows\.jsonl, line 3: not JSON"):
             read(RowFile(path))
+
+
+def test_rows_kept_as_lines_are_those_that_were_added():
+    rows = [{"id": "a", "value": 0.1 + 0.2, "labels": ["x"]}, {"id": "ü", "value": None}, {"id": "c", "value": 3}]
+    kept = RowLines()
+    for row in rows:
+        kept.append(row)
+    assert list(kept) == rows
+    assert (kept[1], kept[-1], kept[:2], len(kept)) == (rows[1], rows[2], rows[:2], 3)
+    assert b"".join(kept.lines) == b"".join(map(dump_row, rows))

@@ -91,6 +91,21 @@ def test_an_undefined_silhouette_is_left_out(clusters):
     assert all(np.isfinite(list(measured.values())))
 
 
+def test_the_silhouette_of_a_draw_is_the_mean_of_its_rows_own():
+    random = np.random.default_rng(2)
+    places, found = random.normal(size=(40, 3)), random.integers(-1, 3, 40)
+    task, encoded = fitted([None] * 40)
+    counts = np.stack([np.bincount(random.integers(0, 40, 40), minlength=40) for _ in range(30)])
+    counts[0] = 40 * (np.arange(40) == np.flatnonzero(found < 0)[0])  # noise alone
+    drawn = task.metrics_of_draws(predictions(found, places), encoded, counts)["silhouette"]
+    own = np.zeros(40)
+    own[found >= 0] = metrics.silhouette_samples(places[found >= 0], found[found >= 0])
+    assert np.isnan(drawn[0])
+    for value, times in zip(drawn[1:], counts[1:], strict=True):
+        rows = [row for row in np.repeat(np.arange(40), times) if found[row] >= 0]
+        assert value == pytest.approx(own[rows].mean())
+
+
 def test_draws_are_measured_as_the_rows_that_they_hold():
     random = np.random.default_rng(0)
     truth = [None if number == 4 else str(number) for number in random.integers(0, 5, 30)]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mmcli.inference.collected import Answers
 from mmcli.inference.figures import main_metric
-from mmcli.inference.measuring import Answers, Measuring
+from mmcli.inference.measuring import Measuring
 from mmcli.store.columns import Array, Row
 from mmcli.tasks import mode_of
 from mmcli.tasks.abilities import HasParts, encodes_classes
