@@ -489,7 +489,7 @@ _ALL = (
         (Argument("folders", "Folders written by evaluate, train or compare.", many=True),),
         RESULTS,
         ("The page is one file that opens offline. evaluate and compare write it into their folders as report.html.",),
-        Output("FILE.html, or FILE.md for Markdown."),
+        Output("File to write: .html, or .md for Markdown.", metavar="FILE"),
         shell=("json", "quiet", "debug"),
         examples=("mmcli report work/model -o model.html", "mmcli report work/report work/other -o both.html"),
     ),
