@@ -31,8 +31,8 @@ class RowsConfig:
     limit: int | None = option(None, least=1, group=_ROWS, default_text="all rows", help="Use only the first N rows.")
     seed: int = option(
         0, group=_ROWS,
-        help="Seed of all that is random in evaluate: bootstrap intervals, p-values, shuffles, samples and maps. No other "
-        "result depends on it.",
+        help="Seed of all that is random in evaluate: bootstrap intervals, p-values, shuffles, samples and maps. No "
+        "other result depends on it.",
     )  # fmt: skip
     written: TableText = part(TableText)
 
