@@ -50,15 +50,22 @@ def told_shapley(found: Mapping[str, Any]) -> list[str]:
     """
     told = []
     metric, gained = found["metric"], abs(found["all"] - found["none"])
-    others = {name: ", ".join(other for other in found["last"] if other != name) for name in found["last"]}
     for name, gain in found["last"].items():
         p_value = found["last_p_values"].get(name)
         if gain == 0 or (p_value is not None and p_value > _CHANCE):
+            others = [other for other in found["last"] if other != name]
             p_told = "" if p_value is None else f" (p = {p_value:.2g})"
-            told.append(f"{name} adds nothing measurable to {metric} once {others[name]} is there{p_told}")
+            told.append(f"{name} adds nothing measurable to {metric} once {_listed(others)}{p_told}")
     for pair, value in found["interactions"].items():
         if abs(value) > _LARGE * gained:
             one, other = pair.split("+", 1)
             kind = "complement each other" if value * (found["all"] - found["none"]) > 0 else "are redundant"
             told.append(f"{one} and {other} {kind}: together {value:+.4f} beyond the sum of both alone")
     return told
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return ``a is there``, ``a and b are there`` or ``a, b and c are there``."""
+    if len(names) == 1:
+        return f"{names[0]} is there"
+    return f"{', '.join(names[:-1])} and {names[-1]} are there"

@@ -42,7 +42,7 @@ def test_sentences_name_useless_modalities_and_pairs():
     }  # fmt: skip
     told = told_shapley(found)
     assert told == [
-        "c adds nothing measurable to accuracy once a, b is there (p = 0.4)",
+        "c adds nothing measurable to accuracy once a and b are there (p = 0.4)",
         "a and b complement each other: together +0.3000 beyond the sum of both alone",
         "a and c are redundant: together -0.2000 beyond the sum of both alone",
     ]
