@@ -68,7 +68,10 @@ def test_every_frame_is_dropped_once(length, count):
     assert (found[0].without[0] is None) == (length == 1)
 
 
-@pytest.mark.parametrize("text", ["a", "one two, three!", "don't  stop", "日本語の文", " ".join(map(str, range(200)))])
+TEXTS = ["a", "the cat, the cat", "one two, three!", "don't  stop", "日本語の文", " ".join(map(str, range(200)))]
+
+
+@pytest.mark.parametrize("text", TEXTS)
 def test_words_cover_a_text(text):
     reader = TextReader(("x",))
     reader.fit([text.encode()])
