@@ -195,6 +195,13 @@ def _scores_classes(task: Any, rows: _Rows) -> None:
         assert all({"precision", "recall", "f1", "rows"} <= set(each) for each in scores.values()), "scores are missing"
 
 
+def _gives_probabilities(task: Any, rows: _Rows) -> None:
+    names, has = task.truths(rows.wanted)
+    assert has.dtype == bool, "whether a row has a class must be booleans"
+    assert has.shape == rows.predictions.shape == (len(rows.targets), len(names)), "not one column per class"
+    assert has.any(axis=1).any(), "no row has a class"
+
+
 def _predicts_sets(task: Any, rows: _Rows) -> None:
     count = len(rows.targets)
     scores = task.conformal_scores(rows.predictions, rows.wanted)
@@ -269,6 +276,7 @@ CHECKS: dict[type, Callable[[Any, _Rows], None]] = {
     abilities.MergesRows: _merges_rows,
     abilities.HasTables: _has_tables,
     abilities.ScoresClasses: _scores_classes,
+    abilities.GivesProbabilities: _gives_probabilities,
     abilities.PredictsSets: _predicts_sets,
     abilities.Abstains: _abstains,
     abilities.HasBaselinesBeside: _has_baselines_beside,
