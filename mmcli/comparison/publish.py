@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmcli.chain.driver import run_record
 from mmcli.comparison.choices import choose_metric
-from mmcli.comparison.figure import draw_comparison
 from mmcli.comparison.ranking import Comparison, summarise, write_table
 from mmcli.comparison.records import each_run, read_seconds
 from mmcli.comparison.runs import ComparisonRuns, Trial
@@ -88,9 +87,9 @@ def refuse_to_drop(writer: ArtifactWriter, trials: Sequence[Trial]) -> None:
 
 def compare_and_publish(
     writer: ArtifactWriter, runs: ComparisonRuns, trials: Sequence[Trial], first: TrainingRequest,
-    request: Mapping[str, Any], metric: str | None, began: float,
+    request: Mapping[str, Any], metric: str | None, began: float, draw: Callable[[Path], None],
 ) -> None:  # fmt: skip
-    """Do the runs that are missing, and publish the results of all."""
+    """Do the runs that are missing, and publish the results of all; ``draw`` adds what people look at to the folder."""
     from mmcli.tasks import mode_of
 
     reporter = runs.reporter
@@ -113,7 +112,7 @@ def compare_and_publish(
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     (writer.folder / FOUND).write_text(text, encoding="utf-8")
     write_table(found, writer.folder / "comparison.csv")
-    draw_comparison(found, writer.folder / "comparison.png")
+    draw(writer.folder)
     with (writer.folder / "val.jsonl").open("wb") as file:
         file.writelines(dump_row({"id": first.samples.id_of(row)}) for row in first.samples.rows.take(data.val.rows))
     header = {

@@ -76,6 +76,8 @@ def title_of(report: ReportFolder) -> str:
         return "Comparison of models" if "pairs" in compared else "Comparison of methods"
     task = report.metrics.get("task") or report.origin.get("task", "")
     targets = ", ".join(report.origin.get("targets", ()))
+    if task == "several":
+        return f"Several targets: {targets}"
     return f"{task.capitalize()}{f' of {targets}' if targets else ''}"
 
 

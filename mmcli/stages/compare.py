@@ -16,6 +16,8 @@ from mmcli.comparison.runs import ComparisonRuns, Trial
 from mmcli.context import RunContext, listed, takes
 from mmcli.errors import StoppedError, UsageError
 from mmcli.options import changed
+from mmcli.reports.folder import ReportFolder
+from mmcli.reports.rendering import render
 from mmcli.runtime import check_seed
 from mmcli.stages.train import SOURCES
 from mmcli.store.writer import ArtifactWriter, check_output
@@ -67,10 +69,14 @@ def compare(sources: str | Sequence[str], output: Path, config: CompareConfig, c
             if not is_done(writer, request, keep, trials):
                 runs = ComparisonRuns(writer, keep, runtime, reporter)
                 done = runs.records
-                compare_and_publish(writer, runs, trials, first, request, config.metric, began)
+                compare_and_publish(writer, runs, trials, first, request, config.metric, began, _draw)
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped after {0 if done is None else done.count} of {len(methods) * len(numbers)} runs; "
             "run the same command again to continue"
         ) from None
     return read_comparison(output)
+
+
+def _draw(folder: Path) -> None:
+    render(ReportFolder(folder, STAGE))

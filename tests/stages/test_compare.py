@@ -147,7 +147,11 @@ class TestWhatItSays:
             rows = list(csv.DictReader(file))
         assert [row["method"] for row in rows] == [method["method"] for method in found["methods"]]
         assert [float(row["mean"]) for row in rows] == [method["mean"] for method in found["methods"]]
-        assert (folder / "comparison.png").read_bytes().startswith(b"\x89PNG")
+        assert (folder / "plots/comparison.png").read_bytes().startswith(b"\x89PNG")
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        for method in found["methods"]:
+            assert f'<th scope="row">{method["method"]}</th>' in page
+            assert f'<td class="n">{method["mean"]:.3f}</td>' in page
         assert json.loads((folder / "comparison.json").read_text()) == found
         assert verify(folder) == []
 
@@ -325,7 +329,8 @@ class TestFailures:
         compare(str(chain / "features"), tmp_path / "c", method=["only:words", "gated"], seeds="1", **FEW)
         there = {path.name for path in (tmp_path / "c").iterdir()}
         assert there == {
-            "artifact.json", "comparison.csv", "comparison.json", "comparison.png", "run.json", "runs", "val.jsonl",
+            "artifact.json", "comparison.csv", "comparison.json", "plots", "report.html", "report.md", "run.json", "runs",
+            "val.jsonl",
         }  # fmt: skip
 
     def test_if_all_fail_it_is_an_error(self, chain, tmp_path):

@@ -73,13 +73,14 @@ class Plot:
 
 @dataclass(frozen=True)
 class Bar:
-    """A line of a ranking: a value, with an interval if there is one."""
+    """A line of a ranking: a value, with an interval and single values if there are any."""
 
     name: str
     value: float
     low: float | None = None
     high: float | None = None
     colour: int = 0
+    singles: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Ranking:
         bars: The values, from top to bottom.
         mark: A value to mark with a line, such as a baseline.
         mark_name: What that is.
+        zoomed: Whether values are dots on an axis that need not begin at 0.
     """
 
     name: str
@@ -103,6 +105,7 @@ class Ranking:
     bars: Sequence[Bar]
     mark: float | None = None
     mark_name: str = ""
+    zoomed: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,13 @@ class Matrix:
 
 
 Chart = Plot | Ranking | Matrix
+
+
+def ends_of(ranking: Ranking) -> list[float]:
+    """Return what the axis of a ranking must hold."""
+    found = [value for bar in ranking.bars for value in (bar.value, bar.low, bar.high, *bar.singles)]
+    found += [ranking.mark, None if ranking.zoomed else 0.0]
+    return [value for value in found if value is not None]
 
 
 @dataclass(frozen=True)

@@ -82,14 +82,20 @@ def _plot(axes: Any, plot: Plot) -> None:
 def _ranking(axes: Any, ranking: Ranking) -> None:
     _plain(axes)
     for place, bar in enumerate(ranking.bars):
-        axes.barh(place, bar.value, 0.6, color=LIGHT[colour_of(bar.colour)])
+        colour = LIGHT[colour_of(bar.colour)]
+        if ranking.zoomed:
+            axes.plot(bar.value, place, "o", color=colour, markersize=6)
+        else:
+            axes.barh(place, bar.value, 0.6, color=colour)
+        axes.plot(bar.singles, [place] * len(bar.singles), "|", color=_INK, markersize=9)
         if bar.low is not None and bar.high is not None:
             axes.errorbar([(bar.low + bar.high) / 2], [place], xerr=[(bar.high - bar.low) / 2], color=_INK, capsize=3)
-        end = bar.value if bar.high is None else max(bar.value, bar.high)
+        end = max(bar.value, bar.value if bar.high is None else bar.high, *bar.singles)
         axes.annotate(number_text(bar.value), (end, place), (4, 0), textcoords="offset points", va="center")
     axes.set_yticks(range(len(ranking.bars)), [bar.name for bar in ranking.bars], parse_math=False)
     axes.invert_yaxis()
-    axes.axvline(0, color=_INK, linewidth=0.8)
+    if not ranking.zoomed:
+        axes.axvline(0, color=_INK, linewidth=0.8)
     if ranking.mark is not None:
         axes.axvline(ranking.mark, color=_INK, linewidth=0.8, linestyle="--")
     axes.set_xlabel(ranking.x + (f" (dashed: {ranking.mark_name})" if ranking.mark_name else ""), parse_math=False)

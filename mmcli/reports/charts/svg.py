@@ -8,7 +8,7 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from mmcli.reports.charts import Chart, Matrix, Plot, Ranking, Series, colour_of
+from mmcli.reports.charts import Chart, Matrix, Plot, Ranking, Series, colour_of, ends_of
 from mmcli.reports.charts.axes import frame_of, number_text, range_of, tick_text, ticks_of
 
 _WIDTH, _HEIGHT, _SIDE = 460, 300, 340
@@ -149,8 +149,7 @@ def _drawn(series: Series, px, py) -> Iterator[str]:  # type: ignore[no-untyped-
 
 
 def _ranking(ranking: Ranking, prefix: str) -> str:
-    ends = [value for bar in ranking.bars for value in (bar.value, bar.low, bar.high) if value is not None]
-    low, high = range_of([*ends, 0.0, *(() if ranking.mark is None else (ranking.mark,))])
+    low, high = range_of(ends_of(ranking))
     named = min(_NAMED, 12 + _LETTER * max(len(_cut(bar.name)) for bar in ranking.bars))
     height = _TOP + _LINE * len(ranking.bars) + _BOTTOM
     x0, x1, y0 = named, _WIDTH - 52, height - _BOTTOM
@@ -164,12 +163,15 @@ def _ranking(ranking: Ranking, prefix: str) -> str:
         parts.append(_text(px(tick), y0 + 15, tick_text(tick), "tick mid"))
     for place, bar in enumerate(ranking.bars):
         y = _TOP + _LINE * place + _LINE / 2
-        left, right = sorted((px(0.0), px(bar.value)))
+        colour = colour_of(bar.colour)
         parts.append(_text(named - 6, y + 4, _cut(bar.name), "name end"))
-        parts.append(
-            f'<rect class="f{colour_of(bar.colour)}" x="{left:.1f}" y="{y - 7:.1f}" '
-            f'width="{max(right - left, 1):.1f}" height="14"/>'
-        )
+        if ranking.zoomed:
+            parts.append(f'<circle class="f{colour}" cx="{px(bar.value):.1f}" cy="{y:.1f}" r="5"/>')
+        else:
+            left, right = sorted((px(0.0), px(bar.value)))
+            size = f'width="{max(right - left, 1):.1f}" height="14"'
+            parts.append(f'<rect class="f{colour}" x="{left:.1f}" y="{y - 7:.1f}" {size}/>')
+        parts += [f'<path class="whisker" d="M{px(value):.1f} {y - 7:.1f}v14"/>' for value in bar.singles]
         if bar.low is not None and bar.high is not None:
             a, b = px(bar.low), px(bar.high)
             parts.append(
@@ -178,7 +180,7 @@ def _ranking(ranking: Ranking, prefix: str) -> str:
         parts.append(_text(_WIDTH - 4, y + 4, number_text(bar.value), "tick end"))
     if ranking.mark is not None:
         parts.append(f'<path class="mark" d="M{px(ranking.mark):.1f} {_TOP - 6}V{y0}"/>')
-    parts.append(f'<path class="axis" d="M{px(0.0):.1f} {_TOP}V{y0}"/>')
+    parts.append(f'<path class="axis" d="M{px(low if ranking.zoomed else 0.0):.1f} {_TOP}V{y0}"/>')
     label = ranking.x + (f" (dashed: {ranking.mark_name})" if ranking.mark_name else "")
     parts.append(_text(_WIDTH / 2, height - 8, label, "label mid"))
     return "".join((*parts, "</svg>"))

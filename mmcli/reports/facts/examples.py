@@ -87,11 +87,21 @@ def chosen_rows(wanted: Iterable[int], others: Iterable[int], most: int) -> list
 
 
 def write_examples(
-    folder: Path, rows: Sequence[int], model: TrainedModel, kept: KeptRows, answers: Sequence[Row], jobs: int
-) -> int:
+    folder: Path, rows: Sequence[int], model: TrainedModel, kept: KeptRows, answers: Sequence[Row],
+    merged: Mapping[int, Any], jobs: int,
+) -> int:  # fmt: skip
     """Write ``examples.jsonl``, the samples in order of their rows, and their media; return how many lack media.
 
     Media stop at 3 MB in total; samples are served in the order of ``rows``.
+
+    Args:
+        folder: The report's folder.
+        rows: The numbers of the rows.
+        model: The model.
+        kept: Holds the raw rows.
+        answers: The predictions, as in ``predictions.jsonl``.
+        merged: The target of each row that stands for several.
+        jobs: How many workers read media.
     """
     reader = RowReader(model, kept.media)
     spent, without = 0, 0
@@ -104,7 +114,8 @@ def write_examples(
                 fits = spent + size <= _MOST_BYTES
                 without += not fits
                 spent += size if fits else 0
-                found[row] = _record(folder, row, seen, answers[row], write=fits)
+                answer = {**answers[row], "target": merged.get(row, answers[row]["target"])}
+                found[row] = _record(folder, row, seen, answer, write=fits)
     with (folder / FILE).open("wb") as file:
         file.writelines(dump_row(found[row]) for row in sorted(found))
     return without

@@ -20,7 +20,7 @@ from mmcli.reports.facts.origin import folds_of, history_of, origin_of
 from mmcli.reports.facts.parts import parts_of
 from mmcli.runtime import Runtime
 from mmcli.store.columns import Row
-from mmcli.tasks.abilities import ComparesModalities
+from mmcli.tasks.abilities import ComparesModalities, MergesRows
 
 
 def write_facts(
@@ -53,7 +53,10 @@ def write_facts(
     wanted += [hit for direction in matches for query in direction["queries"] for hit in _rows_of(query)]
     others = [row for part in parts for row in cell_rows(part)] + (mapped["rows"] if mapped else [])
     rows = chosen_rows(wanted, others, config.max_examples)
-    without = write_examples(folder, rows, model, kept, measuring.predictions, runtime.jobs)
+    merged = {}
+    if isinstance(model.task, MergesRows):
+        merged = dict(zip(samples.rows.tolist(), samples.targets, strict=True))
+    without = write_examples(folder, rows, model, kept, measuring.predictions, merged, runtime.jobs)
     found = {
         "origin": {**origin_of(model, sources, run), "files": dict(files)},
         "lists": {"lists": lists, "samples": len(rows), "without_media": without, "of": len(samples.rows)},

@@ -23,6 +23,7 @@ def build(report: ReportFolder) -> Content | None:
             None if method["std"] is None else method["mean"] - method["std"],
             None if method["std"] is None else method["mean"] + method["std"],
             1 if method["kind"] == "single" else 0,
+            [run["metrics"][metric] for run in method["runs"]],
         )
         for method in methods
     ]  # fmt: skip
@@ -30,7 +31,7 @@ def build(report: ReportFolder) -> Content | None:
     best = next((method["mean"] for method in methods if method["method"] == found["reference"]), None)
     chart = Ranking(
         "comparison", f"{metric} of each method, mean ± standard deviation over {len(found['seeds'])} seeds", told,
-        metric, bars, best, "best single modality" if best is not None else "",
+        metric, bars, best, "best single modality" if best is not None else "", zoomed=True,
     )  # fmt: skip
     cells = [
         [method["method"], method["kind"], number_text(method["mean"]), number_text(method["std"]),

@@ -12,6 +12,7 @@ from mmcli.reports.sections import (
     gates,
     groups,
     headline,
+    learning_curve,
     ledger,
     matches,
     modalities,
@@ -21,6 +22,7 @@ from mmcli.reports.sections import (
     row_map,
     samples,
     training,
+    uncertainty,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -35,9 +37,11 @@ SECTIONS: tuple[Section, ...] = (
     classes.SECTION,
     curves.SECTION,
     calibration.SECTION,
+    uncertainty.SECTION,
     modalities.SECTION,
     groups.SECTION,
     row_map.SECTION,
+    learning_curve.SECTION,
     training.SECTION,
     ledger.SECTION,
     origin.SECTION,
