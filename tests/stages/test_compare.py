@@ -329,8 +329,8 @@ class TestFailures:
         compare(str(chain / "features"), tmp_path / "c", method=["only:words", "gated"], seeds="1", **FEW)
         there = {path.name for path in (tmp_path / "c").iterdir()}
         assert there == {
-            "artifact.json", "comparison.csv", "comparison.json", "plots", "report.html", "report.md", "run.json", "runs",
-            "val.jsonl",
+            "artifact.json", "comparison.csv", "comparison.json", "plots", "report.html", "report.md", "run.json",
+            "runs", "val.jsonl",
         }  # fmt: skip
 
     def test_if_all_fail_it_is_an_error(self, chain, tmp_path):

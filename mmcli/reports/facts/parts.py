@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmcli.inference.collected import Answers
-from mmcli.inference.figures import main_metric
 from mmcli.inference.measuring import Measuring
 from mmcli.store.columns import Array, Row
 from mmcli.tasks import mode_of
@@ -66,10 +65,6 @@ class Part:
             return None
         sign = 1.0 if mode_of(self.task, metric) == "min" else -1.0
         return metric, sign * np.asarray(scores[metric], np.float64)
-
-    def main_metric(self) -> str | None:
-        """Return the metric that says most."""
-        return main_metric(self.task, self.task.metrics(self.predictions, self.wanted))
 
 
 def parts_of(measuring: Measuring, found: Answers) -> Iterator[Part]:
