@@ -1,4 +1,4 @@
-"""Feature-wise linear modulation: each modality is scaled and shifted feature by feature, conditioned on the others."""
+"""Feature-wise linear modulation: the other modalities scale and shift each feature of a modality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GloVe, word2vec, fastText or spaCy word vectors, averaged or as a sequence; needs path=FILE or spacy_model=NAME."""
+"""GloVe, word2vec, fastText or spaCy word vectors, averaged or as a sequence; path=FILE or spacy_model=NAME."""
 
 from __future__ import annotations
 

@@ -20,6 +20,8 @@ _DIGITS = 3
 def maps_of(kept: KeptRows, methods: Sequence[str], part: Part, seed: int) -> dict[str, Any] | None:
     """Return the coordinates of the sampled rows by method, each scaled to -1 … 1, with their targets and answers.
 
+    None if fewer than 8 of the rows differ: t-SNE cannot place equal points.
+
     Args:
         kept: Holds the features.
         methods: ``pca``, ``tsne`` or ``umap``.
@@ -31,9 +33,11 @@ def maps_of(kept: KeptRows, methods: Sequence[str], part: Part, seed: int) -> di
     rows, features = kept.features()
     place = {row: number for number, row in enumerate(part.rows.tolist())}
     chosen = [number for number, row in enumerate(rows.tolist()) if row in place]
-    if len(chosen) < _LEAST or not methods:
+    if not methods:
         return None
     rows, features = rows[chosen], np.nan_to_num(features[chosen].astype(np.float64))
+    if _distinct(features) < _LEAST:
+        return None
     reduced = _reduced(features)
     answers = [part.answers[place[row]] for row in rows.tolist()]
     return {
@@ -51,12 +55,16 @@ def _told(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
+def _distinct(features: Array) -> int:
+    """Return how many rows differ by more than rounding errors."""
+    largest = float(np.abs(features).max(initial=0)) or 1.0
+    return len(np.unique((features / largest).round(5), axis=0))
+
+
 def _reduced(features: Array) -> Array:
     """Return the first principal components, (S, at most 50)."""
     from sklearn.decomposition import PCA
 
-    if features.std(axis=0).max() == 0:
-        return np.zeros((len(features), 2))
     wanted = min(_COMPONENTS, *features.shape)
     found: Array = PCA(wanted, svd_solver="full" if min(features.shape) < 500 else "covariance_eigh").fit_transform(
         features
