@@ -45,7 +45,8 @@ def opened(browser, report):
 def test_every_section_is_there(opened):
     found = opened.eval_on_selector_all("main section", "all => all.map(each => each.id)")
     assert found == [
-        "headline", "gates", "confusion", "samples", "classes", "curves", "calibration", "uncertainty", "modalities", "groups",
+        "headline", "gates", "confusion", "samples", "classes", "curves", "calibration", "uncertainty", "modalities",
+        "groups",
         "row_map", "training", "ledger", "origin",
     ]  # fmt: skip
     assert opened.eval_on_selector_all("nav a", "all => all.map(each => each.hash.slice(1))") == found
