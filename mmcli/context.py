@@ -59,7 +59,7 @@ class Shell:
 
     config: Path | None = option(
         None, group=OUTPUT, metavar="FILE",
-        help="YAML file that sets options (image-size: 64); the command line overrides it.",
+        help="YAML file that sets options (limit: 100); the command line overrides it.",
     )  # fmt: skip
     plugin: Sequence[str] = option(
         (), group=OUTPUT, rare=True, metavar="FILE",
@@ -67,7 +67,7 @@ class Shell:
         "Repeatable.",
     )  # fmt: skip
     json: bool = option(False, group=OUTPUT, help="Print the result as JSON, instead of text or rows.")
-    quiet: bool = option(False, short="-q", group=OUTPUT, help="Print only warnings and errors.")
+    quiet: bool = option(False, short="-q", group=OUTPUT, help="Print no progress and no notes.")
     debug: bool = option(False, group=OUTPUT, rare=True, help="Print the traceback of an error.")
 
 

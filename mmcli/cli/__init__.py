@@ -25,8 +25,8 @@ from mmcli.stages.catalogue import CATALOGUE
 
 _M_ARENA_MAX = -8  # of malloc.h
 _ABOUT = (
-    "Train and evaluate models on tables of text, images, audio, video and numbers. Each stage writes a folder (an "
-    "artifact) that later stages read."
+    "Train and evaluate models on tables of text, images, audio, video and numbers. Each stage but "
+    "predict writes a folder (an artifact) that later stages read."
 )
 _FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _USER_OS_ERRORS = {

@@ -22,7 +22,7 @@ class CompareConfig:
     )  # fmt: skip
     seeds: str = option(
         "5", group=_COMPARISON, metavar="N|N,N,…",
-        help="Number of seeds, starting at --seed, or a list such as 0,1,2.",
+        help="Number of seeds, starting at --seed, or a list such as 0,1,2, which replaces --seed.",
     )  # fmt: skip
     metric: str | None = option(
         None, group=_COMPARISON, metavar="METRIC", default_text="the task's main metric, such as accuracy",
@@ -30,6 +30,6 @@ class CompareConfig:
     )  # fmt: skip
     keep: Path | None = option(
         None, group=_COMPARISON, metavar="FOLDER",
-        help="Save one model per method in this folder: the seed that is best on val.",
+        help="Save one model per method in this folder: that of the seed that is best on val.",
     )  # fmt: skip
     train: TrainConfig = part(TrainConfig, without=("method", "folds", "keep"))

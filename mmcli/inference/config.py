@@ -31,8 +31,8 @@ class RowsConfig:
     limit: int | None = option(None, least=1, group=_ROWS, default_text="all rows", help="Use only the first N rows.")
     seed: int = option(
         0, group=_ROWS,
-        help="Seed of all that is random in evaluate: bootstrap intervals, p-values, shuffles, samples and maps. No "
-        "other result depends on it.",
+        help="Seed of the bootstrap intervals, p-values, shuffles, samples and maps of evaluate; no prediction depends "
+        "on it.",
     )  # fmt: skip
     written: TableText = part(TableText)
 
@@ -58,12 +58,13 @@ class UncertaintyConfig:
 
     coverage: float | None = option(
         None, least=0, most=1, group=_RESULT,
-        help="Add a set of classes, or an interval, that contains the truth with this probability, such as 0.9; "
-        "needs a model trained with --calibrate.",
+        help="Sets of classes, or intervals, that contain the truth with this probability, such as 0.9: predict adds "
+        "them, evaluate measures how often they do. Needs a model trained with --calibrate.",
     )  # fmt: skip
     abstain_below: float | None = option(
-        None, least=0, most=1, group=_RESULT, help="Leave out predicted classes with a probability below this."
-    )
+        None, least=0, most=1, group=_RESULT,
+        help="Give a row no class if its predicted class has a probability below this, and mark it as abstained.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class PageConfig:
         (), group=_PAGE, metavar="METHOD", default_text="pca and tsne",
         help="Map of the rows' features on the page: pca, tsne, umap (pip install 'mmcli[umap]') or none. Repeatable.",
     )  # fmt: skip
-    no_page: bool = option(False, group=_PAGE, help="Write no report.html, report.md and plots into the report.")
+    no_page: bool = option(False, group=_PAGE, help="Do not write report.html, report.md or plots.")
 
     def check(self) -> None:
         """Check the methods of the map.
@@ -127,8 +128,8 @@ class EvaluateConfig:
     )  # fmt: skip
     by: Sequence[str] = option(
         (), group=_RESULT, metavar="COLUMN",
-        help="Also report metrics for each value of this column, and the gap between its best and worst value. "
-        "Repeatable.",
+        help="Also report metrics for each value of this column, and the gap in the main metric between the best and "
+        "the worst. Repeatable.",
     )  # fmt: skip
     fail_if: Sequence[str] = option(
         (), group=_RESULT, metavar="CONDITION",
@@ -169,8 +170,9 @@ class PredictConfig:
 
     explain: Literal["weights", "inputs"] | None = option(
         None, group=_RESULT,
-        help="weights: add the fusion's weight of each feature, 0 if missing; works with attention, gated, late_mean, "
-        "late_weighted, mean, perceiver, squeeze_excite and weighted_sum. inputs: tell which words, image regions, "
+        help="weights: add the fusion's weight of each modality, or of each extractor of a modality with several, 0 "
+        "if missing; works with attention, gated, late_mean, late_weighted, mean, perceiver, squeeze_excite and "
+        "weighted_sum. inputs: tell which words, image regions, "
         "seconds, frames, table columns and modalities each prediction depends on; -o is then a folder with heat maps, "
         "and without --limit only the first 20 rows are explained.",
     )  # fmt: skip

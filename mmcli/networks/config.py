@@ -32,9 +32,9 @@ class NetworkConfig:
         (), group=_NETWORK, metavar="MODALITY=ENCODER",
         default_text=", ".join(f"{encoder} ({kind})" for kind, encoder in DEFAULT_ENCODERS.items()),
         help="Encoder of a preprocessed modality, trained with the network: MODALITY=ENCODER[:key=value,…]. Options of "
-        "every encoder: freeze (train no layer), last=N (train only the last N layers), lr_scale=X (times the learning "
-        "rate), vectors=FILE (start from word vectors; text only). Repeatable. mmcli list encoders --verbose shows "
-        "names and further options.",
+        "every encoder: freeze (train no layer), last=N (train only the last N layers), lr_scale=X (multiply the "
+        "learning rate by X), vectors=FILE (start from word vectors; text only). Repeatable. mmcli list encoders "
+        "--verbose shows names and further options.",
     )  # fmt: skip
     projection: int = option(
         128, least=1, group=_NETWORK, rare=True,
@@ -46,7 +46,7 @@ class NetworkConfig:
     )  # fmt: skip
     hidden: str = option(
         "auto", group=_NETWORK, metavar="auto|none|N,N,…",
-        help="Hidden layers of the head: widths such as 512,128, or none. auto: 256 after static or late fusion, none "
+        help="Hidden layers of the head: widths, such as 512,128; or none. auto: 256 after static or late fusion, none "
         "after learnt fusion.",
     )  # fmt: skip
     dropout: float | None = option(

@@ -37,7 +37,7 @@ class SearchConfig:
     )
     top: int = option(10, least=1, group=_SEARCH, help="Number of rows to find for each query.")
     by: str | None = option(
-        None, group=_SEARCH, metavar="MODALITY", default_text="modalities of another kind than the query",
+        None, group=_SEARCH, metavar="MODALITY", default_text="modalities of a different kind from the query's",
         help="Compare the query with this modality of the rows.",
     )  # fmt: skip
     faiss: bool = option(

@@ -226,8 +226,8 @@ _ALL = (
         (
             Argument(
                 "sources",
-                "Artifact of preprocess, extract-features or fuse (several are joined by id), or - for rows on "
-                "standard input.",
+                "Artifact of fuse, or one or several of preprocess and extract-features (joined by id), or - for rows "
+                "on standard input.",
                 many=True,
             ),
         ),
@@ -263,8 +263,8 @@ _ALL = (
         ),
         STAGES,
         (
-            "Reports metrics with confidence intervals and baselines, and for every subset of the modalities. With "
-            "several models, paired tests say which is better.",
+            "Reports metrics with confidence intervals and baselines, and for every subset of up to six modalities. "
+            "With several models, paired tests say which is better.",
         ),
         Output(
             "Folder for the report (report.html, metrics.json …); with several models, a subfolder for each.",
@@ -339,7 +339,7 @@ _ALL = (
             "Sources in the file are relative to the file, and its output to the working folder. mmcli schema prints a "
             "JSON Schema of such files for editors.",
         ),
-        Output("Folder for all artifacts.", required=False, default_text="output in the file, or work"),
+        Output("Folder for all artifacts.", required=False, default_text="the file's key output, or work"),
         ("jobs", "fresh"),
         ("plugin", "json", "quiet", "debug"),
         examples=("mmcli run pipeline.yaml", "mmcli run pipeline.yaml -o elsewhere"),
@@ -489,7 +489,7 @@ _ALL = (
         (Argument("folders", "Folders written by evaluate, train or compare.", many=True),),
         RESULTS,
         ("The page is one file that opens offline. evaluate and compare write it into their folders as report.html.",),
-        Output("File to write: .html, or .md for Markdown.", metavar="FILE"),
+        Output("File to write: .html, or .md for Markdown (one folder only).", metavar="FILE"),
         shell=("json", "quiet", "debug"),
         examples=("mmcli report work/model -o model.html", "mmcli report work/report work/other -o both.html"),
     ),
@@ -514,7 +514,7 @@ _ALL = (
         (Argument("folder", "Folder to search, including subfolders.", default=".", is_path=True),),
         RESULTS,
         (
-            "Running the same command again would resume from these leftovers; after clean it starts over. Files of "
+            "The interrupted command would resume from these leftovers; after clean --yes it starts over. Files of "
             "running commands are kept.",
         ),
         shell=_LOOKS,

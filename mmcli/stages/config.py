@@ -21,7 +21,7 @@ class RunConfig:
 class InspectConfig:
     """The options of inspect."""
 
-    problems: int = option(10, least=0, group=_SHOWN, help="Number of failed inputs to list.")
+    problems: int = option(10, least=0, group=_SHOWN, help="Number of missing, corrupt and skipped inputs to list.")
 
 
 @dataclass(frozen=True)

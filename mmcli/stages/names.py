@@ -68,7 +68,8 @@ def registered_names(what: str, verbose: bool = False) -> list[Name]:
             for name in encoder_names()
         ]
     if what in ("models", "all"):
-        found.append(Name("models", "all tasks but clustering", "network", _NETWORK, "" if verbose else None))
+        told = "" if verbose else None
+        found.append(Name("models", "all tasks but clustering and retrieval", "network", _NETWORK, told))
         for name, entry in sorted(estimators().items(), key=lambda each: each[1].roles):
             tasks = ", ".join(TASKS_OF[role] for role in entry.roles)
             options = tell_estimator(entry) if verbose else None

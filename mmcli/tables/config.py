@@ -43,15 +43,15 @@ class ColumnsConfig:
     )  # fmt: skip
     numeric: Sequence[str] = option(
         (), group=_COLUMNS, metavar="[NAME=]PATTERN", default_text=_INFERRED,
-        help="Numeric columns: a name or a quoted pattern such as 'a_*'. They form the modality table, together with "
-        "--categorical; NAME='a_*' makes a separate modality. Repeatable.",
+        help="Numeric columns: a name or a quoted pattern such as 'a_*'. They form one modality named table, together "
+        "with --categorical; NAME='a_*' makes a separate modality. Repeatable.",
     )  # fmt: skip
     categorical: Sequence[str] = option(
         (), group=_COLUMNS, metavar="PATTERN", default_text=_INFERRED,
-        help="Categorical columns: a name or a quoted pattern. Part of the modality table. Repeatable.",
+        help="Categorical columns: a name or a quoted pattern. Part of the modality named table. Repeatable.",
     )  # fmt: skip
     tensor: Sequence[str] = option(
-        (), group=_COLUMNS, metavar="[NAME=]COLUMN|FILE", default_text=_INFERRED,
+        (), group=_COLUMNS, metavar="[NAME=]COLUMN|NAME=FILE", default_text=_INFERRED,
         help="Column with paths of arrays (.npy, .npz, .safetensors or .pt), or NAME=FILE: one such file with a row "
         "per sample. Repeatable.",
     )  # fmt: skip
@@ -102,9 +102,7 @@ class IntakeConfig:
     )
     limit: int | None = option(None, least=1, group="Rows", default_text="all rows", help="Use only the first N rows.")
     max_rows: int = option(MOST_ROWS, least=1, group="Rows", rare=True, help="Stop if a table has more rows than this.")
-    seed: int = option(
-        0, group="Rows", help="Seed of the random split; in check, also of the sample of rows that are decoded."
-    )
+    seed: int = option(0, group="Rows", help="Seed of the random split, and of the rows that check decodes.")
     written: TableText = part(TableText)
 
 
@@ -127,7 +125,7 @@ class FilesConfig:
     confine: bool = option(False, group=_FILES, rare=True, help="Skip files outside the --root folder.")
     max_bytes: int = option(
         2**30, least=1, group=_FILES, rare=True,
-        help="Skip files, and arrays after decompression, larger than this many bytes.",
+        help="Skip files larger than this many bytes, and arrays that are larger after decompression.",
     )  # fmt: skip
 
 
@@ -171,7 +169,7 @@ class PicturesConfig:
     )  # fmt: skip
     max_pixels: int = option(
         178_956_970, least=1, group=_IMAGES, rare=True,
-        help="Skip images, and videos whose frames have, more pixels than this.",
+        help="Skip images with more pixels than this, and videos whose frames have more.",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Several targets, with a task and a head for each; automatic with several --target."""
+"""Several targets, with a task and a head for each; chosen by more than one --target, not by --task."""
 
 from __future__ import annotations
 

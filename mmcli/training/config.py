@@ -22,8 +22,8 @@ class TaskConfig:
 
     task: Sequence[str] = option(
         ("auto",), group=_TASK, metavar="[TARGET=]TASK",
-        help="Task, with options if needed: classification, regression:log=true. auto infers it from the target. With "
-        "several targets: TARGET=TASK. Repeatable. mmcli list tasks --verbose shows names and options.",
+        help="Task, with options if needed, such as classification or regression:log=true. auto infers it from the "
+        "target. With several targets: TARGET=TASK. Repeatable. mmcli list tasks --verbose shows names and options.",
     )  # fmt: skip
     target: Sequence[str] = option(
         (), group=_TASK, metavar="COLUMN", default_text="the target of preprocess",
@@ -85,8 +85,8 @@ class FitConfig:
     l1: float = option(0.0, least=0, group=_FITTING, rare=True, help="Weight of the L1 penalty.")
     schedule: Literal["cosine", "constant", "plateau"] = option(
         "cosine", group=_FITTING,
-        help="Learning rate after 2 warm-up epochs: cosine decays to about 0, plateau halves after 5 epochs without "
-        "improvement.",
+        help="Learning rate after 2 warm-up epochs: cosine lowers it to about 0, constant keeps it, plateau halves "
+        "it after 5 epochs without improvement.",
     )  # fmt: skip
     clip_norm: float = option(
         1.0, least=0, group=_FITTING, rare=True, help="Maximum gradient norm; 0 disables clipping."
@@ -101,8 +101,8 @@ class FitConfig:
     )  # fmt: skip
     calibrate: bool = option(
         False, group=_FITTING,
-        help="Calibrate probabilities by a temperature fitted to the val rows, and keep the errors on these rows, for "
-        "--coverage of predict and evaluate.",
+        help="Calibrate probabilities by a temperature fitted to the val rows, and store how far off the model "
+        "is on them, which --coverage of predict and evaluate needs.",
     )  # fmt: skip
 
 
