@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -68,12 +68,13 @@ def parse_gate(text: str) -> Gate:
     return Gate(text, found["name"], found["sign"], bound)
 
 
-def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> list[Judged]:
+def judge(gates: Sequence[Gate], report: Mapping[str, Any], possible: Collection[str] = ()) -> list[Judged]:
     """Return what becomes of gates; a figure that these rows leave undefined fails its gate.
 
     Args:
         gates: The conditions.
         report: What ``metrics.json`` holds, or ``comparison.json`` of several models.
+        possible: Further metrics that other rows could have.
 
     Raises:
         UsageError: There is no figure of that name.
@@ -81,7 +82,7 @@ def judge(gates: Sequence[Gate], report: Mapping[str, Any]) -> list[Judged]:
     figures = dict(_figures(report))
     judged = []
     for gate in gates:
-        if gate.name not in figures and gate.name not in _undefined(report):
+        if gate.name not in figures and gate.name not in {*_undefined(report), *possible}:
             first = gate.name.partition(".")[0]
             metrics = report.get("metrics", [*figures])
             near = [name for name in figures if name.startswith(f"{first}.")] if first in _FIGURES else metrics

@@ -33,15 +33,17 @@ class Written:
         return asdict(self)
 
 
-def written(output: Path | None, groups: Iterator[list[Row]]) -> Iterator[list[Row]] | Written:
+def written(output: Path | None, groups: Iterator[list[Row]], source: str) -> Iterator[list[Row]] | Written:
     """Write predictions to a file if one is given, else return them unchanged.
 
     Raises:
-        UsageError: The file's suffix is not that of a supported format.
+        UsageError: The file's suffix is not that of a supported format, or the file is the source of the rows.
     """
     if output is None:
         return groups
     check_suffix(output)
+    if output.exists() and Path(source).exists() and output.samefile(source):
+        raise UsageError(f"--output {output}: is the source of the rows; write to another file")
     return Written(write_predictions(output, groups), str(output))
 
 

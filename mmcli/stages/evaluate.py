@@ -108,7 +108,7 @@ class _Run:
                 found.metrics["learning_curve"] = learning_curve(
                     curve, found.measuring.keep, self.config, self.runtime, self.context.reporter
                 )
-        judged = judge(gates, found.metrics)
+        judged = judge(gates, found.metrics, model.task.headline)
         if output is not None:
             with ArtifactWriter(output, STAGE, self.context.fresh) as writer:
                 self._write(found, writer.folder, judged)

@@ -47,7 +47,7 @@ def predict(
     for option, given in (("--explain-target", config.explain_target), ("--explain-by", config.explain_by != "auto")):
         if given:
             raise UsageError(f"{option}: only with --explain inputs")
-    return written(output, _answers(model, source, config, context))
+    return written(output, _answers(model, source, config, context), source)
 
 
 def _answers(model: Path, source: str, config: PredictConfig, context: RunContext) -> Iterator[list[Row]]:

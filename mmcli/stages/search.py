@@ -52,7 +52,7 @@ def search(
         MmcliError: The model, the source or a query is invalid, or a package is not installed.
     """
     assert config is not None
-    return written(output, _answers(model, listed(queries), config, context))
+    return written(output, _answers(model, listed(queries), config, context), config.in_)
 
 
 def _answers(model: Path, queries: Sequence[str], config: SearchConfig, context: RunContext) -> Iterator[list[Row]]:

@@ -53,6 +53,12 @@ def test_a_figure_that_is_not_defined_fails():
     assert judged.message == "--fail-if 'roc_auc<0.1': roc_auc is not defined for these rows"
 
 
+def test_a_metric_that_other_rows_could_have_fails():
+    (judged,) = judge([parse_gate("r2<0.5")], {"metrics": {"mae": 1.0}}, possible=("r2", "mae"))
+    assert judged.failed
+    assert "r2 is not defined for these rows" in judged.message
+
+
 @pytest.mark.parametrize("text", ["accuracy", "accuracy=0.8", "accuracy<", "<0.8", "accuracy<high", "accuracy<nan", ""])
 def test_invalid_conditions_are_refused(text):
     with pytest.raises(UsageError, match="expected NAME<NUMBER"):

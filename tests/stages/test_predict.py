@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 import pytest
 
-from mmcli.errors import MmcliError
+from mmcli.errors import MmcliError, UsageError
 from mmcli.inference.model import TrainedModel
 from mmcli.inference.prediction_file import write_predictions
 from mmcli.runtime import Runtime
@@ -182,3 +182,11 @@ def test_a_report_is_an_artifact_that_the_next_one_replaces(chain, tmp_path):
     assert json.loads((tmp_path / "report/metrics.json").read_text())["split"] == "test"
     assert verify(tmp_path / "report") == []
     assert inspect(tmp_path / "report")["stage"] == "evaluate"
+
+
+def test_the_source_is_not_overwritten(chain, tmp_path):
+    source = tmp_path / "rows.csv"
+    source.write_bytes((chain / "table.csv").read_bytes())
+    with pytest.raises(UsageError, match="is the source of the rows; write to another file"):
+        predict(chain / "model", str(source), source, root=str(chain))
+    assert source.read_bytes() == (chain / "table.csv").read_bytes()
