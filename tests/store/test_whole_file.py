@@ -6,15 +6,20 @@ from mmcli.errors import MmcliError, UsageError
 from mmcli.store.whole_file import whole_file
 
 
+def write_half(output):
+    with whole_file(output) as beside:
+        beside.write_text("half")
+        raise ZeroDivisionError
+
+
 def test_a_file_appears_once_it_is_complete(tmp_path):
     output = tmp_path / "new" / "a.csv"
     with whole_file(output) as beside:
         beside.write_text("x")
         assert not output.exists()
     assert output.read_text() == "x"
-    with pytest.raises(ZeroDivisionError), whole_file(output) as beside:
-        beside.write_text("half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_half(output)
     assert output.read_text() == "x"
     assert list(output.parent.iterdir()) == [output]
 
