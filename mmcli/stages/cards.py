@@ -49,7 +49,7 @@ class Card:
         origin: Where its weights come from and what they were trained on; "" if it is trained from scratch.
         licence: Licence of the weights.
         offline: Whether it can be used now: ``yes``, ``no`` if its published weights are not on this machine, or
-            ``as given`` for a family.
+            ``depends on the model`` for a family.
         options: Its options with their defaults.
     """
 
@@ -88,7 +88,7 @@ def _card(name: str) -> Card:
     kind: Any = ENCODERS.load(name)
     options = tell_options(ENCODERS, name)
     if "argument" in kind.__init__.__annotations__:
-        return Card(name, summary, kinds, "depends on the model", "", None, origin, licence, "as given", options)
+        return Card(name, summary, kinds, "depends on the model", "", None, origin, licence, "depends on the model", options)
     import torch
 
     unweighted = {"weights": "none"} if "weights" in options_of(kind) else {}

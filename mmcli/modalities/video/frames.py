@@ -1,4 +1,4 @@
-"""frames:EXTRACTOR applies an image extractor to each frame and averages over time, such as frames:hog."""
+"""An image extractor on each frame, averaged over time: frames:EXTRACTOR, such as frames:hog."""
 
 from __future__ import annotations
 
