@@ -55,7 +55,11 @@ def show_cards(cards: Sequence[Card], as_json: bool) -> None:
 def _details(card: Card) -> list[str]:
     size = "" if card.parameters is None else f"; {card.parameters:,} parameters"
     features = f" → features: {card.features}" if card.features else ""
-    weights = f"{card.origin}; on disk: {card.offline}" if card.origin else "none (random at first; train --encoder trains them)"
+    weights = (
+        f"{card.origin}; on disk: {card.offline}"
+        if card.origin
+        else "none (random at first; train --encoder trains them)"
+    )
     return [
         f"input: {card.inputs}{features}{size}", f"weights: {weights}",
         *([f"licence: {card.licence}"] if card.licence else []), f"options: {card.options}",

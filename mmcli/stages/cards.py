@@ -88,7 +88,9 @@ def _card(name: str) -> Card:
     kind: Any = ENCODERS.load(name)
     options = tell_options(ENCODERS, name)
     if "argument" in kind.__init__.__annotations__:
-        return Card(name, summary, kinds, "depends on the model", "", None, origin, licence, "depends on the model", options)
+        return Card(
+            name, summary, kinds, "depends on the model", "", None, origin, licence, "depends on the model", options
+        )
     import torch
 
     unweighted = {"weights": "none"} if "weights" in options_of(kind) else {}
