@@ -14,6 +14,7 @@ from typing import Any
 from mmcli.errors import MmcliError
 from mmcli.evaluation.headline import headline
 from mmcli.store.artifact import Artifact
+from mmcli.store.keys import file_digest
 from mmcli.store.rows import RowFile
 
 STAGES = ("evaluate", "train", "compare")
@@ -120,13 +121,18 @@ def open_report(path: Path, prefix: str = "") -> ReportFolder:
     """Open the folder of a report, a model or a comparison.
 
     Raises:
-        MmcliError: It is none.
+        MmcliError: It is none, or a file that a page reads is missing or has changed.
     """
     artifact = Artifact(path)
     if artifact.stage not in STAGES:
         raise MmcliError(
             f"{path}: an artifact of {artifact.stage}, expected a report of evaluate, a model or a comparison"
         )
+    for name, digest in artifact.header["files"].items():
+        file = path / name
+        if file.suffix in (".json", ".jsonl") and not (file.is_file() and file_digest(file) == digest):
+            what = "has changed since it was written" if file.is_file() else "is missing"
+            raise MmcliError(f"{file}: {what}; make it again with mmcli {artifact.stage} --fresh")
     given: dict[str, Any] = {}
     if artifact.stage == "train":
         from mmcli.reports.facts.origin import origin_of_model

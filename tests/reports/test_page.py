@@ -6,11 +6,14 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 
+from mmcli.errors import MmcliError
 from mmcli.reports.charts.axes import number_text
+from mmcli.reports.folder import ReportFolder
 from mmcli.reports.markdown import plain, table
 from mmcli.stages.evaluate import evaluate
 from mmcli.stages.report import report as write_page
@@ -189,20 +192,23 @@ def test_an_unknown_map_is_an_error_before_anything_is_computed(hostile, mmcli):
     assert "unknown method in --map 'tnse'; did you mean 'tsne'" in done.err
 
 
-def test_a_damaged_report_is_one_line(report, tmp_path, mmcli):
-    import shutil
-
+@pytest.mark.parametrize("name", ["curves.json", "metrics.json", "examples.jsonl"])
+def test_a_damaged_report_is_one_line(report, tmp_path, mmcli, name):
     shutil.copytree(report, tmp_path / "r")
-    (tmp_path / "r/curves.json").write_text("{")
+    (tmp_path / "r" / name).write_text("{}\n")
     done = mmcli("report", "r", "-o", "x.html")
     assert done.code == 1
-    assert "curves.json: damaged" in done.err
-    rows = [json.loads(line) for line in (report / "examples.jsonl").read_text().splitlines()]
-    rows[0]["media"] = {"picture": {"kind": "image", "file": "../table.csv", "width": 1, "height": 1}}
-    shutil.copy(report / "curves.json", tmp_path / "r/curves.json")
-    (tmp_path / "r/examples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert "no medium '../table.csv'" in mmcli("report", "r", "-o", "x.html").err
+    assert f"r/{name}: has changed since it was written" in done.err
+    (tmp_path / "r" / name).unlink()
+    done = mmcli("report", "r", "-o", "x.html")
+    assert done.code == 1
+    assert f"r/{name}: is missing" in done.err
     assert not (tmp_path / "x.html").exists()
+
+
+def test_only_media_of_the_report_are_read(report):
+    with pytest.raises(MmcliError, match=r"no medium '\.\./table\.csv'"):
+        ReportFolder(report).data_uri("../table.csv")
 
 
 def test_each_of_several_targets_has_its_part(hostile, tmp_path):
